@@ -1,1 +1,13 @@
-//! protocol
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
+pub mod ids;
+pub mod path;
+pub mod wire;
+
+pub use ids::{
+    DirId, Epoch, FileId, Generation, NodeId, OpSeq, RootId, SessionId, SlaveId, StoreId,
+    TransferId,
+};
+pub use path::{Name, NameError, PathError, VfsPath};

@@ -1,0 +1,33 @@
+//! What master and slaves say to each other: frames, calls with their answers, notices, faults.
+//!
+//! The master calls and the slave answers; a slave tells (notices), it never asks. Nothing here
+//! names a user, a group or a right.
+
+pub mod calls;
+pub mod fault;
+pub mod frame;
+pub mod handshake;
+pub mod kinds;
+pub mod notices;
+pub mod ops;
+pub mod revision;
+pub mod transfer;
+
+pub use calls::{
+    Algorithm, ApplyOps, Call, Checksum, ChecksumDone, Goodbye, OpsApplied, Ping, Pong, WalkRoot,
+    WalkStarted,
+};
+pub use fault::{Fault, FaultCode};
+pub use frame::{Envelope, FrameCodec, FrameError, MAX_FRAME, decode, encode};
+pub use handshake::{Hello, Join, Joined, Refused, RootHello, Welcome};
+pub use notices::{
+    Alive, EndedSeen, MasterNotice, Notice, Progress, RootState, RootStatus, StagedEntry,
+    TransferEnded, TransferProgress, WalkCredit, WalkDone, WalkEntry, WalkNode, WalkPage,
+    WalkStaged,
+};
+pub use ops::{DirStep, Moved, Place, RootOp};
+pub use revision::Revision;
+pub use transfer::{
+    AbortTransfer, Base, BeginTransfer, Begun, DataOpened, DataPath, Family, Job, OpenData,
+    Outcome, PeerRule, RELAY_MAGIC, RELAY_OK, ReceiveJob, RelayToken, SendJob,
+};

@@ -1,0 +1,220 @@
+//! Notices: what is told unasked. Those of a slave about space, transfers and what lies on its
+//! disks; those of the master about what it has taken.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::kinds;
+use super::ops::DirStep;
+use super::transfer::Outcome;
+use crate::ids::{DirId, FileId, RootId, TransferId};
+use crate::path::Name;
+
+/// A notice of a slave.
+pub trait Notice: Serialize + DeserializeOwned {
+    /// Its number.
+    const KIND: u16;
+}
+
+/// A notice of the master.
+pub trait MasterNotice: Serialize + DeserializeOwned {
+    /// Its number.
+    const KIND: u16;
+}
+
+macro_rules! notice {
+    ($which:ident: $($name:ty = $kind:expr;)*) => {$(
+        impl $which for $name {
+            const KIND: u16 = $kind;
+        }
+    )*};
+}
+
+notice! { Notice:
+    Alive = kinds::ALIVE;
+    TransferProgress = kinds::TRANSFER_PROGRESS;
+    TransferEnded = kinds::TRANSFER_ENDED;
+    WalkPage = kinds::WALK_PAGE;
+    WalkStaged = kinds::WALK_STAGED;
+    WalkDone = kinds::WALK_DONE;
+}
+
+notice! { MasterNotice:
+    EndedSeen = kinds::ENDED_SEEN;
+    WalkCredit = kinds::WALK_CREDIT;
+}
+
+/// A long call is alive: belongs to the call with the same number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Units done.
+    pub done: u64,
+    /// Units in all; 0 when unknown.
+    pub total: u64,
+}
+
+/// Heartbeat of a slave: sent at least as often as the welcome asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alive {
+    /// Every root it is configured with.
+    pub roots: Vec<RootStatus>,
+    /// Data channels and transfers that it has.
+    pub transfers: u32,
+    /// Bytes per second that come in, over the last heartbeat.
+    pub receiving: u64,
+    /// Bytes per second that go out.
+    pub sending: u64,
+}
+
+/// One root of a slave as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootStatus {
+    /// Its identity.
+    pub root: RootId,
+    /// Its folder, for people.
+    pub path: String,
+    /// Whether it can be used.
+    pub state: RootState,
+    /// Bytes in all.
+    pub total: u64,
+    /// Bytes free for us, reservations taken off.
+    pub free: u64,
+    /// The filesystem: roots of one slave with the same number share their space.
+    pub filesystem: u64,
+}
+
+/// Whether a root can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RootState {
+    /// Readable and writable.
+    Present,
+    /// Readable; a write failed.
+    ReadOnly,
+    /// Its identity file is not there: not mounted. Absent is not empty.
+    Absent,
+}
+
+/// How far running transfers are; those that moved since the last one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferProgress {
+    /// Channel and bytes of the file that are there (uploads) or were sent (downloads).
+    pub moved: Vec<(TransferId, u64)>,
+}
+
+/// A transfer is over. Told again on every new link until the master says [`EndedSeen`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferEnded {
+    /// The channel.
+    pub transfer: TransferId,
+    /// The root and file of an upload, so that a master that restarted knows it.
+    pub upload: Option<(RootId, FileId)>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took from its first byte, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// Some entries of one directory of a root; at most [`WalkPage::MAX`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkPage {
+    /// The root.
+    pub root: RootId,
+    /// The walk.
+    pub walk: u64,
+    /// Which directory: from the top down, with the identities that were found (0 for none).
+    pub dir: Vec<DirStep>,
+    /// What lies there.
+    pub entries: Vec<WalkEntry>,
+}
+
+impl WalkPage {
+    /// Entries of one page at most.
+    pub const MAX: usize = 512;
+}
+
+/// One entry that a walk found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkEntry {
+    /// Its name.
+    pub name: Name,
+    /// What it is.
+    pub node: WalkNode,
+    /// Time of modification on the disk, Unix seconds.
+    pub modified: i64,
+}
+
+/// What a walk found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WalkNode {
+    /// A directory, with the identity it carries.
+    Dir {
+        /// Its identity.
+        id: Option<DirId>,
+    },
+    /// A plain file, with the identity it carries.
+    File {
+        /// Size on the disk.
+        size: u64,
+        /// Its identity.
+        file: Option<FileId>,
+        /// CRC-32 that its attribute has.
+        crc32: Option<u32>,
+    },
+}
+
+/// Files in a root's staging folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkStaged {
+    /// The root.
+    pub root: RootId,
+    /// The walk.
+    pub walk: u64,
+    /// What lies there; those of running transfers are left out.
+    pub files: Vec<StagedEntry>,
+}
+
+/// One file in staging.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StagedEntry {
+    /// Its identity.
+    pub file: FileId,
+    /// Its size.
+    pub size: u64,
+    /// CRC-32 of a prepared one; `None`: the upload broke off.
+    pub prepared: Option<u32>,
+}
+
+/// A root was walked to its end, or could not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkDone {
+    /// The root.
+    pub root: RootId,
+    /// The walk.
+    pub walk: u64,
+    /// Directories seen.
+    pub dirs: u64,
+    /// Files seen.
+    pub files: u64,
+    /// What could not be read or named, some of it, for the log.
+    pub problems: Vec<String>,
+    /// Whether all was seen.
+    pub complete: bool,
+}
+
+/// The master has stored what the transfer's end says; the slave may forget it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedSeen {
+    /// The channel.
+    pub transfer: TransferId,
+}
+
+/// More pages of a walk may come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkCredit {
+    /// The root.
+    pub root: RootId,
+    /// The walk.
+    pub walk: u64,
+    /// That many more.
+    pub pages: u32,
+}
