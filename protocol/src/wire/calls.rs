@@ -19,13 +19,17 @@ pub trait Call: Serialize + DeserializeOwned {
 }
 
 macro_rules! call {
-    ($($name:ty = $kind:expr => $answer:ty;)*) => {$(
+    ($($name:ty = $kind:expr => $answer:ty;)*) => {
+    $(
         impl Call for $name {
             const KIND: u16 = $kind;
             const SINCE: Revision = Revision::R1;
             type Answer = $answer;
         }
-    )*};
+    )*
+        /// The kinds of all calls, for the test that a slave answers every one of them.
+        pub const CALL_KINDS: &[u16] = &[$($kind),*];
+    };
 }
 
 call! {

@@ -11,11 +11,12 @@ pub mod kinds;
 pub mod notices;
 pub mod ops;
 pub mod revision;
+pub mod token;
 pub mod transfer;
 
 pub use calls::{
-    Algorithm, ApplyOps, Call, Checksum, ChecksumDone, Goodbye, OpsApplied, Ping, Pong, WalkRoot,
-    WalkStarted,
+    Algorithm, ApplyOps, CALL_KINDS, Call, Checksum, ChecksumDone, Goodbye, OpsApplied, Ping, Pong,
+    WalkRoot, WalkStarted,
 };
 pub use fault::{Fault, FaultCode};
 pub use frame::{Envelope, FrameCodec, FrameError, MAX_FRAME, decode, encode};
@@ -27,6 +28,7 @@ pub use notices::{
 };
 pub use ops::{DirStep, Moved, Place, RootOp};
 pub use revision::Revision;
+pub use token::{JoinToken, TokenError};
 pub use transfer::{
     AbortTransfer, Base, BeginTransfer, Begun, DataOpened, DataPath, Family, Job, OpenData,
     Outcome, PeerRule, RELAY_MAGIC, RELAY_OK, ReceiveJob, RelayToken, SendJob,

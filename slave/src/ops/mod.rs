@@ -1,0 +1,115 @@
+//! Operations: what the slave does when the master calls. One table, one line per kind.
+//!
+//! An operation is a block `impl Operation for <Call>` in a file of this folder and one line in
+//! [`OPS`]. It runs as a task of its own that ends with the link; it gets everything by [`OpCx`]
+//! and answers with the call's answer or with a fault. A body that does not decode never reaches
+//! it.
+
+use std::future::Future;
+
+use drftpd_protocol::wire::{Call, Envelope, Fault, FaultCode, Goodbye, Ping, Pong, encode};
+use futures_util::future::{FutureExt, LocalBoxFuture};
+
+mod context;
+
+pub use context::{OpCx, ProgressTeller};
+
+/// What a slave does for one kind of call.
+///
+/// Dropping the future at any `await` must leave nothing behind that matters: the link may be
+/// lost at any time. What must outlive the link is handed to an owner that does (a transfer to
+/// `Transfers`, a root's operations to its worker).
+pub trait Operation: Call + 'static {
+    /// For the log.
+    const NAME: &'static str;
+
+    /// Does it.
+    fn run(self, cx: OpCx) -> impl Future<Output = Result<Self::Answer, Fault>> + 'static;
+}
+
+/// One line of the table.
+#[derive(Clone, Copy)]
+pub struct Op {
+    /// The call's number.
+    pub kind: u16,
+    /// For the log.
+    pub name: &'static str,
+    /// Decodes the body and begins the work; the result is the encoded answer.
+    pub begin: fn(OpCx, &Envelope) -> Result<Begun, Fault>,
+}
+
+/// An operation under way.
+pub type Begun = LocalBoxFuture<'static, Result<Vec<u8>, Fault>>;
+
+/// Everything a master may call.
+pub static OPS: &[Op] = &[
+    op::<Ping>(), //
+    op::<Goodbye>(),
+];
+
+/// The operation for a kind.
+pub fn find(kind: u16) -> Result<&'static Op, Fault> {
+    let op = OPS.iter().find(|op| op.kind == kind);
+    op.ok_or_else(|| {
+        let text = format!("this slave does not know kind {kind:#06x}");
+        Fault::new(FaultCode::UNKNOWN_KIND, text)
+    })
+}
+
+const fn op<C: Operation>() -> Op {
+    Op {
+        kind: C::KIND,
+        name: C::NAME,
+        begin: begin::<C>,
+    }
+}
+
+fn begin<C: Operation>(cx: OpCx, call: &Envelope) -> Result<Begun, Fault> {
+    let request: C = call.open().map_err(|error| {
+        let why = std::error::Error::source(&error).map_or(String::new(), |why| format!(": {why}"));
+        Fault::new(FaultCode::BAD_REQUEST, format!("{error}{why}"))
+    })?;
+    let answer = request.run(cx).map(|done| {
+        encode(&done?).map_err(|error| Fault::new(FaultCode::FAILED, error.to_string()))
+    });
+    Ok(answer.boxed_local())
+}
+
+impl Operation for Ping {
+    const NAME: &'static str = "ping";
+
+    async fn run(self, _: OpCx) -> Result<Pong, Fault> {
+        Ok(Pong {})
+    }
+}
+
+impl Operation for Goodbye {
+    const NAME: &'static str = "goodbye";
+
+    async fn run(self, _: OpCx) -> Result<(), Fault> {
+        tracing::info!(why = %self.why, "the master goes away on purpose");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use drftpd_protocol::wire::kinds;
+
+    use super::*;
+
+    #[test]
+    fn no_kind_and_no_name_stands_in_the_table_twice() {
+        let kinds: BTreeSet<u16> = OPS.iter().map(|op| op.kind).collect();
+        let names: BTreeSet<&str> = OPS.iter().map(|op| op.name).collect();
+        assert_eq!((kinds.len(), names.len()), (OPS.len(), OPS.len()));
+    }
+
+    #[test]
+    fn a_number_that_is_no_call_is_an_unknown_kind() {
+        let fault = find(kinds::ALIVE).err().expect("no such operation");
+        assert_eq!(fault.code, FaultCode::UNKNOWN_KIND);
+    }
+}
