@@ -1,1 +1,2 @@
-//! master
+//! The master: speaks FTP, owns the file list, the accounts and every decision.
+#![cfg_attr(test, allow(clippy::disallowed_methods))]

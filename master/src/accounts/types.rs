@@ -1,0 +1,45 @@
+//! Accounts as sessions see them.
+
+use drftpd_protocol::VfsPath;
+
+/// A user who is logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// User name.
+    pub name: String,
+    /// Primary group.
+    pub group: String,
+    /// Operator of the site.
+    pub admin: bool,
+    /// Where the user stands after login.
+    pub home: VfsPath,
+}
+
+/// What somebody wants to do with an entry; evaluated on the resolved path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// See it: CWD, LIST, SIZE, MDTM, checksums.
+    View,
+    /// RETR.
+    Download,
+    /// STOR, STOU, APPE of a new file.
+    Upload,
+    /// STOR over a complete file.
+    Overwrite,
+    /// REST + STOR or APPE to what is there.
+    Resume,
+    /// DELE.
+    Delete,
+    /// MKD.
+    MakeDir,
+    /// RMD.
+    RemoveDir,
+    /// RNFR.
+    RenameFrom,
+    /// RNTO.
+    RenameTo,
+    /// MFMT.
+    SetTime,
+    /// Data connections with another host than the client's.
+    Fxp,
+}

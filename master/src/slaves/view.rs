@@ -1,0 +1,46 @@
+//! What the rest of the master may know about slaves: latest values, by a watch channel.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use drftpd_protocol::wire::{RootState, RootStatus};
+use drftpd_protocol::{RootId, SlaveId};
+
+/// All slaves that are online, as they last told.
+pub type SlaveViews = Arc<BTreeMap<SlaveId, SlaveView>>;
+
+/// One online slave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlaveView {
+    /// Its name.
+    pub slave: SlaveId,
+    /// Where its link comes from.
+    pub address: IpAddr,
+    /// Its roots; `free` already lacks what the slave has reserved.
+    pub roots: Vec<RootStatus>,
+    /// Data channels it has.
+    pub transfers: u32,
+    /// Bytes per second that come in.
+    pub receiving: u64,
+    /// Bytes per second that go out.
+    pub sending: u64,
+    /// Whether a remerge of one of its roots runs.
+    pub remerging: bool,
+    /// Online since, Unix seconds.
+    pub since: i64,
+}
+
+impl SlaveView {
+    /// Whether this root can be read now.
+    pub fn shows(&self, root: RootId) -> bool {
+        self.roots
+            .iter()
+            .any(|r| r.root == root && r.state != RootState::Absent)
+    }
+}
+
+/// Which slave shows a root now.
+pub fn slave_of(views: &SlaveViews, root: RootId) -> Option<&SlaveView> {
+    views.values().find(|view| view.shows(root))
+}

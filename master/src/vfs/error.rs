@@ -1,0 +1,88 @@
+//! Why the file list did not do something, and what an FTP client hears of it.
+
+use drftpd_actors::AskError;
+use drftpd_protocol::ftp::reply::Reply;
+use drftpd_protocol::{NameError, PathError, VfsPath};
+
+use crate::store::StoreError;
+
+/// Why the file list did not do something.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VfsError {
+    /// No such entry, or a directory on the way is none.
+    #[error("{0} does not exist")]
+    NotFound(VfsPath),
+    /// A directory where a file is wanted.
+    #[error("{0} is a directory")]
+    IsDirectory(VfsPath),
+    /// A file where a directory is wanted.
+    #[error("{0} is not a directory")]
+    NotADirectory(VfsPath),
+    /// Something is there already.
+    #[error("{0} exists")]
+    Exists(VfsPath),
+    /// A directory that is not empty.
+    #[error("{0} is not empty")]
+    NotEmpty(VfsPath),
+    /// An upload to it runs.
+    #[error("{0} is being uploaded")]
+    Busy(VfsPath),
+    /// Its upload broke off and was not finished.
+    #[error("{0} is incomplete")]
+    Incomplete(VfsPath),
+    /// REST names a byte that is not there.
+    #[error("offset {offset} is beyond the {size} bytes that are there")]
+    BadOffset {
+        /// What was asked.
+        offset: u64,
+        /// What is there.
+        size: u64,
+    },
+    /// A directory cannot be moved below itself, the root not at all.
+    #[error("{0} cannot be moved there")]
+    BadMove(VfsPath),
+    /// The upload is not known any more.
+    #[error("the upload is not known any more")]
+    NoUpload,
+    /// Not a name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Not a path.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// Links that lead in a circle, or too many.
+    #[error("too many links on the way to {0}")]
+    TooManyLinks(VfsPath),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The actor did not answer.
+    #[error("the file list did not answer")]
+    Ask(#[from] AskError),
+}
+
+impl VfsError {
+    /// Says it to the client. No other code turns this error into a reply.
+    pub fn reply(&self) -> Reply {
+        match self {
+            Self::NotFound(_) => Reply::new(550, "No such file or directory"),
+            Self::IsDirectory(_) => Reply::new(550, "Is a directory"),
+            Self::NotADirectory(_) => Reply::new(550, "Not a directory"),
+            Self::Exists(_) => Reply::new(550, "Something with that name exists"),
+            Self::NotEmpty(_) => Reply::new(550, "Directory is not empty"),
+            Self::Busy(_) => Reply::new(450, "File is being uploaded, try again later"),
+            Self::Incomplete(_) => Reply::new(450, "Upload of this file is not complete"),
+            Self::BadOffset { size, .. } => Reply::new(
+                554,
+                format!("Restart position is beyond the {size} bytes there"),
+            ),
+            Self::BadMove(_) => Reply::new(553, "Cannot be renamed to that place"),
+            Self::Name(why) => Reply::new(553, why.to_string()),
+            Self::Path(why) => Reply::new(553, why.to_string()),
+            Self::TooManyLinks(_) => Reply::new(550, "Too many links on the way"),
+            Self::NoUpload => Reply::new(451, "Upload was ended, try again"),
+            Self::Store(_) | Self::Ask(_) => Reply::new(451, "File list is busy, try again"),
+        }
+    }
+}

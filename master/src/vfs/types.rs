@@ -1,0 +1,143 @@
+//! What the file list says of an entry, and what an upload or a remerge needs of it.
+
+use drftpd_protocol::wire::{Base, Place};
+use drftpd_protocol::{DirId, FileId, Generation, Name, NodeId, OpSeq, RootId};
+
+/// Kind of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A directory.
+    Dir,
+    /// A file.
+    File,
+    /// A symbolic link: a name for another path of the tree.
+    Link,
+}
+
+/// State of a file as the store has it. `offline` and `lost` are derived from its holders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileState {
+    /// A first upload runs; owned by its transfer.
+    Uploading,
+    /// A first upload broke off; kept for a resume.
+    Partial,
+    /// Everything else.
+    Complete,
+}
+
+/// One entry of the file list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its identity.
+    pub id: NodeId,
+    /// The directory that holds it; the root's is the root.
+    pub parent: DirId,
+    /// Its name; `None` for the root.
+    pub name: Option<Name>,
+    /// What it is.
+    pub kind: Kind,
+    /// Owner's user name.
+    pub owner: String,
+    /// Owner's group name.
+    pub group: String,
+    /// Permission bits, for show (0o644, 0o755).
+    pub mode: u16,
+    /// Time of modification, Unix seconds UTC.
+    pub modified: i64,
+    /// Bytes: of a file (live while it uploads), or of all complete files below a directory.
+    pub size: u64,
+    /// Files below a directory; 1 for a file.
+    pub files: u64,
+    /// Which contents of a file.
+    pub generation: Generation,
+    /// CRC-32 of a file where it is known.
+    pub crc32: Option<u32>,
+    /// State of a file; `Complete` for all else.
+    pub state: FileState,
+    /// Where a link points, as it was given.
+    pub target: Option<Vec<u8>>,
+}
+
+impl Entry {
+    /// Identity of a file's bytes.
+    pub fn file(&self) -> FileId {
+        FileId {
+            node: self.id,
+            generation: self.generation,
+        }
+    }
+}
+
+/// A directory's entries, in the order of their name's bytes, some at a time.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// Hand this in to get those that follow; `None` at the end.
+    pub next: Option<Name>,
+}
+
+/// A file that can be read, with everything an order to a slave needs.
+#[derive(Debug, Clone)]
+pub struct Readable {
+    /// The entry.
+    pub entry: Entry,
+    /// Which bytes: the entry's, or those of the upload that runs.
+    pub file: FileId,
+    /// Where they are.
+    pub at: Place,
+    /// Roots that hold them, each with the last position of its log: an order must not be
+    /// carried out before that.
+    pub holders: Vec<(RootId, OpSeq)>,
+}
+
+/// How an upload treats what stands at its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UploadMode {
+    /// STOR: a new file, or a new generation of one that is there.
+    Store,
+    /// STOR after REST: goes on at that byte, of a partial file or of a complete one.
+    Resume {
+        /// First byte that comes.
+        offset: u64,
+    },
+    /// APPE: goes on at the end, or begins a new file.
+    Append,
+}
+
+/// What an upload to some path would do; nothing is reserved yet.
+#[derive(Debug, Clone)]
+pub struct UploadPlan {
+    /// What stands there now.
+    pub existing: Option<Entry>,
+    /// The only root that can take it (its bytes so far lie there); `None`: any.
+    pub only_roots: Option<Vec<RootId>>,
+    /// Bytes that are kept of what is there.
+    pub offset: u64,
+}
+
+/// An upload that has begun: its intent is on the way to the store.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// Identity of the new bytes.
+    pub file: FileId,
+    /// The root that takes them.
+    pub root: RootId,
+    /// Where they will be (a rename meanwhile is followed by the commit).
+    pub at: Place,
+    /// What the received bytes follow.
+    pub base: Base,
+    /// Last position of the root's log now.
+    pub after: OpSeq,
+}
+
+/// A file's bytes as a slave has prepared them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PreparedBytes {
+    /// Size of the file.
+    pub size: u64,
+    /// CRC-32 of the file.
+    pub crc32: u32,
+    /// Bytes that came over the connection, for statistics and credits.
+    pub received: u64,
+}
