@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+pub mod ftp;
 pub mod ids;
 pub mod path;
 pub mod wire;
