@@ -1,0 +1,273 @@
+//! Places: where an actor runs. `here` in tests and in the simulation, a pool of arbiters in production.
+//!
+//! An arbiter is a thread with a tokio current-thread runtime and a `LocalSet`. No actix `System` is needed, so
+//! the same code runs under a simulated clock and network.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+use tracing::{debug, error};
+
+use crate::supervise::panic_text;
+
+/// Blocking threads an arbiter may have. Nearly all blocking work goes through `Blocking`; this is for what
+/// tokio itself does so (name look-ups, `tokio::fs`).
+const BLOCKING_THREADS: usize = 16;
+/// How long an ending arbiter waits for blocking work that still runs.
+const LAST_WORK: Duration = Duration::from_secs(1);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Where actors run. Cloning gives another handle to the same place.
+#[derive(Clone, Debug)]
+pub struct Place(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Here,
+    Pool(Arc<Pool>),
+}
+
+#[derive(Debug)]
+struct Pool {
+    name: String,
+    arbiters: Vec<mpsc::UnboundedSender<Job>>,
+    next: AtomicUsize,
+    stop: watch::Sender<bool>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Place {
+    /// The thread that calls; it must be inside a `LocalSet` (see [`block_on`] and `testkit::sim`).
+    pub fn here() -> Self {
+        Self(Kind::Here)
+    }
+
+    /// `n` new arbiters (at least one), used in turn. They live until [`Place::stop`], also when every handle
+    /// is gone. Threads are called `name-0`, `name-1`, …
+    ///
+    /// # Errors
+    /// When the system gives no thread or no event queue.
+    pub fn pool(name: &str, n: usize) -> io::Result<Self> {
+        let (stop, _) = watch::channel(false);
+        let (mut arbiters, mut threads) = (Vec::new(), Vec::new());
+        for i in 0..n.max(1) {
+            let (jobs, queue) = mpsc::unbounded_channel();
+            let thread = format!("{name}-{i}");
+            let runtime = runtime()?;
+            let stopped = stop.subscribe();
+            let work = move || arbiter(runtime, queue, stopped);
+            threads.push(std::thread::Builder::new().name(thread).spawn(work)?);
+            arbiters.push(jobs);
+        }
+        let (name, next, threads) = (name.to_owned(), AtomicUsize::new(0), Mutex::new(threads));
+        Ok(Self(Kind::Pool(Arc::new(Pool {
+            name,
+            arbiters,
+            next,
+            stop,
+            threads,
+        }))))
+    }
+
+    /// Runs a function: here at once, or on the next arbiter of the pool. Tells whether it will run; it does
+    /// not when the place has ended.
+    pub fn run(&self, work: impl FnOnce() + Send + 'static) -> bool {
+        match &self.0 {
+            Kind::Here => {
+                work();
+                true
+            }
+            Kind::Pool(pool) => {
+                let at = pool.next.fetch_add(1, Ordering::Relaxed) % pool.arbiters.len();
+                pool.arbiters[at].send(Box::new(work)).is_ok()
+            }
+        }
+    }
+
+    /// Runs a function on every arbiter of this place; it is told the arbiter's number.
+    pub fn each(&self, work: impl FnOnce(usize) + Send + Clone + 'static) {
+        match &self.0 {
+            Kind::Here => work(0),
+            Kind::Pool(pool) => {
+                for (i, arbiter) in pool.arbiters.iter().enumerate() {
+                    let work = work.clone();
+                    if arbiter.send(Box::new(move || work(i))).is_err() {
+                        debug!(place = pool.name, "place has ended");
+                    }
+                }
+            }
+        }
+    }
+
+    /// How many arbiters there are.
+    pub fn arbiters(&self) -> usize {
+        match &self.0 {
+            Kind::Here => 1,
+            Kind::Pool(pool) => pool.arbiters.len(),
+        }
+    }
+
+    /// Ends the arbiters of a pool: their tasks are dropped at the next await, actors run `stopping` and
+    /// `stopped`. Does nothing for `here`. Does not wait; see [`Place::join`].
+    pub fn stop(&self) {
+        if let Kind::Pool(pool) = &self.0 {
+            pool.stop.send_replace(true);
+        }
+    }
+
+    /// Waits until the threads of a stopped pool have ended. Blocks: for the end of `main`, never on an arbiter.
+    pub fn join(&self) {
+        if let Kind::Pool(pool) = &self.0 {
+            let mut threads = pool.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            for thread in threads.drain(..) {
+                if thread.join().is_err() {
+                    error!(place = pool.name, "arbiter panicked");
+                }
+            }
+        }
+    }
+}
+
+/// Runs a future on this thread as `main` does: a current-thread runtime and a `LocalSet` around it, so that
+/// [`Place::here`] can be used inside. Whatever still runs when the future is done is dropped.
+///
+/// # Errors
+/// When the system gives no event queue.
+pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
+    let runtime = runtime()?;
+    let output = on(&runtime, future);
+    runtime.shutdown_timeout(LAST_WORK);
+    Ok(output)
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .build()
+}
+
+/// Runs `future` in a `LocalSet` that is dropped while the runtime still stands, for the actors' `stopped`.
+fn on<F: Future>(runtime: &Runtime, future: F) -> F::Output {
+    let local = LocalSet::new();
+    let output = local.block_on(runtime, future);
+    let _inside = runtime.enter();
+    drop(local);
+    output
+}
+
+fn arbiter(
+    runtime: Runtime,
+    mut jobs: mpsc::UnboundedReceiver<Job>,
+    mut stop: watch::Receiver<bool>,
+) {
+    on(&runtime, async move {
+        let stopped = async move { stop.wait_for(|stop| *stop).await.is_ok() };
+        let work = async move {
+            while let Some(job) = jobs.recv().await {
+                carry_out(job);
+            }
+        };
+        tokio::select! {
+            true = stopped => {}
+            () = async { work.await; std::future::pending().await } => {}
+        }
+    });
+    runtime.shutdown_timeout(LAST_WORK);
+}
+
+fn carry_out(job: Job) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
+        error!(cause = panic_text(&*panic), "work on an arbiter panicked");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::sync::mpsc as std_mpsc;
+
+    #[test]
+    fn a_pool_uses_its_arbiters_in_turn() {
+        let pool = Place::pool("turn", 3).unwrap();
+        let (tx, rx) = std_mpsc::channel();
+        for _ in 0..6 {
+            let tx = tx.clone();
+            assert!(pool.run(move || {
+                tx.send(std::thread::current().name().map(str::to_owned))
+                    .unwrap()
+            }));
+        }
+        let mut names: Vec<_> = (0..6).map(|_| rx.recv().unwrap().unwrap()).collect();
+        names.sort();
+        assert_eq!(
+            names,
+            ["turn-0", "turn-0", "turn-1", "turn-1", "turn-2", "turn-2"]
+        );
+        pool.stop();
+        pool.join();
+    }
+
+    #[test]
+    fn each_reaches_every_arbiter_once() {
+        let pool = Place::pool("each", 4).unwrap();
+        let (tx, rx) = std_mpsc::channel();
+        pool.each(move |i| tx.send(i).unwrap());
+        let seen: BTreeSet<usize> = (0..4).map(|_| rx.recv().unwrap()).collect();
+        assert_eq!(seen, BTreeSet::from([0, 1, 2, 3]));
+        pool.stop();
+        pool.join();
+    }
+
+    #[test]
+    fn a_stopped_pool_drops_its_tasks_and_takes_no_more_work() {
+        struct Told(std_mpsc::Sender<&'static str>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                self.0.send("dropped").unwrap();
+            }
+        }
+        let pool = Place::pool("stop", 1).unwrap();
+        let (tx, rx) = std_mpsc::channel();
+        let task = tx.clone();
+        pool.run(move || {
+            let told = Told(task.clone());
+            actix_rt::spawn(async move {
+                task.send("begun").unwrap();
+                std::future::pending::<()>().await;
+                drop(told);
+            });
+        });
+        assert_eq!(rx.recv().unwrap(), "begun");
+        pool.stop();
+        pool.join();
+        assert_eq!(rx.recv().unwrap(), "dropped");
+        assert!(!pool.run(|| ()));
+    }
+
+    #[test]
+    fn a_panic_in_a_job_does_not_end_its_arbiter() {
+        let pool = Place::pool("panic", 1).unwrap();
+        let (tx, rx) = std_mpsc::channel();
+        pool.run(|| panic!("on purpose"));
+        pool.run(move || tx.send(7).unwrap());
+        assert_eq!(rx.recv().unwrap(), 7);
+        pool.stop();
+        pool.join();
+    }
+
+    #[test]
+    fn block_on_gives_the_result_and_a_local_set() {
+        let seven = block_on(async { actix_rt::spawn(async { 7 }).await.unwrap() });
+        assert_eq!(seven.unwrap(), 7);
+    }
+}

@@ -1,0 +1,116 @@
+//! Logging: `tracing` to stderr, as text or as JSON, with what libraries say through `log`.
+
+use std::io::{self, IsTerminal};
+
+use serde::{Deserialize, Serialize};
+use tracing::error;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{Check, ConfigError};
+
+/// `[log]`: what is logged and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TelemetryConfig {
+    /// A level (`error`, `warn`, `info`, `debug`, `trace`) or a list like `info,drftpd_master::ftp=debug`.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people; coloured on a terminal only.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Why logging could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter cannot be understood.
+    #[error("log filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// Somebody has set up logging before.
+    #[error("logging has begun already: {0}")]
+    Twice(#[from] tracing_subscriber::util::TryInitError),
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            format: LogFormat::Text,
+        }
+    }
+}
+
+impl Check for TelemetryConfig {
+    fn check(&self, errors: &mut Vec<ConfigError>) {
+        if let Err(why) = filter(&self.level) {
+            errors.push(ConfigError::new("log.level", why.to_string()));
+        }
+    }
+}
+
+/// Begins logging to stderr for the whole process; panics are logged too, with the place where they happened.
+///
+/// # Errors
+/// When the filter is wrong, or logging has begun already.
+pub fn init(config: &TelemetryConfig) -> Result<(), TelemetryError> {
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter(&config.level)?)
+        .with_writer(io::stderr)
+        .with_ansi(config.format == LogFormat::Text && io::stderr().is_terminal());
+    match config.format {
+        LogFormat::Text => lines.finish().try_init()?,
+        LogFormat::Json => lines.json().flatten_event(true).finish().try_init()?,
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string);
+        let cause = panic.payload_as_str().unwrap_or("without words");
+        error!(at, cause, "panicked");
+    }));
+    Ok(())
+}
+
+fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+    EnvFilter::builder().parse(level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(level: &str) -> Vec<String> {
+        let mut errors = Vec::new();
+        TelemetryConfig {
+            level: level.to_owned(),
+            ..TelemetryConfig::default()
+        }
+        .check(&mut errors);
+        errors.iter().map(|error| error.key.clone()).collect()
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_understood_is_found_before_logging_begins() {
+        assert_eq!(errors("info,drftpd_master::ftp=debug"), [""; 0]);
+        assert_eq!(errors("info,=,=debug=loud"), ["log.level"]);
+    }
+
+    #[test]
+    fn the_section_may_be_left_out_or_be_partial() {
+        let config: TelemetryConfig = toml::from_str("format = \"json\"").unwrap();
+        assert_eq!(
+            config,
+            TelemetryConfig {
+                level: "info".into(),
+                format: LogFormat::Json
+            }
+        );
+    }
+}
