@@ -3,3 +3,4 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod ops;
+pub mod sys;
