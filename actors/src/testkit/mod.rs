@@ -33,7 +33,9 @@ pub fn sim<F: Future>(future: F) -> F::Output {
         Err(why) => panic!("no runtime: {why}"),
     };
     let local = LocalSet::new();
-    let done = local.block_on(&runtime, tokio::time::timeout(HANGS_AFTER, future));
+    let done = local.block_on(&runtime, async {
+        tokio::time::timeout(HANGS_AFTER, future).await
+    });
     let _inside = runtime.enter();
     drop(local);
     match done {
