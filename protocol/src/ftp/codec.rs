@@ -209,3 +209,151 @@ impl Decoder for LineCodec {
         Ok(item)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn items(codec: &mut LineCodec, bytes: &[u8]) -> Vec<Result<String, LineFault>> {
+        let mut src = BytesMut::from(bytes);
+        let mut items = Vec::new();
+        while let Some(item) = codec.decode(&mut src).unwrap() {
+            items.push(item.map(|line| format!("{} {}", line.verb, line.arg().escape_ascii())));
+        }
+        assert!(src.is_empty());
+        items
+    }
+
+    fn read(bytes: &[u8]) -> Vec<Result<String, LineFault>> {
+        items(&mut LineCodec::new(), bytes)
+    }
+
+    fn ok(text: &str) -> Result<String, LineFault> {
+        Ok(text.to_owned())
+    }
+
+    #[test]
+    fn crlf_and_bare_lf_end_a_line_and_bare_cr_does_not() {
+        assert_eq!(read(b"noop\r\npwd\n"), [ok("NOOP "), ok("PWD ")]);
+        assert_eq!(
+            read(b"cwd a\rdele b\r\nnoop\r\n"),
+            [Err(LineFault::Control), ok("NOOP ")]
+        );
+        assert_eq!(read(b"noop\r\r\n"), [Err(LineFault::Control)]);
+    }
+
+    #[test]
+    fn control_characters_spoil_their_line_only() {
+        for byte in (0..0x20).filter(|b| *b != b'\n').chain([0x7F]) {
+            let line = [b"PASS a", &[byte][..], b"b\r\nnoop\r\n"].concat();
+            assert_eq!(
+                read(&line),
+                [Err(LineFault::Control), ok("NOOP ")],
+                "{byte}"
+            );
+        }
+        assert_eq!(read(b"cwd \x80\x9f\xfe\r\n"), [ok("CWD \\x80\\x9f\\xfe")]);
+    }
+
+    #[test]
+    fn an_empty_line_is_a_fault_of_its_own() {
+        assert_eq!(
+            read(b"\r\n\nnoop\n"),
+            [Err(LineFault::Empty), Err(LineFault::Empty), ok("NOOP ")]
+        );
+        assert_eq!(LineFault::Empty.reply().code(), 500);
+    }
+
+    #[test]
+    fn nothing_after_a_line_that_is_too_long_is_run() {
+        let mut codec = LineCodec::new();
+        let long = [
+            &b"cwd "[..],
+            &vec![b'x'; LIMIT_BEFORE_LOGIN],
+            b"\r\ndele a\r\n",
+        ]
+        .concat();
+        assert_eq!(items(&mut codec, &long), [Err(LineFault::TooLong)]);
+        assert_eq!(items(&mut codec, b"\r\ndele a\r\n"), []);
+        assert!(LineFault::TooLong.ends_session() && codec.kept() == 0);
+    }
+
+    #[test]
+    fn the_limit_counts_the_line_end_and_grows_with_the_login() {
+        let line = |len: usize| [&b"cwd "[..], &vec![b'x'; len - 6], b"\r\n"].concat();
+        assert!(read(&line(LIMIT_BEFORE_LOGIN))[0].is_ok());
+        assert!(read(&line(LIMIT_BEFORE_LOGIN + 1))[0].is_err());
+        let mut codec = LineCodec::new();
+        codec.logged_in(true);
+        assert!(items(&mut codec, &line(LIMIT_AFTER_LOGIN))[0].is_ok());
+        codec.logged_in(false);
+        assert!(items(&mut codec, &line(LIMIT_BEFORE_LOGIN + 1))[0].is_err());
+    }
+
+    #[test]
+    fn an_abort_is_read_however_its_telnet_prefix_arrives() {
+        for prefix in [
+            &b"\xFF\xF4\xFF\xF2"[..], // IAC IP IAC DM, all in line
+            b"\xFF\xF4\xF2",          // IAC DM's first byte was urgent
+            b"\xFF\xF4\xFF",          // its second byte was
+            b"\xF2",
+            b"",
+        ] {
+            assert_eq!(
+                read(&[prefix, b"ABOR\r\n"].concat()),
+                [ok("ABOR ")],
+                "{prefix:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn telnet_sequences_are_taken_out_and_a_doubled_iac_is_data() {
+        assert_eq!(
+            read(b"cwd \xFF\xF1a\xFF\xFFb\xFF\xFB\x01\xFF\xFA\x18\x01\xFF\xFF\n\xFF\xF0c\r\n"),
+            [ok("CWD a\\xffbc")]
+        );
+    }
+
+    #[test]
+    fn options_are_refused_once_each_and_never_confirmed() {
+        let mut codec = LineCodec::new();
+        assert_eq!(
+            items(
+                &mut codec,
+                b"\xFF\xFB\x01\xFF\xFD\x03\xFF\xFC\x01\xFF\xFE\x03noop\r\n"
+            ),
+            [ok("NOOP ")]
+        );
+        assert_eq!(&codec.take_refusals()[..], b"\xFF\xFE\x01\xFF\xFC\x03");
+        assert!(codec.take_refusals().is_empty());
+    }
+
+    #[test]
+    fn negotiating_without_end_fills_nothing() {
+        let mut codec = LineCodec::new();
+        assert_eq!(items(&mut codec, &b"\xFF\xFD\x03".repeat(10_000)), []);
+        assert!(codec.kept() <= MAX_REFUSALS);
+        assert_eq!(items(&mut codec, &b"\xFF\xF1".repeat(10_000)), []);
+        assert_eq!(items(&mut codec, b"noop\r\n"), [ok("NOOP ")]);
+        let endless = [&b"\xFF\xFA"[..], &vec![b'x'; LIMIT_BEFORE_LOGIN]].concat();
+        assert_eq!(items(&mut codec, &endless), [Err(LineFault::TooLong)]);
+    }
+
+    #[test]
+    fn bytes_in_front_of_a_handshake_are_noticed() {
+        let mut codec = LineCodec::new();
+        assert_eq!(items(&mut codec, b"AUTH TLS\r\n").len(), 1);
+        assert!(!codec.is_mid_line());
+        assert_eq!(items(&mut codec, b"us").len(), 0);
+        assert!(codec.is_mid_line());
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_not_run_when_the_stream_ends() {
+        let mut codec = LineCodec::new();
+        let mut src = BytesMut::from("DELE a");
+        assert!(codec.decode_eof(&mut src).unwrap().is_none());
+        assert!(src.is_empty());
+    }
+}
