@@ -11,6 +11,7 @@ mod clock;
 mod config;
 mod dice;
 mod drain;
+mod failpoint;
 mod gate;
 mod health;
 mod net;
@@ -33,6 +34,7 @@ pub use config::{
 };
 pub use dice::Dice;
 pub use drain::{Drain, Hold, StillHeld};
+pub use failpoint::failpoint;
 pub use gate::{Gate, Otherwise, Verdict};
 pub use health::{ActorHealth, ArbiterHealth, Health, HealthSnapshot, Ping, Pong};
 pub use net::{BoxIo, Incoming, Io, Listener, Net, Secured};
