@@ -1,5 +1,5 @@
 //! What our supervision promises: budget, mailbox kept, state renewed, escalation, and that a stop is a stop.
-#![allow(clippy::disallowed_methods)] // tests may send as they like
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)] // tests may start, send and fail as they like
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
