@@ -58,7 +58,8 @@ impl EventBus {
         Self::default()
     }
 
-    /// Adds a listener for events of type `E`; `name` is for logs and counts.
+    /// Adds a listener for events of type `E`; `name` is for logs and counts. The bus keeps the listener alive: it ends
+    /// by a stop, not with its last address.
     pub fn subscribe<E: Event>(&self, name: &'static str, to: Recipient<E>) {
         let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
         let topic = topics

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use crate::ask::{AskError, ask_recipient};
+use crate::ask::ask_recipient;
 use crate::place::Place;
 
 /// How often an arbiter is measured.
@@ -126,22 +126,24 @@ impl Health {
         });
     }
 
-    /// Pings an actor every `every`, which must answer within `limit`, until the actor is gone. The task runs
-    /// where this is called.
+    /// Pings an actor every `every`, which must answer within `limit`, until the actor is gone; this does not keep
+    /// it alive. The task runs where this is called.
     pub fn watch_actor(
         &self,
         name: &str,
-        actor: Recipient<Ping>,
+        actor: &Recipient<Ping>,
         every: Duration,
         limit: Duration,
     ) {
-        let (name, book) = (name.to_owned(), Arc::downgrade(&self.0));
+        let (name, actor) = (name.to_owned(), actor.downgrade());
+        let book = Arc::downgrade(&self.0);
         actix_rt::spawn(async move {
             loop {
-                let pong = ask_recipient(&actor, Ping::now(), limit).await;
-                // A restarting actor may lose one ping and still live.
-                let gone = pong == Err(AskError::Gone) && !actor.connected();
-                if !note_actor(&book, &name, pong.ok(), gone) || gone {
+                let pong = match actor.upgrade().filter(Recipient::connected) {
+                    Some(actor) => Some(ask_recipient(&actor, Ping::now(), limit).await.ok()),
+                    None => None,
+                };
+                if !note_actor(&book, &name, pong) || pong.is_none() {
                     return;
                 }
                 sleep(every).await;
@@ -187,17 +189,18 @@ async fn measure(name: String, book: Weak<Mutex<Book>>) {
     }
 }
 
-fn note_actor(book: &Weak<Mutex<Book>>, name: &str, pong: Option<Pong>, gone: bool) -> bool {
+/// Takes the outcome of a ping: an answer, none in time, or no actor any more. False when nobody keeps the book.
+fn note_actor(book: &Weak<Mutex<Book>>, name: &str, pong: Option<Option<Pong>>) -> bool {
     let Some(book) = book.upgrade() else {
         return false;
     };
     let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
-    if gone {
-        book.actors.remove(name);
-    } else {
-        book.actors
-            .insert(name.to_owned(), pong.map(|pong| pong.waited));
-    }
+    match pong {
+        Some(pong) => book
+            .actors
+            .insert(name.to_owned(), pong.map(|pong| pong.waited)),
+        None => book.actors.remove(name),
+    };
     true
 }
 

@@ -17,9 +17,11 @@ use tracing::{debug, error};
 
 use crate::supervise::panic_text;
 
-/// Blocking threads an arbiter may have. Nearly all blocking work goes through `Blocking`; this is for what
-/// tokio itself does so (name look-ups, `tokio::fs`).
-const BLOCKING_THREADS: usize = 16;
+/// Blocking threads an arbiter of a pool may have. Nearly all blocking work goes through `Blocking`, which uses those
+/// of `main`; this is for what tokio itself does so (name look-ups, `tokio::fs`).
+const ARBITERS_THREADS: usize = 16;
+/// Blocking threads of `main`: more than any limit of a `Blocking`, made only when they are used.
+const MAINS_THREADS: usize = 512;
 /// How long an ending arbiter waits for blocking work that still runs.
 const LAST_WORK: Duration = Duration::from_secs(1);
 
@@ -61,7 +63,7 @@ impl Place {
         for i in 0..n.max(1) {
             let (jobs, queue) = mpsc::unbounded_channel();
             let thread = format!("{name}-{i}");
-            let runtime = runtime()?;
+            let runtime = runtime(ARBITERS_THREADS)?;
             let stopped = stop.subscribe();
             let work = move || arbiter(runtime, queue, stopped);
             threads.push(std::thread::Builder::new().name(thread).spawn(work)?);
@@ -142,16 +144,16 @@ impl Place {
 /// # Errors
 /// When the system gives no event queue.
 pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
-    let runtime = runtime()?;
+    let runtime = runtime(MAINS_THREADS)?;
     let output = on(&runtime, future);
     runtime.shutdown_timeout(LAST_WORK);
     Ok(output)
 }
 
-fn runtime() -> io::Result<Runtime> {
+fn runtime(threads: usize) -> io::Result<Runtime> {
     Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(BLOCKING_THREADS)
+        .max_blocking_threads(threads)
         .build()
 }
 

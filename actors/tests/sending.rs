@@ -95,6 +95,19 @@ fn a_question_is_answered_within_its_limit_or_not_at_all() {
 }
 
 #[test]
+fn questions_may_be_asked_from_tasks_that_move_between_threads() {
+    fn moves<T: Send>(task: T) -> T {
+        task
+    }
+    sim(async {
+        let addr = Sluggard.start();
+        assert_eq!(moves(ask(&addr, Double(1), 4 * SECOND)).await, Ok(2));
+        let gate = Gate::new();
+        assert!(moves(gate.ask(&MayStore)).await.allows());
+    });
+}
+
+#[test]
 fn who_asks_or_tells_an_actor_that_is_gone_hears_or_counts_it() {
     sim(async {
         let addr = gone().await;
@@ -215,7 +228,7 @@ fn a_health_page_shows_arbiters_and_actors_and_forgets_the_gone() {
         let health = Health::new();
         health.watch("main", &Place::here());
         let addr = Sluggard.start();
-        health.watch_actor("sluggard", addr.clone().recipient(), SECOND, SECOND);
+        health.watch_actor("sluggard", &addr.clone().recipient(), SECOND, SECOND);
         sleep(3 * SECOND).await;
         let now = health.snapshot();
         assert_eq!(now.arbiters[0].name, "main-0");
@@ -224,7 +237,7 @@ fn a_health_page_shows_arbiters_and_actors_and_forgets_the_gone() {
             ("sluggard", Some(Duration::ZERO))
         );
         assert!(now.is_alive(Duration::ZERO));
-        tell(&addr, Stored(0));
+        drop(addr); // to be watched does not keep it alive
         sleep(3 * SECOND).await;
         assert!(health.snapshot().actors.is_empty());
     });
@@ -235,7 +248,8 @@ fn an_actor_whose_mailbox_stands_still_is_not_alive() {
     sim(async {
         let health = Health::new();
         let (tx, _mailbox) = channel::<Sluggard>(4); // nobody reads it
-        health.watch_actor("stuck", Addr::new(tx).recipient(), SECOND, SECOND);
+        let stuck = Addr::new(tx).recipient();
+        health.watch_actor("stuck", &stuck, SECOND, SECOND);
         sleep(5 * SECOND / 2).await;
         assert!(!health.snapshot().is_alive(SECOND));
     });

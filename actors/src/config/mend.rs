@@ -29,7 +29,8 @@ struct Fault {
 pub(super) fn read<T: DeserializeOwned>(table: Table) -> (Option<T>, Vec<ConfigError>) {
     let mut root = Value::Table(table);
     let mut errors: Vec<ConfigError> = Vec::new();
-    loop {
+    // One mending may undo another where keys depend on each other, so the rounds are bounded too.
+    for _ in 0..MOST * 4 {
         let fault = match attempt::<T>(&root) {
             Ok(value) => return (Some(value), errors),
             Err(fault) => fault,
@@ -39,9 +40,10 @@ pub(super) fn read<T: DeserializeOwned>(table: Table) -> (Option<T>, Vec<ConfigE
             errors.push(ConfigError::new(key, fault.why.clone()));
         }
         if errors.len() >= MOST || !mend::<T>(&mut root, &fault) {
-            return (None, errors);
+            break;
         }
     }
+    (None, errors)
 }
 
 fn attempt<T: DeserializeOwned>(root: &Value) -> Result<T, Fault> {
