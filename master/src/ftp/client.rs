@@ -1,0 +1,54 @@
+//! The narrow door to the sessions that run: who is there, and out with one of them.
+
+use std::time::Duration;
+
+use actix::Recipient;
+use drftpd_actors::{AskError, ask_recipient, tell_recipient};
+use drftpd_protocol::SessionId;
+
+use super::live::SessionInfo;
+use super::messages::{KickSession, ListSessions, LoginChanged};
+
+/// The acceptor answers from memory.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// Handle to the sessions; cheap to clone, one per holder.
+#[derive(Clone)]
+pub struct SessionsClient {
+    list: Recipient<ListSessions>,
+    kick: Recipient<KickSession>,
+    login: Recipient<LoginChanged>,
+}
+
+impl SessionsClient {
+    /// A handle over whoever keeps the sessions.
+    pub fn new(
+        list: Recipient<ListSessions>,
+        kick: Recipient<KickSession>,
+        login: Recipient<LoginChanged>,
+    ) -> Self {
+        Self { list, kick, login }
+    }
+
+    /// All sessions, in the order of their numbers.
+    ///
+    /// # Errors
+    /// When the acceptor does not answer.
+    pub async fn list(&self) -> Result<Vec<SessionInfo>, AskError> {
+        ask_recipient(&self.list, ListSessions, LIMIT).await
+    }
+
+    /// Ends a session with 421 and this text, and the transfer that it runs; tells whether there is one.
+    ///
+    /// # Errors
+    /// When the acceptor does not answer.
+    pub async fn kick(&self, session: SessionId, why: &str) -> Result<bool, AskError> {
+        let why = why.to_owned();
+        ask_recipient(&self.kick, KickSession { session, why }, LIMIT).await
+    }
+
+    /// Somebody has logged in, or is not logged in any more.
+    pub(super) fn login_changed(&self, session: SessionId, logged_in: bool) {
+        tell_recipient(&self.login, LoginChanged { session, logged_in });
+    }
+}

@@ -1,0 +1,95 @@
+//! Why a verb did not do what it was asked: one enum over the errors of all areas, and what the client hears.
+
+use drftpd_protocol::PathError;
+use drftpd_protocol::ftp::{ArgError, Reply};
+use drftpd_protocol::wire::Fault;
+
+use crate::accounts::LoginError;
+use crate::accounts::access::Denied;
+use crate::slaves::{SlaveError, fault_reply};
+use crate::transfer::TransferError;
+use crate::vfs::VfsError;
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FtpError {
+    /// The argument has not the form it must have.
+    #[error(transparent)]
+    Arg(#[from] ArgError),
+    /// The argument is no path.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The file list says no.
+    #[error(transparent)]
+    Vfs(#[from] VfsError),
+    /// The accounts say no.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// The coordinator says no.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    /// A slave says no.
+    #[error(transparent)]
+    Slave(#[from] SlaveError),
+    /// A transfer broke off on a slave.
+    #[error("the transfer broke off")]
+    Broken(#[source] Fault),
+    /// Seen by the user, and not allowed.
+    #[error("not allowed")]
+    Denied(#[from] Denied),
+    /// Not to be seen by the user: as if it were not there.
+    #[error("hidden from this user")]
+    Hidden,
+    /// Nobody is logged in.
+    #[error("nobody is logged in")]
+    NotLoggedIn,
+    /// Something else must come first.
+    #[error("bad sequence of commands: {0}")]
+    Sequence(&'static str),
+    /// The new name of an entry is taken.
+    #[error("the name is taken")]
+    NameTaken,
+    /// Anything else, with what the client hears.
+    #[error("refused with {}", .0.code())]
+    Said(Reply),
+    /// The client does not take replies any more; nobody hears this.
+    #[error("the client is gone")]
+    ClientGone,
+}
+
+impl FtpError {
+    /// Says it to the client.
+    pub fn reply(&self) -> Reply {
+        match self {
+            Self::Arg(error) => error.reply(),
+            Self::Path(error) => Reply::new(553, error.to_string()),
+            Self::Vfs(error) => error.reply(),
+            Self::Login(error) => error.reply(),
+            Self::Transfer(error) => error.reply(),
+            Self::Slave(error) => error.reply(),
+            Self::Broken(fault) => fault_reply(fault),
+            Self::Denied(_) => Reply::permission_denied(),
+            Self::Hidden => Reply::no_such_file(),
+            Self::NotLoggedIn => Reply::not_logged_in(),
+            Self::Sequence(text) => Reply::bad_sequence(*text),
+            Self::NameTaken => Reply::file_exists(),
+            Self::Said(reply) => reply.clone(),
+            Self::ClientGone => Reply::closing("Connection lost"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use drftpd_protocol::NameError;
+
+    #[test]
+    fn bad_names_are_553_and_hidden_things_are_as_absent_ones() {
+        let bad = FtpError::from(PathError::Name(NameError::BadByte));
+        assert_eq!(bad.reply().code(), 553);
+        let absent = FtpError::from(VfsError::NotFound(drftpd_protocol::VfsPath::root()));
+        assert_eq!(FtpError::Hidden.reply(), absent.reply());
+    }
+}

@@ -1,0 +1,39 @@
+//! What is said to the acceptor and to sessions.
+
+use actix::Message;
+use drftpd_protocol::SessionId;
+
+use super::live::SessionInfo;
+
+/// Asks the acceptor for all sessions, in the order of their numbers. Answered at once.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "Vec<SessionInfo>")]
+pub struct ListSessions;
+
+/// Asks the acceptor to end a session; answers whether there is one.
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "bool")]
+pub struct KickSession {
+    /// Which.
+    pub session: SessionId,
+    /// What its client hears behind the 421.
+    pub why: String,
+}
+
+/// Tells the acceptor that somebody has logged in, or is not logged in any more.
+#[derive(Message, Debug, Clone, Copy, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct LoginChanged {
+    /// In which session.
+    pub session: SessionId,
+    /// Which of both.
+    pub logged_in: bool,
+}
+
+/// Tells a session to end with 421 at once, whatever runs.
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "()")]
+pub struct SessionKicked {
+    /// What the client hears.
+    pub why: String,
+}

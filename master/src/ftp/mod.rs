@@ -1,0 +1,30 @@
+//! FTP as clients see it: the acceptor, one session actor per control connection, and the table of verbs.
+//!
+//! Bytes become lines in `drftpd_protocol::ftp`; policy begins in [`session`] with one look into
+//! [`verbs::VERBS`]. A verb is a plain async function that gets a [`services::VerbCx`] by value and returns a
+//! [`verbs::Done`]; only the session applies its change to the [`state::State`].
+
+pub mod client;
+pub mod config;
+pub mod data;
+pub mod error;
+pub mod guard;
+pub mod live;
+pub mod messages;
+pub mod services;
+pub mod site;
+pub mod state;
+pub mod verbs;
+mod writer;
+
+pub use client::SessionsClient;
+pub use config::FtpConfig;
+pub use error::FtpError;
+pub use live::SessionInfo;
+pub use services::Services;
+pub use site::{SiteCall, SiteEntry, SiteTable};
+
+/// Drain phase in which transfers may finish; sessions hold it while a data verb runs.
+pub const DRAIN_TRANSFERS: &str = "transfers";
+/// Drain phase in which the last sessions say goodbye; each holds it as long as it lives.
+pub const DRAIN_SESSIONS: &str = "sessions";

@@ -1,0 +1,162 @@
+//! What a verb may use: the narrow clients of the other areas, and a view of its session.
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use drftpd_actors::{Clock, Dice, Drain, Net};
+use drftpd_protocol::ftp::Reply;
+use drftpd_protocol::{PathError, SessionId, VfsPath};
+
+use super::client::SessionsClient;
+use super::config::FtpConfig;
+use super::data::Endpoint;
+use super::error::FtpError;
+use super::guard::Cleanup;
+use super::live::Live;
+use super::site::SiteTable;
+use super::state::State;
+use super::writer::Outbox;
+use crate::accounts::{Account, AccountsClient, Action, access};
+use crate::slaves::SlavesClient;
+use crate::transfer::TransfersClient;
+use crate::vfs::{Owner, VfsClient};
+
+/// Everything a session was given. Cloned once for each session, which is one holder of each client.
+#[derive(Clone)]
+pub struct Services {
+    /// The file list.
+    pub vfs: VfsClient,
+    /// The accounts.
+    pub accounts: AccountsClient,
+    /// The coordinator of transfers.
+    pub transfers: TransfersClient,
+    /// The slaves.
+    pub slaves: SlavesClient,
+    /// SITE commands.
+    pub site: Arc<dyn SiteTable>,
+    /// The network, for data connections of the master's own.
+    pub net: Arc<dyn Net>,
+    /// The time of day.
+    pub clock: Clock,
+    /// Randomness.
+    pub dice: Dice,
+    /// Shutting down.
+    pub drain: Drain,
+    /// `[ftp]`.
+    pub config: Arc<FtpConfig>,
+}
+
+/// What a verb gets: its session as it was when the verb began, and what it may use.
+pub struct VerbCx {
+    /// The session.
+    pub session: SessionId,
+    /// The client's end of the control connection.
+    pub peer: SocketAddr,
+    /// Our end of it: the address by which the client reaches us.
+    pub local: SocketAddr,
+    /// The session's memory as it was when the verb began.
+    pub state: Rc<State>,
+    /// How the next data connection comes about; only verbs with `data` get it.
+    pub endpoint: Option<Endpoint>,
+    /// The clients of the other areas.
+    pub services: Rc<Services>,
+    /// Counts what must be given back when the verb is cancelled.
+    pub cleanup: Cleanup,
+    /// What others see of the session.
+    pub live: Live,
+    /// All sessions, for those that show them.
+    pub sessions: SessionsClient,
+    pub(super) out: Outbox,
+}
+
+impl VerbCx {
+    /// Sends a reply now, before the verb's own one (150), and waits until it has left for the client: what the verb
+    /// answers in the end cannot share a segment with it.
+    ///
+    /// # Errors
+    /// [`FtpError::ClientGone`].
+    pub async fn say(&self, reply: Reply) -> Result<(), FtpError> {
+        self.out.send_and_flush(reply.to_bytes()).await
+    }
+
+    /// Sends a piece of a reply that comes in pages, rendered by `drftpd_protocol::ftp::reply`, and waits until it
+    /// has left. Join small pieces: each is a write of its own.
+    ///
+    /// # Errors
+    /// [`FtpError::ClientGone`].
+    pub async fn say_bytes(&self, rendered: Bytes) -> Result<(), FtpError> {
+        self.out.send_and_flush(rendered).await
+    }
+
+    /// Who is logged in.
+    ///
+    /// # Errors
+    /// [`FtpError::NotLoggedIn`].
+    pub fn account(&self) -> Result<&Arc<Account>, FtpError> {
+        self.state.account().ok_or(FtpError::NotLoggedIn)
+    }
+
+    /// Whose new entries are.
+    ///
+    /// # Errors
+    /// [`FtpError::NotLoggedIn`].
+    pub fn owner(&self) -> Result<Owner, FtpError> {
+        let account = self.account()?;
+        Ok(Owner {
+            user: account.name.clone(),
+            group: account.group.clone(),
+        })
+    }
+
+    /// The client's address, an IPv4 one as such also when it came over an IPv6 socket.
+    pub fn client(&self) -> IpAddr {
+        self.peer.ip().to_canonical()
+    }
+
+    /// What an argument means to somebody who stands here; nothing is looked up.
+    ///
+    /// # Errors
+    /// When it is no path.
+    pub fn path(&self, arg: &[u8]) -> Result<VfsPath, PathError> {
+        self.state.cwd.resolve(arg)
+    }
+
+    /// The entry that a path leads to, links followed to the end, if `what` is allowed there.
+    ///
+    /// # Errors
+    /// When it cannot be resolved, must not be seen, or `what` is not allowed.
+    pub async fn target(&self, path: &VfsPath, what: Action) -> Result<VfsPath, FtpError> {
+        let resolved = self.services.vfs.resolve(path).await?;
+        self.may(what, &resolved)?;
+        Ok(resolved)
+    }
+
+    /// The place that a path names, links followed but for the last name (which need not exist), if `what` is
+    /// allowed there: for verbs that change the entry itself, be it a link.
+    ///
+    /// # Errors
+    /// When it cannot be resolved, must not be seen, or `what` is not allowed.
+    pub async fn place(&self, path: &VfsPath, what: Action) -> Result<VfsPath, FtpError> {
+        let resolved = match (path.parent(), path.name()) {
+            (Some(parent), Some(name)) => {
+                let parent = self.services.vfs.resolve(&parent).await?;
+                parent.join(name.clone())?
+            }
+            _ => path.clone(),
+        };
+        self.may(what, &resolved)?;
+        Ok(resolved)
+    }
+
+    /// Whether the user may do something at a resolved path. What may not even be seen is as if it were absent.
+    ///
+    /// # Errors
+    /// [`FtpError::Hidden`], [`FtpError::Denied`], [`FtpError::NotLoggedIn`].
+    pub fn may(&self, what: Action, resolved: &VfsPath) -> Result<(), FtpError> {
+        let account = self.account()?;
+        access::may(account, Action::View, resolved).map_err(|_denied| FtpError::Hidden)?;
+        Ok(access::may(account, what, resolved)?)
+    }
+}
