@@ -10,10 +10,22 @@ pub enum StoreError {
     /// The writer is gone, or its queue is full.
     #[error("the store does not take commands now")]
     Closed,
+    /// The commit that held the command failed; none of its commands was kept.
+    #[error("the commit failed: {0}")]
+    Commit(String),
     /// Another master has it.
     #[error("another master uses this store")]
     Locked,
     /// Made by a newer version, or damaged.
     #[error("the store cannot be used: {0}")]
     Unusable(String),
+    /// A file or folder of it.
+    #[error("a file of the store failed")]
+    Io(#[from] std::io::Error),
+    /// All identities of this start of the master are used; a restart gives new ones.
+    #[error("all identities of this start are used up")]
+    NoMoreIds,
+    /// A value in a table that cannot be there.
+    #[error("a row of the store cannot be read: {0}")]
+    Damaged(String),
 }

@@ -1,0 +1,326 @@
+//! The tables, and how an older store becomes a newer one.
+//!
+//! A change of the tables is one more entry of [`MIGRATIONS`]; entries are never edited. A table or
+//! column that is added must also stand in [`TABLES`], so that dumps hold it (a test compares).
+
+use rusqlite::Connection;
+
+use super::error::StoreError;
+
+/// What brings a store from the version that is its index to the next one.
+pub(super) const MIGRATIONS: &[&str] = &[V1];
+
+const V1: &str = "
+-- Facts about the store itself: its identity, epoch, which names are the same.
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- Every start of the master with the greatest counter that was stored: which identities are ours.
+CREATE TABLE incarnation (n INTEGER PRIMARY KEY, issued INTEGER NOT NULL) STRICT;
+
+-- The tree. `key` is the name, folded where case does not count; `name` only where it differs.
+-- size and files of a directory: of all complete files below it.
+CREATE TABLE node (
+    parent INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    id INTEGER NOT NULL,
+    kind INTEGER NOT NULL,          -- 0 directory, 1 file, 2 link
+    state INTEGER NOT NULL,         -- 0 uploading, 1 partial, 2 complete
+    generation INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    files INTEGER NOT NULL,
+    modified INTEGER NOT NULL,
+    mode INTEGER NOT NULL,
+    crc32 INTEGER,
+    owner TEXT NOT NULL,
+    grp TEXT NOT NULL,
+    name BLOB,
+    target BLOB,
+    blake3 BLOB,
+    PRIMARY KEY (parent, key)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX node_id ON node (id);
+INSERT INTO node (parent, key, id, kind, state, generation, size, files, modified, mode, owner, grp)
+    VALUES (0, x'', 1, 0, 2, 0, 0, 0, 0, 493, 'drftpd', 'drftpd');
+
+-- Uploads that run, or broke off: one per node.
+CREATE TABLE upload (
+    node INTEGER PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    state INTEGER NOT NULL,         -- 0 runs, 1 partial, 2 its master went away: bytes unknown
+    size INTEGER NOT NULL,          -- bytes that are kept, of a partial one
+    since INTEGER NOT NULL,
+    owner TEXT,                     -- of an overwrite that changes them
+    grp TEXT
+) STRICT;
+CREATE INDEX upload_since ON upload (since) WHERE state <> 0;
+
+-- Storage folders. `newest` is the last position of the log, `done` what the disk has followed.
+CREATE TABLE root (
+    key INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    slave TEXT NOT NULL,
+    state INTEGER NOT NULL,         -- 0 in use, 1 held, 2 retired
+    newest INTEGER NOT NULL,
+    done INTEGER NOT NULL,
+    shown INTEGER NOT NULL
+) STRICT;
+
+-- Which root holds the current generation of which file.
+CREATE TABLE copy (
+    node INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    state INTEGER NOT NULL,         -- 0 good, 1 corrupt: set aside, not served
+    PRIMARY KEY (node, root)
+) STRICT, WITHOUT ROWID;
+
+-- Directories that a root has, or had, something at or below of; a directory's own ancestors are
+-- always here too. digest: sum modulo 2^128 (little-endian) over the copies in it; touched: the
+-- position of the log that last changed it.
+CREATE TABLE root_dir (
+    dir INTEGER NOT NULL,
+    root INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    touched INTEGER NOT NULL,
+    PRIMARY KEY (dir, root)
+) STRICT, WITHOUT ROWID;
+
+-- What each root must still do, in order; op is MessagePack.
+CREATE TABLE root_log (
+    root INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    op BLOB NOT NULL,
+    PRIMARY KEY (root, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE account (
+    name TEXT PRIMARY KEY,
+    grp TEXT NOT NULL,
+    password TEXT,                  -- argon2id in PHC form; none: cannot log in
+    admin INTEGER NOT NULL,
+    home BLOB NOT NULL,
+    disabled INTEGER NOT NULL,
+    created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE slave (
+    name TEXT PRIMARY KEY,
+    certificate BLOB,               -- DER of the last one given out
+    joined INTEGER NOT NULL,
+    revoked INTEGER                 -- since when
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE slave_token (
+    hash BLOB PRIMARY KEY,          -- SHA-256 of the secret half
+    slave TEXT NOT NULL,
+    expires INTEGER NOT NULL,
+    used INTEGER
+) STRICT, WITHOUT ROWID;
+";
+
+/// What a column holds, for dumps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// A number.
+    Number,
+    /// Text.
+    Text,
+    /// Bytes that are mostly text: a name.
+    Name,
+    /// Bytes that are none: an identity, a hash, a message.
+    Bytes,
+}
+
+/// A table as dumps have it.
+pub(super) struct Table {
+    pub name: &'static str,
+    /// In the order of the table; the first `key` of them are its key.
+    pub columns: &'static [(&'static str, Holds)],
+    /// Columns to order by.
+    pub key: &'static str,
+}
+
+/// Every table but `meta`, in the order of a dump.
+pub(super) const TABLES: &[Table] = {
+    use Holds::{Bytes, Name, Number, Text};
+    &[
+        Table {
+            name: "incarnation",
+            columns: &[("n", Number), ("issued", Number)],
+            key: "n",
+        },
+        Table {
+            name: "account",
+            columns: &[
+                ("name", Text),
+                ("grp", Text),
+                ("password", Text),
+                ("admin", Number),
+                ("home", Name),
+                ("disabled", Number),
+                ("created", Number),
+            ],
+            key: "name",
+        },
+        Table {
+            name: "slave",
+            columns: &[
+                ("name", Text),
+                ("certificate", Bytes),
+                ("joined", Number),
+                ("revoked", Number),
+            ],
+            key: "name",
+        },
+        Table {
+            name: "slave_token",
+            columns: &[
+                ("hash", Bytes),
+                ("slave", Text),
+                ("expires", Number),
+                ("used", Number),
+            ],
+            key: "hash",
+        },
+        Table {
+            name: "root",
+            columns: &[
+                ("key", Number),
+                ("id", Bytes),
+                ("slave", Text),
+                ("state", Number),
+                ("newest", Number),
+                ("done", Number),
+                ("shown", Number),
+            ],
+            key: "key",
+        },
+        Table {
+            name: "node",
+            columns: &[
+                ("parent", Number),
+                ("key", Name),
+                ("id", Number),
+                ("kind", Number),
+                ("state", Number),
+                ("generation", Number),
+                ("size", Number),
+                ("files", Number),
+                ("modified", Number),
+                ("mode", Number),
+                ("crc32", Number),
+                ("owner", Text),
+                ("grp", Text),
+                ("name", Name),
+                ("target", Name),
+                ("blake3", Bytes),
+            ],
+            key: "parent, key",
+        },
+        Table {
+            name: "upload",
+            columns: &[
+                ("node", Number),
+                ("generation", Number),
+                ("root", Number),
+                ("state", Number),
+                ("size", Number),
+                ("since", Number),
+                ("owner", Text),
+                ("grp", Text),
+            ],
+            key: "node",
+        },
+        Table {
+            name: "copy",
+            columns: &[("node", Number), ("root", Number), ("state", Number)],
+            key: "node, root",
+        },
+        Table {
+            name: "root_dir",
+            columns: &[
+                ("dir", Number),
+                ("root", Number),
+                ("digest", Bytes),
+                ("touched", Number),
+            ],
+            key: "dir, root",
+        },
+        Table {
+            name: "root_log",
+            columns: &[("root", Number), ("seq", Number), ("op", Bytes)],
+            key: "root, seq",
+        },
+    ]
+};
+
+/// Brings the tables to this version's.
+///
+/// # Errors
+/// When the store is of a newer version, or the database fails.
+pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
+    let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if version > known {
+        let why = format!("it is of version {version}, this program knows {known}");
+        return Err(StoreError::Unusable(why));
+    }
+    let done = usize::try_from(version).unwrap_or(0);
+    for (at, step) in MIGRATIONS.iter().enumerate().skip(done) {
+        let tx = conn.transaction()?;
+        tx.execute_batch(step)?;
+        tx.execute_batch(&format!("PRAGMA user_version = {}", at + 1))?;
+        tx.commit()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dumps_know_every_table_and_every_column() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn).unwrap();
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'meta'";
+        let mut tables = conn.prepare(sql).unwrap();
+        let names = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let mut names: Vec<String> = names.map(Result::unwrap).collect();
+        names.sort();
+        let mut known: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+        known.sort_unstable();
+        assert_eq!(names, known);
+        for table in TABLES {
+            let sql = format!("SELECT name, type FROM pragma_table_info('{}')", table.name);
+            let mut info = conn.prepare(&sql).unwrap();
+            let columns = info
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+                .unwrap();
+            let columns: Vec<(String, String)> = columns.map(Result::unwrap).collect();
+            let known: Vec<(String, String)> = table
+                .columns
+                .iter()
+                .map(|(name, holds)| {
+                    let of = match holds {
+                        Holds::Number => "INTEGER",
+                        Holds::Text => "TEXT",
+                        Holds::Name | Holds::Bytes => "BLOB",
+                    };
+                    ((*name).to_owned(), of.to_owned())
+                })
+                .collect();
+            assert_eq!(columns, known, "{}", table.name);
+        }
+    }
+
+    #[test]
+    fn a_store_of_a_newer_version_is_refused() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn).unwrap();
+        migrate(&mut conn).unwrap();
+        conn.execute_batch("PRAGMA user_version = 9999").unwrap();
+        let refused = migrate(&mut conn);
+        assert!(matches!(refused, Err(StoreError::Unusable(why)) if why.contains("9999")));
+    }
+}
