@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod accounts;
+pub mod events;
 pub mod ftp;
 pub mod slaves;
 pub mod store;

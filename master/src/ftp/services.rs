@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use drftpd_actors::{Clock, Dice, Drain, Net};
+use drftpd_actors::{Clock, Dice, Drain, EventBus, Net};
 use drftpd_protocol::ftp::Reply;
 use drftpd_protocol::{PathError, SessionId, VfsPath};
 
@@ -42,6 +42,8 @@ pub struct Services {
     pub clock: Clock,
     /// Randomness.
     pub dice: Dice,
+    /// Where events are published ([`crate::events`]).
+    pub bus: EventBus,
     /// Shutting down.
     pub drain: Drain,
     /// `[ftp]`.
