@@ -3,4 +3,5 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod ops;
+pub mod storage;
 pub mod sys;

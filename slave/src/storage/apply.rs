@@ -1,0 +1,118 @@
+//! Carrying out a root's log of operations.
+//!
+//! Each one may be done again at any time, also when a crash came in the middle of it, or when
+//! those behind it were done before. It is answered when what it did is durable.
+
+use drftpd_protocol::ids::OpSeq;
+use drftpd_protocol::wire::{Moved, Place, RootOp};
+
+use super::error::StorageError;
+use super::open::check_depth;
+use super::root::{Root, lock};
+use super::tree::Work;
+
+/// What became of several operations.
+#[derive(Debug)]
+pub struct Applied {
+    /// Everything up to here is done and durable; `None` if nothing is.
+    pub through: Option<OpSeq>,
+    /// Operations that found something else than they should, for the log.
+    pub remarks: Vec<(OpSeq, String)>,
+    /// Why the one behind was not done. It is to be done again.
+    pub error: Option<StorageError>,
+}
+
+impl Root {
+    /// Carries out one operation; answers what it found that it should not have, for the log.
+    ///
+    /// # Errors
+    /// Those of the disk, and a place that cannot be. The operation is to be done again.
+    pub fn apply(&self, op: &RootOp) -> Result<Option<String>, StorageError> {
+        let live = self.writable()?;
+        let _alone = lock(&self.0.tree);
+        let mut work = Work::new(self, &live);
+        self.judge(work.apply(op))?;
+        work.sync()?;
+        Ok(work.take_remarks())
+    }
+
+    /// Carries out operations in their order up to the first that fails, and makes them durable
+    /// together.
+    pub fn apply_all(&self, ops: &[(OpSeq, RootOp)]) -> Applied {
+        let mut applied = Applied {
+            through: None,
+            remarks: Vec::new(),
+            error: None,
+        };
+        let live = match self.writable() {
+            Ok(live) => live,
+            Err(error) => {
+                applied.error = Some(error);
+                return applied;
+            }
+        };
+        let _alone = lock(&self.0.tree);
+        let mut work = Work::new(self, &live);
+        for (at, op) in ops {
+            if let Err(error) = self.judge(work.apply(op)) {
+                applied.error = Some(error);
+                break;
+            }
+            applied.through = Some(*at);
+            applied
+                .remarks
+                .extend(work.take_remarks().map(|remark| (*at, remark)));
+        }
+        if let Err(error) = work.sync() {
+            applied.through = None;
+            applied.remarks.clear();
+            applied.error = Some(error);
+        }
+        applied
+    }
+}
+
+impl Work<'_> {
+    fn apply(&mut self, op: &RootOp) -> Result<(), StorageError> {
+        places(op).into_iter().flatten().try_for_each(check_depth)?;
+        match op {
+            RootOp::Publish { file, at } => self.publish(*file, at),
+            RootOp::Delete { file, at } => self.delete(*file, at),
+            RootOp::Move { what, from, to } => match what {
+                Moved::File(file) => self.move_file(*file, from, to),
+                Moved::Dir(dir) => self.move_dir(*dir, from, to),
+            },
+            RootOp::RemoveDir { dir, at } => self.remove_dir(*dir, at),
+            RootOp::SetTime { file, at, modified } => self.set_time(*file, at, *modified),
+            RootOp::Identify { file, at, size } => self.identify(*file, at, *size),
+            RootOp::KeepBeside {
+                file,
+                from,
+                to,
+                size,
+            } => self.keep_beside(*file, from, to, *size),
+            RootOp::SetAside { file, at } => self.set_aside_file(*file, at),
+            RootOp::DiscardStaged { file } => {
+                if self.root.discard_in(self.live, *file)? {
+                    self.touched(self.staging())?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn places(op: &RootOp) -> [Option<&Place>; 2] {
+    match op {
+        RootOp::Publish { at, .. }
+        | RootOp::Delete { at, .. }
+        | RootOp::RemoveDir { at, .. }
+        | RootOp::SetTime { at, .. }
+        | RootOp::Identify { at, .. }
+        | RootOp::SetAside { at, .. } => [Some(at), None],
+        RootOp::Move { from, to, .. } | RootOp::KeepBeside { from, to, .. } => {
+            [Some(from), Some(to)]
+        }
+        RootOp::DiscardStaged { .. } => [None, None],
+    }
+}

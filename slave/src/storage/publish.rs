@@ -1,0 +1,135 @@
+//! Operations on files that are at their end: publish, delete, set aside, set the time.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use drftpd_protocol::ids::FileId;
+use drftpd_protocol::wire::Place;
+
+use super::error::{Doing, StorageError, is_barrier};
+use super::open::{is_prepared, path_of};
+use super::staging::staged_name;
+use super::trash::Note;
+use super::tree::{Chain, Found, Work};
+use crate::sys::{beneath, entry};
+
+impl<'a> Work<'a> {
+    /// Staged bytes go to their place. Bytes that are not complete stay: half a file is never
+    /// published.
+    pub(super) fn publish(&mut self, file: FileId, at: &Place) -> Result<(), StorageError> {
+        if self.is_staged(file)? {
+            return self.place(self.staging(), &staged_name(file), file, at);
+        }
+        if self.placed(file, at)?.is_none() {
+            self.remark(format!("{file} is neither prepared nor at its place"));
+        }
+        Ok(())
+    }
+
+    /// Whether a complete file with this identity lies in staging.
+    pub(super) fn is_staged(&self, file: FileId) -> Result<bool, StorageError> {
+        let found = self.inspect(self.staging(), &staged_name(file))?;
+        let size = match &found {
+            Found::File(look, _) => look.size,
+            _ => return Ok(false),
+        };
+        let mark = found.is_file(file);
+        Ok(mark.is_some_and(|mark| is_prepared(&mark, file, size)))
+    }
+
+    /// Moves a file from an open directory to its place, and what stands there aside.
+    pub(super) fn place(
+        &mut self,
+        from: std::os::fd::BorrowedFd<'_>,
+        name: &[u8],
+        file: FileId,
+        at: &Place,
+    ) -> Result<(), StorageError> {
+        let chain = self.make(&at.dirs)?;
+        self.clear_way(chain.fd(), at.name.as_bytes(), Some(file.node))?;
+        entry::rename(from, name, chain.fd(), at.name.as_bytes())
+            .doing("moving a file to its place")?;
+        self.touched(from)?;
+        self.touched(chain.fd())
+    }
+
+    /// The way to a file with this identity at a place; `None` if it is not there. Something else
+    /// there is remarked.
+    pub(super) fn placed(
+        &mut self,
+        file: FileId,
+        at: &Place,
+    ) -> Result<Option<Chain<'a>>, StorageError> {
+        let Some(chain) = self.find(&at.dirs)? else {
+            return Ok(None);
+        };
+        let found = self.inspect(chain.fd(), at.name.as_bytes())?;
+        if found.is_file(file).is_some() {
+            return Ok(Some(chain));
+        }
+        if !matches!(found, Found::Nothing) {
+            let name = &at.name;
+            self.remark(format!("something else than {file} is at {name}"));
+        }
+        Ok(None)
+    }
+
+    /// A file's bytes go, wherever they are.
+    pub(super) fn delete(&mut self, file: FileId, at: &Place) -> Result<(), StorageError> {
+        if self.root.discard_in(self.live, file)? {
+            self.touched(self.staging())?;
+        }
+        let Some(chain) = self.placed(file, at)? else {
+            return Ok(());
+        };
+        match entry::unlink(chain.fd(), at.name.as_bytes()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.doing("deleting a file")?,
+        }
+        self.touched(chain.fd())?;
+        self.prune(chain)
+    }
+
+    /// A file that the file list does not know any more goes to the trash. Staged bytes with its
+    /// identity are not meant.
+    pub(super) fn set_aside_file(&mut self, file: FileId, at: &Place) -> Result<(), StorageError> {
+        let Some(chain) = self.placed(file, at)? else {
+            return Ok(());
+        };
+        let note = Note {
+            path: &path_of(at),
+            what: file.to_string(),
+            why: "not in the file list any more",
+        };
+        self.throw(chain.fd(), at.name.as_bytes(), &note)?;
+        self.prune(chain)
+    }
+
+    /// A file has another time of modification.
+    pub(super) fn set_time(
+        &mut self,
+        file: FileId,
+        at: &Place,
+        modified: i64,
+    ) -> Result<(), StorageError> {
+        let opened = match self.placed(file, at)? {
+            Some(chain) => beneath::open_entry(chain.fd(), at.name.as_bytes(), beneath::Open::Read),
+            None if self.is_staged(file)? => {
+                beneath::open_entry(self.staging(), &staged_name(file), beneath::Open::Read)
+            }
+            None => {
+                self.remark(format!("{file} is not there, its time was not set"));
+                return Ok(());
+            }
+        };
+        let fd = match opened {
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_barrier(&error) => {
+                self.remark(format!("{file} went away, its time was not set"));
+                return Ok(());
+            }
+            opened => opened.doing("opening a file")?,
+        };
+        entry::set_modified(fd.as_fd(), modified).doing("setting a time of modification")?;
+        self.touched(fd.as_fd())
+    }
+}

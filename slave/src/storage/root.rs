@@ -1,0 +1,211 @@
+//! One root: who it is, whether it is there, and what has happened to it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use drftpd_actors::Clock;
+use drftpd_protocol::ids::{FileId, RootId};
+use drftpd_protocol::wire::{RootState, RootStatus};
+
+use super::error::StorageError;
+use super::live::Live;
+use super::roots::StoragePolicy;
+use super::space::Promised;
+use crate::sys::space;
+
+/// One storage folder with an identity. Cloning gives another handle to the same root.
+#[derive(Clone)]
+pub struct Root(pub(super) Arc<Inner>);
+
+/// What all handles of a root share.
+pub(super) struct Inner {
+    pub(super) id: RootId,
+    pub(super) path: PathBuf,
+    pub(super) policy: StoragePolicy,
+    pub(super) clock: Clock,
+    live: Mutex<Option<Arc<Live>>>,
+    /// A write failed; until the process is started again.
+    broken: AtomicBool,
+    /// Uploads that run now, each with the word that its bytes were deleted.
+    pub(super) running: Mutex<BTreeMap<FileId, Arc<AtomicBool>>>,
+    pub(super) promised: Promised,
+    /// Bytes in the trash, which make room when they are needed.
+    pub(super) trash_bytes: AtomicU64,
+    pub(super) trash_number: AtomicU64,
+    /// Operations on the tree wait for one another.
+    pub(super) tree: Mutex<()>,
+}
+
+impl Root {
+    pub(super) fn new(
+        path: &Path,
+        policy: StoragePolicy,
+        clock: Clock,
+    ) -> Result<Root, StorageError> {
+        let (id, live) = Live::open(path)?;
+        let root = Root(Arc::new(Inner {
+            id,
+            path: path.to_owned(),
+            policy,
+            clock,
+            live: Mutex::new(None),
+            broken: AtomicBool::new(false),
+            running: Mutex::default(),
+            promised: Promised::default(),
+            trash_bytes: AtomicU64::new(0),
+            trash_number: AtomicU64::new(0),
+            tree: Mutex::default(),
+        }));
+        root.come(live);
+        Ok(root)
+    }
+
+    /// Its identity.
+    pub fn id(&self) -> RootId {
+        self.0.id
+    }
+
+    /// Its folder, as it is configured.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Bytes promised to uploads that are not on the disk yet.
+    pub fn reserved(&self) -> u64 {
+        self.0.promised.bytes()
+    }
+
+    /// Looks whether the root is there, takes it back if it has come back, lets it go if not.
+    pub(super) fn refresh(&self) -> RootState {
+        let mut held = lock(&self.0.live);
+        if let Some(live) = held.as_ref() {
+            if live.is_still_at(&self.0.path, self.0.id) {
+                return self.state_of(live);
+            }
+            tracing::error!(root = %self.0.id, path = %self.0.path.display(), "root is absent");
+            *held = None;
+        }
+        drop(held);
+        match Live::open(&self.0.path) {
+            Ok((id, live)) if id == self.0.id => {
+                tracing::info!(root = %id, path = %self.0.path.display(), "root is back");
+                let state = self.state_of(&live);
+                self.come(live);
+                state
+            }
+            Ok((other, _)) => {
+                tracing::debug!(root = %self.0.id, %other, "another root lies at this path");
+                RootState::Absent
+            }
+            Err(error) => {
+                tracing::debug!(root = %self.0.id, %error, "root is still absent");
+                RootState::Absent
+            }
+        }
+    }
+
+    fn come(&self, live: Live) {
+        let bytes = super::trash::measure(&live);
+        self.0.trash_bytes.store(bytes, Ordering::Relaxed);
+        super::identify::clean(&live);
+        *lock(&self.0.live) = Some(Arc::new(live));
+    }
+
+    fn state_of(&self, live: &Live) -> RootState {
+        match live.read_only || self.is_broken() {
+            true => RootState::ReadOnly,
+            false => RootState::Present,
+        }
+    }
+
+    /// As it is now; `promised` are the promises of all roots on its filesystem.
+    pub(super) fn status(&self, state: RootState, promised: u64) -> RootStatus {
+        let live = lock(&self.0.live).clone();
+        let space = live.as_ref().map(|live| space::of(live.top.as_fd()));
+        let (total, free) = match space {
+            Some(Ok(space)) => (space.total, space.free),
+            _ => (0, 0),
+        };
+        let trash = self.0.trash_bytes.load(Ordering::Relaxed);
+        RootStatus {
+            root: self.0.id,
+            path: self.0.path.display().to_string(),
+            state,
+            total,
+            free: free.saturating_add(trash).saturating_sub(promised),
+            filesystem: live.map_or(0, |live| live.device),
+        }
+    }
+
+    /// Its filesystem, if it is there.
+    pub(super) fn device(&self) -> Option<u64> {
+        lock(&self.0.live).as_ref().map(|live| live.device)
+    }
+
+    /// Its open folders.
+    pub(super) fn live(&self) -> Result<Arc<Live>, StorageError> {
+        lock(&self.0.live)
+            .clone()
+            .ok_or_else(|| StorageError::Absent {
+                root: self.0.id,
+                path: self.0.path.clone(),
+            })
+    }
+
+    /// Its open folders, if something may be written.
+    pub(super) fn writable(&self) -> Result<Arc<Live>, StorageError> {
+        let live = self.live()?;
+        match self.state_of(&live) {
+            RootState::Present => Ok(live),
+            _ => Err(StorageError::ReadOnly(self.0.id)),
+        }
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.0.broken.load(Ordering::Relaxed)
+    }
+
+    /// A write failed: nothing more is written until the process is started again.
+    pub(super) fn break_off(&self, error: &StorageError) {
+        if !self.0.broken.swap(true, Ordering::Relaxed) {
+            let path = self.0.path.display();
+            tracing::error!(root = %self.0.id, %path, %error, "a write failed, the root is read-only now");
+        }
+    }
+
+    /// Judges an error of the tree: a failing disk makes the root read-only.
+    pub(super) fn judge<T>(&self, done: Result<T, StorageError>) -> Result<T, StorageError> {
+        if let Err(error) = &done
+            && error.is_failure()
+        {
+            self.break_off(error);
+        }
+        done
+    }
+
+    /// Judges an error of writing bytes: everything but a full disk makes the root read-only.
+    pub(super) fn judge_write<T>(&self, done: Result<T, StorageError>) -> Result<T, StorageError> {
+        if let Err(error) = &done
+            && matches!(error, StorageError::Io { .. })
+            && !error.is_full()
+        {
+            self.break_off(error);
+        }
+        done
+    }
+}
+
+impl fmt::Debug for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Root({}, {})", self.0.id, self.0.path.display())
+    }
+}
+
+/// A lock whose holder panicked holds plain values: they are taken as they are.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,363 @@
+//! Uploads: bytes grow in the staging folder under their identity until they are prepared.
+//!
+//! A staged file is *prepared* when its mark has its identity and its size; without, the upload
+//! broke off. While it is written it has no mark, so that an operation never publishes half a
+//! file; an operation that deletes it takes the name away and tells the writer.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crc32fast::Hasher;
+use drftpd_protocol::ids::FileId;
+use drftpd_protocol::wire::Base;
+use rustix::io::Errno;
+
+use super::error::{Doing, StorageError};
+use super::live::Live;
+use super::mark::{self, FileMark, Mark};
+use super::root::{Root, lock};
+use super::roots::Fsync;
+use super::space::Promise;
+use crate::sys::{copy, entry, space};
+
+/// Bytes that are read at a time for the checksum of what is kept.
+const CHUNK: usize = 1 << 20;
+
+/// A file's name in staging.
+pub(super) fn staged_name(file: FileId) -> Vec<u8> {
+    file.to_string().into_bytes()
+}
+
+/// An upload that is being written. Dropped without an end it stays as what broke off.
+pub struct Staging {
+    /// The file; what was received is its first [`Staging::len`] bytes.
+    pub file: File,
+    /// Bytes that are there.
+    pub len: u64,
+    /// CRC-32 of all of them.
+    pub crc: Hasher,
+    id: FileId,
+    root: Root,
+    live: Arc<Live>,
+    promise: Promise,
+    running: Running,
+    /// The disk is as the end of the upload left it: nothing is tidied when this is dropped.
+    ended: bool,
+}
+
+impl Staging {
+    /// Its identity.
+    pub fn id(&self) -> FileId {
+        self.id
+    }
+
+    /// CRC-32 of what is there.
+    pub fn crc32(&self) -> u32 {
+        self.crc.clone().finalize()
+    }
+
+    /// Whether an operation deleted it meanwhile: nobody wants the bytes any more.
+    pub fn is_revoked(&self) -> bool {
+        self.running.revoked.load(Ordering::Relaxed)
+    }
+
+    /// Writes bytes behind those that are there. The trash is emptied if the disk is full.
+    ///
+    /// # Errors
+    /// [`StorageError::Revoked`], a full disk, or a disk that failed, which makes the root
+    /// read-only. What was there before is still there and counted.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        if self.is_revoked() {
+            return Err(StorageError::Revoked(self.id));
+        }
+        let count = bytes.len() as u64;
+        let mut written = self.file.write_all_at(bytes, self.len);
+        if let Err(error) = &written
+            && Errno::from_io_error(error) == Some(Errno::NOSPC)
+            && self.root.make_room(&self.live, count) > 0
+        {
+            written = self.file.write_all_at(bytes, self.len);
+        }
+        self.root.judge_write(written.doing("writing an upload"))?;
+        self.crc.update(bytes);
+        self.len += count;
+        self.promise.used(count);
+        Ok(())
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.ended
+            && let Err(error) = self.file.set_len(self.len)
+        {
+            tracing::warn!(root = %self.root.id(), file = %self.id, %error, "space of an upload that broke off was not freed");
+        }
+    }
+}
+
+impl std::fmt::Debug for Staging {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Staging({}, {} bytes)", self.id, self.len)
+    }
+}
+
+/// Says that an upload runs, until it is dropped.
+struct Running {
+    root: Root,
+    id: FileId,
+    revoked: Arc<AtomicBool>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        lock(&self.root.0.running).remove(&self.id);
+    }
+}
+
+impl Root {
+    /// Begins an upload, or goes on with one, and reserves space for the bytes that are expected.
+    /// What is kept is read again for the running checksum, which takes time.
+    ///
+    /// # Errors
+    /// [`StorageError::Busy`] if one with this identity runs, [`StorageError::NoSuchFile`] or
+    /// [`StorageError::OtherIdentity`] if what is to be kept is not there, a full disk, a
+    /// read-only root, and those of the disk.
+    pub fn stage(&self, file: FileId, base: &Base, expected: u64) -> Result<Staging, StorageError> {
+        let live = self.writable()?;
+        let running = self.run(file)?;
+        let staged = self.judge(self.begin(&live, file, base, expected));
+        let (out, keep, promise) = staged.inspect_err(|_| {
+            if !matches!(base, Base::Staged { .. }) {
+                let _gone = entry::unlink(live.staging.as_fd(), &staged_name(file));
+            }
+        })?;
+        let crc = checksum(&out, keep).doing("reading what is kept of an upload")?;
+        Ok(Staging {
+            file: out,
+            len: keep,
+            crc,
+            id: file,
+            root: self.clone(),
+            live,
+            promise,
+            running,
+            ended: false,
+        })
+    }
+
+    fn begin(
+        &self,
+        live: &Live,
+        file: FileId,
+        base: &Base,
+        expected: u64,
+    ) -> Result<(File, u64, Promise), StorageError> {
+        let (out, keep) = match base {
+            Base::Empty => (fresh(live, file)?, 0),
+            Base::Staged { keep } => (again(live, file, *keep)?, *keep),
+            Base::Copy {
+                file: source,
+                at,
+                keep,
+            } => (self.copy(live, file, (*source, at), *keep)?, *keep),
+        };
+        let promise = self.reserve(live, &out, keep, expected)?;
+        Ok((out, keep, promise))
+    }
+
+    fn copy(
+        &self,
+        live: &Live,
+        file: FileId,
+        (source, at): (FileId, &drftpd_protocol::wire::Place),
+        keep: u64,
+    ) -> Result<File, StorageError> {
+        let source = self.open_file(Some(source), at)?;
+        if source.size < keep {
+            return Err(too_short(file, source.size, keep));
+        }
+        let out = fresh(live, file)?;
+        copy::beginning(&source.file, &out, keep).doing("copying what an upload keeps")?;
+        Ok(out)
+    }
+
+    /// Sets space aside: on the disk where the filesystem can, by a promise where it cannot.
+    fn reserve(
+        &self,
+        live: &Live,
+        out: &File,
+        keep: u64,
+        expected: u64,
+    ) -> Result<Promise, StorageError> {
+        let free = || -> Result<u64, StorageError> {
+            let space = space::of(live.top.as_fd()).doing("asking for the space of a root")?;
+            Ok(space.free.saturating_sub(self.reserved()))
+        };
+        let mut there = free()?;
+        if there < expected {
+            self.make_room(live, expected - there);
+            there = free()?;
+        }
+        let none = StorageError::NoSpace {
+            wanted: expected,
+            free: there,
+        };
+        if there < expected {
+            return Err(none);
+        }
+        match space::allocate(out.as_fd(), keep, expected) {
+            Ok(true) => Ok(self.0.promised.promise(0)),
+            Ok(false) => Ok(self.0.promised.promise(expected)),
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOSPC) => Err(none),
+            Err(error) => Err(error).doing("reserving space"),
+        }
+    }
+
+    /// Ends an upload: all bytes are there, get their identity and are made durable, as the
+    /// policy says. Answers the size.
+    ///
+    /// # Errors
+    /// [`StorageError::Revoked`], a full disk, or a disk that failed, which makes the root
+    /// read-only. What was written stays as what broke off.
+    pub fn prepare(&self, mut staging: Staging, crc32: u32) -> Result<u64, StorageError> {
+        let done = self.judge_write(self.finish(&staging, crc32));
+        staging.ended = done.is_ok();
+        done
+    }
+
+    fn finish(&self, staging: &Staging, crc32: u32) -> Result<u64, StorageError> {
+        let (file, size) = (&staging.file, staging.len);
+        file.set_len(size).doing("ending an upload")?;
+        let mark = FileMark {
+            file: staging.id,
+            size,
+            crc32: Some(crc32),
+        };
+        mark::write(file.as_fd(), Mark::File(mark))?;
+        if self.0.policy.fsync == Fsync::Always {
+            entry::sync(file.as_fd()).doing("making an upload durable")?;
+            entry::sync(staging.live.staging.as_fd()).doing("making staging durable")?;
+        }
+        let name = staged_name(staging.id);
+        let here = entry::look(staging.live.staging.as_fd(), &name).doing("looking at staging")?;
+        let written = entry::look_at(file.as_fd()).doing("looking at an upload")?;
+        match here {
+            Some(here) if here.inode == written.inode && !staging.is_revoked() => Ok(size),
+            _ => Err(StorageError::Revoked(staging.id)),
+        }
+    }
+
+    /// Breaks an upload off and keeps what is there for a resume; answers how much that is. An
+    /// empty one is thrown away.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn keep(&self, mut staging: Staging) -> Result<u64, StorageError> {
+        staging.ended = true;
+        if staging.is_revoked() {
+            return Ok(0);
+        }
+        if staging.len == 0 {
+            drop_staged(&staging.live, staging.id)?;
+            return Ok(0);
+        }
+        let freed = staging.file.set_len(staging.len);
+        self.judge_write(freed.doing("ending an upload that broke off"))?;
+        Ok(staging.len)
+    }
+
+    /// Throws staged bytes away, also those that are being written; `false` if there are none.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn discard(&self, file: FileId) -> Result<bool, StorageError> {
+        let live = self.writable()?;
+        self.judge(self.discard_in(&live, file))
+    }
+
+    pub(super) fn discard_in(&self, live: &Live, file: FileId) -> Result<bool, StorageError> {
+        if let Some(revoked) = lock(&self.0.running).get(&file) {
+            revoked.store(true, Ordering::Relaxed);
+        }
+        drop_staged(live, file)
+    }
+
+    /// Whether an upload with this identity is being written.
+    pub(super) fn is_running(&self, file: FileId) -> bool {
+        lock(&self.0.running).contains_key(&file)
+    }
+
+    fn run(&self, file: FileId) -> Result<Running, StorageError> {
+        let mut running = lock(&self.0.running);
+        if running.contains_key(&file) {
+            return Err(StorageError::Busy(file));
+        }
+        let revoked = Arc::new(AtomicBool::new(false));
+        running.insert(file, Arc::clone(&revoked));
+        Ok(Running {
+            root: self.clone(),
+            id: file,
+            revoked,
+        })
+    }
+}
+
+/// A new, empty file in staging; what has its name goes, without touching what is read from it.
+fn fresh(live: &Live, file: FileId) -> Result<File, StorageError> {
+    drop_staged(live, file)?;
+    entry::create(live.staging.as_fd(), &staged_name(file), true).doing("making a staged file")
+}
+
+/// The staged file that is gone on with, cut to what is kept and without its mark.
+fn again(live: &Live, file: FileId, keep: u64) -> Result<File, StorageError> {
+    let out = match entry::open_writable(live.staging.as_fd(), &staged_name(file)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(StorageError::NoSuchFile(Some(file)));
+        }
+        opened => opened.doing("opening a staged file")?,
+    };
+    let seen = entry::look_at(out.as_fd()).doing("looking at a staged file")?;
+    if seen.kind != entry::Kind::File || seen.size < keep {
+        return Err(too_short(file, seen.size, keep));
+    }
+    mark::remove(out.as_fd())?;
+    out.set_len(keep).doing("cutting a staged file")?;
+    Ok(out)
+}
+
+fn drop_staged(live: &Live, file: FileId) -> Result<bool, StorageError> {
+    match entry::unlink(live.staging.as_fd(), &staged_name(file)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error).doing("throwing staged bytes away"),
+    }
+}
+
+fn too_short(file: FileId, size: u64, keep: u64) -> StorageError {
+    StorageError::OtherIdentity {
+        wanted: Some(file),
+        what: format!("it has {size} bytes and {keep} are to be kept"),
+    }
+}
+
+fn checksum(file: &File, length: u64) -> io::Result<Hasher> {
+    let mut crc = Hasher::new();
+    let mut buffer = vec![0; usize::try_from(length).map_or(CHUNK, |length| length.min(CHUNK))];
+    let mut done = 0;
+    while done < length {
+        let want = usize::try_from(length - done).map_or(CHUNK, |left| left.min(CHUNK));
+        match file.read_at(&mut buffer[..want], done)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                crc.update(&buffer[..read]);
+                done += read as u64;
+            }
+        }
+    }
+    Ok(crc)
+}

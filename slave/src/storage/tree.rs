@@ -1,0 +1,264 @@
+//! Directories of a root's tree: finding, making, pruning, and making durable.
+//!
+//! A way is walked name by name with every directory held open, so that it cannot be swapped for
+//! a link. What an operation changed is remembered and made durable before it is answered.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use drftpd_protocol::ids::{DirId, FileId};
+use drftpd_protocol::path::Name;
+use drftpd_protocol::wire::DirStep;
+
+use super::error::{Doing, StorageError, is_barrier};
+use super::live::Live;
+use super::mark::{self, FileMark, Mark, Seen};
+use super::root::Root;
+use super::roots::Fsync;
+use crate::sys::{beneath, entry};
+
+/// How many directories wait at most until they are made durable.
+const MAX_DIRTY: usize = 64;
+/// How often a step is tried again when somebody else changes it meanwhile.
+const TRIES: u32 = 8;
+
+/// Operations under way on one root.
+pub(super) struct Work<'a> {
+    pub(super) root: &'a Root,
+    pub(super) live: &'a Live,
+    dirty: BTreeMap<(u64, u64), OwnedFd>,
+    /// What was found and not expected, for the log.
+    remarks: Vec<String>,
+}
+
+/// A way from the top of the root down, every directory of it open.
+pub(super) struct Chain<'a> {
+    live: &'a Live,
+    dirs: Vec<(Name, OwnedFd)>,
+}
+
+/// What lies under a name.
+pub(super) enum Found {
+    /// Nothing.
+    Nothing,
+    /// A plain file.
+    File(entry::Look, Seen),
+    /// A directory.
+    Dir(Seen),
+    /// A link, a pipe, a socket or a device.
+    Other,
+}
+
+impl Found {
+    /// The mark of a plain file with this identity.
+    pub(super) fn is_file(&self, file: FileId) -> Option<FileMark> {
+        match self {
+            Found::File(_, seen) => seen.file().filter(|mark| mark.file == file),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_dir(&self, dir: DirId) -> bool {
+        matches!(self, Found::Dir(seen) if seen.dir() == Some(dir))
+    }
+}
+
+impl Chain<'_> {
+    /// The directory at its end.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.dirs
+            .last()
+            .map_or(self.live.top.as_fd(), |(_, fd)| fd.as_fd())
+    }
+
+    fn above(&self) -> BorrowedFd<'_> {
+        match self.dirs.len() {
+            0 | 1 => self.live.top.as_fd(),
+            deep => self.dirs[deep - 2].1.as_fd(),
+        }
+    }
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(root: &'a Root, live: &'a Live) -> Work<'a> {
+        Work {
+            root,
+            live,
+            dirty: BTreeMap::new(),
+            remarks: Vec::new(),
+        }
+    }
+
+    pub(super) fn remark(&mut self, remark: String) {
+        self.remarks.push(remark);
+    }
+
+    pub(super) fn take_remarks(&mut self) -> Option<String> {
+        let remarks = std::mem::take(&mut self.remarks);
+        (!remarks.is_empty()).then(|| remarks.join("; "))
+    }
+
+    /// Something in this directory, or it itself, must be durable before the answer.
+    pub(super) fn touched(&mut self, fd: BorrowedFd<'_>) -> Result<(), StorageError> {
+        if self.root.0.policy.fsync == Fsync::Never {
+            return Ok(());
+        }
+        let seen = entry::look_at(fd).doing("looking at a directory")?;
+        if self.dirty.len() >= MAX_DIRTY {
+            self.sync()?;
+        }
+        let fd = fd.try_clone_to_owned().doing("keeping a directory open")?;
+        self.dirty.insert((seen.device, seen.inode), fd);
+        Ok(())
+    }
+
+    /// Makes everything durable that was done. A disk that cannot is not written to any more.
+    pub(super) fn sync(&mut self) -> Result<(), StorageError> {
+        for (_, fd) in std::mem::take(&mut self.dirty) {
+            let synced = entry::sync(fd.as_fd()).doing("making an operation durable");
+            self.root.judge_write(synced)?;
+        }
+        Ok(())
+    }
+
+    /// The staging folder.
+    pub(super) fn staging(&self) -> BorrowedFd<'a> {
+        self.live.staging.as_fd()
+    }
+
+    /// What lies under a name.
+    pub(super) fn inspect(&self, dir: BorrowedFd<'_>, name: &[u8]) -> Result<Found, StorageError> {
+        let seen = entry::look(dir, name).doing("looking at an entry")?;
+        let Some(seen) = seen else {
+            return Ok(Found::Nothing);
+        };
+        if seen.kind == entry::Kind::Other || seen.device != self.live.device {
+            return Ok(Found::Other);
+        }
+        let mark = match mark::read_entry(dir, name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if is_barrier(&error) => return Ok(Found::Other),
+            // What we wrote we can read.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Seen::Nothing,
+            mark => mark.doing("reading an identity")?,
+        };
+        Ok(match seen.kind {
+            entry::Kind::Dir => Found::Dir(mark),
+            _ => Found::File(seen, mark),
+        })
+    }
+
+    /// The way to a place by its names, whatever identities the directories have; `None` if it is
+    /// not there. A directory that was set beside comes back to its name.
+    pub(super) fn find(&mut self, dirs: &[DirStep]) -> Result<Option<Chain<'a>>, StorageError> {
+        let mut chain = self.top();
+        for step in dirs {
+            let fd = match self.enter(&chain, &step.name)? {
+                Some(fd) => fd,
+                None if self.bring_back(chain.fd(), step)? => {
+                    match self.enter(&chain, &step.name)? {
+                        Some(fd) => fd,
+                        None => return Ok(None),
+                    }
+                }
+                None => return Ok(None),
+            };
+            chain.dirs.push((step.name.clone(), fd));
+        }
+        Ok(Some(chain))
+    }
+
+    /// The way to a place, made where it is missing. Directories get the identities that the file
+    /// list gives them: what lies in them by hand stays in them.
+    pub(super) fn make(&mut self, dirs: &[DirStep]) -> Result<Chain<'a>, StorageError> {
+        let mut chain = self.top();
+        for step in dirs {
+            let fd = self.make_step(&chain, step)?;
+            self.identify_dir(fd.as_fd(), step)?;
+            chain.dirs.push((step.name.clone(), fd));
+        }
+        Ok(chain)
+    }
+
+    fn top(&self) -> Chain<'a> {
+        Chain {
+            live: self.live,
+            dirs: Vec::new(),
+        }
+    }
+
+    /// Opens one directory; `None` if nothing, or no directory, has that name.
+    fn enter(&mut self, chain: &Chain<'_>, name: &Name) -> Result<Option<OwnedFd>, StorageError> {
+        let fd = match beneath::open_entry(chain.fd(), name.as_bytes(), beneath::Open::Dir) {
+            Ok(fd) => fd,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if is_barrier(&error) => {
+                self.remark(format!("{name} is no directory"));
+                return Ok(None);
+            }
+            Err(error) => return Err(error).doing("opening a directory"),
+        };
+        let seen = entry::look_at(fd.as_fd()).doing("looking at a directory")?;
+        if seen.device != self.live.device {
+            self.remark(format!("{name} is another mount"));
+            return Ok(None);
+        }
+        Ok(Some(fd))
+    }
+
+    fn make_step(&mut self, chain: &Chain<'_>, step: &DirStep) -> Result<OwnedFd, StorageError> {
+        let name = step.name.as_bytes();
+        for _ in 0..TRIES {
+            if let Some(fd) = self.enter(chain, &step.name)? {
+                return Ok(fd);
+            }
+            if self.bring_back(chain.fd(), step)? {
+                continue;
+            }
+            self.clear_way(chain.fd(), name, None)?;
+            match entry::make_dir(chain.fd(), name) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                made => made.doing("making a directory")?,
+            }
+            self.touched(chain.fd())?;
+        }
+        Err(StorageError::BadPlace {
+            what: step.name.to_string(),
+            source: None,
+        })
+    }
+
+    fn identify_dir(&mut self, fd: BorrowedFd<'_>, step: &DirStep) -> Result<(), StorageError> {
+        match mark::read(fd)? {
+            Seen::Mark(Mark::Dir(id)) if id == step.id => return Ok(()),
+            Seen::Mark(Mark::Dir(id)) => {
+                let (name, new) = (&step.name, step.id);
+                self.remark(format!("directory {name} was {id} and is {new} now"));
+            }
+            _ => {}
+        }
+        mark::write(fd, Mark::Dir(step.id))?;
+        self.touched(fd)
+    }
+
+    /// Removes the directories of a way that are empty now and have an identity of ours, from the
+    /// deepest up.
+    pub(super) fn prune(&mut self, mut chain: Chain<'_>) -> Result<(), StorageError> {
+        while let Some((name, fd)) = chain.dirs.last() {
+            if mark::read(fd.as_fd())?.dir().is_none() {
+                return Ok(());
+            }
+            match entry::remove_dir(chain.above(), name.as_bytes()) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) if is_barrier(&error) => return Ok(()),
+                Err(error) => return Err(error).doing("removing an empty directory"),
+            }
+            self.touched(chain.above())?;
+            chain.dirs.pop();
+        }
+        Ok(())
+    }
+}
