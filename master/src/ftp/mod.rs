@@ -4,6 +4,7 @@
 //! [`verbs::VERBS`]. A verb is a plain async function that gets a [`services::VerbCx`] by value and returns a
 //! [`verbs::Done`]; only the session applies its change to the [`state::State`].
 
+pub mod accept;
 pub mod client;
 pub mod config;
 pub mod data;
@@ -11,12 +12,18 @@ pub mod error;
 pub mod guard;
 pub mod live;
 pub mod messages;
+mod queue;
+mod reader;
+mod running;
+mod seats;
 pub mod services;
+mod session;
 pub mod site;
 pub mod state;
 pub mod verbs;
 mod writer;
 
+pub use accept::{CannotListen, FtpServer, start};
 pub use client::SessionsClient;
 pub use config::FtpConfig;
 pub use error::FtpError;

@@ -148,6 +148,12 @@ impl State {
         }
     }
 
+    /// Whether [`State::began`] would change anything.
+    pub fn forgets(&self, keeps: Keeps, uses_data: bool) -> bool {
+        let of_rest = keeps == Keeps::Nothing && (self.rest.is_some() || self.expected.is_some());
+        of_rest || self.rename_from.is_some() || (uses_data && self.pret.is_some())
+    }
+
     /// A verb has begun and holds the state as it was: what it does not keep, or uses up, is forgotten.
     pub fn began(&mut self, keeps: Keeps, uses_data: bool) {
         self.rename_from = None;

@@ -1,0 +1,267 @@
+//! Takes control connections and gives each a session of its own, on the arbiters for sessions.
+//!
+//! Owns the listening sockets, the counts behind the limits, and the list of sessions for those who want to see it.
+//! Sessions tell it that they log in and that they end. A restart goes on listening and forgets the sessions that
+//! run: they are not counted and not shown any more. When full, new connections hear 421.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use bytes::Bytes;
+use drftpd_actors::{
+    Budget, ChildDown, ChildSpec, Incoming, Listener, Ping, Place, Pong, supervise, tell,
+};
+use drftpd_protocol::SessionId;
+use drftpd_protocol::ftp::Reply;
+use futures_util::Stream;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, error, info, warn};
+
+use super::client::SessionsClient;
+use super::live::{Live, SessionInfo};
+use super::messages::{KickSession, ListSessions, LoginChanged, SessionKicked};
+use super::seats::Seats;
+use super::services::Services;
+use super::session::{Deps, FtpSession};
+
+/// Messages that may wait: two for each connection that comes and goes, and a few questions.
+const MAILBOX: usize = 1024;
+/// Messages that may wait for a session; nobody sends it more than one.
+const SESSION_MAILBOX: usize = 4;
+/// How long to wait after a failed accept; usually there are no file descriptors left.
+const AFTER_ERROR: Duration = Duration::from_millis(500);
+/// Refused connections that are told so at one time; more are closed without a word.
+const REFUSALS: usize = 64;
+/// How long a refused client may take to hear it.
+const REFUSAL: Duration = Duration::from_secs(2);
+
+/// The FTP server, started.
+#[derive(Clone)]
+pub struct FtpServer {
+    /// Where it listens, with the real ports, in the order of the configuration.
+    pub addresses: Vec<SocketAddr>,
+    /// The door to its sessions.
+    pub sessions: SessionsClient,
+    /// For health checks.
+    pub ping: Recipient<Ping>,
+}
+
+/// Why the FTP server does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen at {at}")]
+pub struct CannotListen {
+    /// Where.
+    pub at: SocketAddr,
+    /// Why not.
+    #[source]
+    pub why: io::Error,
+}
+
+/// Listens, on this thread, and serves clients on the arbiters of `place`.
+///
+/// # Errors
+/// When an address cannot be listened at.
+pub async fn start(
+    services: Services,
+    place: Place,
+    parent: Recipient<ChildDown>,
+) -> Result<FtpServer, CannotListen> {
+    let mut listeners = Vec::new();
+    let mut addresses = Vec::new();
+    for at in &services.config.listen {
+        let fails = |why| CannotListen { at: *at, why };
+        let listener = services.net.bind(*at).await.map_err(fails)?;
+        let address = listener.local_addr().map_err(fails)?;
+        info!(%address, "listening for ftp clients");
+        addresses.push(address);
+        listeners.push(listener);
+    }
+    let spec = ChildSpec::new("ftp_acceptor", MAILBOX, Budget::CORE, parent);
+    let acceptor = supervise(&Place::here(), spec, move || FtpAcceptor {
+        services,
+        place,
+        listeners: listeners.into_iter().map(Rc::from).collect(),
+        last_id: 0,
+        refusals: Rc::default(),
+        seats: Seats::default(),
+        sessions: BTreeMap::new(),
+    });
+    Ok(FtpServer {
+        addresses,
+        sessions: door(&acceptor),
+        ping: acceptor.recipient(),
+    })
+}
+
+fn door(acceptor: &Addr<FtpAcceptor>) -> SessionsClient {
+    SessionsClient::new(
+        acceptor.clone().recipient(),
+        acceptor.clone().recipient(),
+        acceptor.clone().recipient(),
+    )
+}
+
+/// Takes connections.
+struct FtpAcceptor {
+    services: Services,
+    place: Place,
+    listeners: Vec<Rc<dyn Listener>>,
+    /// Numbers go on over a restart.
+    last_id: u64,
+    /// Refused clients that are being told so.
+    refusals: Rc<Cell<usize>>,
+    seats: Seats,
+    sessions: BTreeMap<u64, Shown>,
+}
+
+/// A session, as far as it is known here.
+struct Shown {
+    session: Addr<FtpSession>,
+    row: watch::Receiver<SessionInfo>,
+}
+
+impl FtpAcceptor {
+    fn admit(&mut self, incoming: Incoming, ctx: &mut Context<Self>) {
+        let id = self.last_id + 1;
+        let peer = incoming.peer;
+        if self.services.drain.is_draining() {
+            return self.refuse(incoming, "Shutting down");
+        }
+        if let Err(full) = self.seats.take(id, peer.ip(), &self.services.config) {
+            warn!(%peer, ?full, "connection refused");
+            return self.refuse(incoming, full.text());
+        }
+        self.last_id = id;
+        let (live, row) = Live::new(SessionId(id), peer, self.services.clock.unix());
+        let deps = Deps {
+            id: SessionId(id),
+            services: self.services.clone(),
+            sessions: door(&ctx.address()),
+            live,
+        };
+        let spec = ChildSpec::new(
+            "ftp_session",
+            SESSION_MAILBOX,
+            Budget::TEMPORARY,
+            ctx.address().recipient(),
+        );
+        let make = move || FtpSession::new(deps, incoming);
+        let session = supervise(&self.place, spec.with_id(id), make);
+        self.sessions.insert(id, Shown { session, row });
+    }
+
+    /// Says 421 in a task of its own, if not too many are being told already.
+    fn refuse(&self, incoming: Incoming, why: &'static str) {
+        if self.refusals.get() >= REFUSALS {
+            return;
+        }
+        self.refusals.set(self.refusals.get() + 1);
+        let refusals = Rc::clone(&self.refusals);
+        let text = Reply::closing(why).to_bytes();
+        drop(tokio::task::spawn_local(async move {
+            if !matches!(timeout(REFUSAL, say(incoming, text)).await, Ok(Ok(()))) {
+                debug!("a refused client was gone before it heard so");
+            }
+            refusals.set(refusals.get() - 1);
+        }));
+    }
+}
+
+async fn say(incoming: Incoming, text: Bytes) -> io::Result<()> {
+    let mut io = incoming.adopt()?;
+    io.write_all(&text).await?;
+    io.shutdown().await
+}
+
+/// Connections of one socket, for ever.
+fn connections(listener: Rc<dyn Listener>) -> impl Stream<Item = Incoming> {
+    futures_util::stream::unfold(listener, |listener| async move {
+        loop {
+            match listener.accept().await {
+                Ok(incoming) => return Some((incoming, listener)),
+                Err(why) => {
+                    error!(%why, "connections cannot be accepted");
+                    sleep(AFTER_ERROR).await;
+                }
+            }
+        }
+    })
+}
+
+impl Actor for FtpAcceptor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        for listener in &self.listeners {
+            ctx.add_stream(connections(Rc::clone(listener)));
+        }
+    }
+}
+
+impl Supervised for FtpAcceptor {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.seats = Seats::default();
+        self.sessions = BTreeMap::new();
+    }
+}
+
+impl StreamHandler<Incoming> for FtpAcceptor {
+    fn handle(&mut self, incoming: Incoming, ctx: &mut Self::Context) {
+        self.admit(incoming, ctx);
+    }
+
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
+impl Handler<ListSessions> for FtpAcceptor {
+    type Result = Vec<SessionInfo>;
+
+    fn handle(&mut self, _: ListSessions, _: &mut Self::Context) -> Self::Result {
+        let rows = self.sessions.values();
+        rows.map(|shown| shown.row.borrow().clone()).collect()
+    }
+}
+
+impl Handler<KickSession> for FtpAcceptor {
+    type Result = bool;
+
+    fn handle(&mut self, msg: KickSession, _: &mut Self::Context) -> Self::Result {
+        let Some(shown) = self.sessions.get(&msg.session.0) else {
+            return false;
+        };
+        tell(&shown.session, SessionKicked { why: msg.why });
+        true
+    }
+}
+
+impl Handler<LoginChanged> for FtpAcceptor {
+    type Result = ();
+
+    fn handle(&mut self, msg: LoginChanged, _: &mut Self::Context) {
+        self.seats.login_changed(msg.session.0, msg.logged_in);
+    }
+}
+
+impl Handler<ChildDown> for FtpAcceptor {
+    type Result = ();
+
+    fn handle(&mut self, msg: ChildDown, _: &mut Self::Context) {
+        self.seats.leave(msg.id);
+        self.sessions.remove(&msg.id);
+    }
+}
+
+impl Handler<Ping> for FtpAcceptor {
+    type Result = Pong;
+
+    fn handle(&mut self, msg: Ping, _: &mut Self::Context) -> Self::Result {
+        msg.answer()
+    }
+}

@@ -1,0 +1,149 @@
+//! The way in of a session: a stream of command lines, which stops reading while too many wait.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::{Bytes, BytesMut};
+use drftpd_protocol::ftp::{Line, LineCodec, LineFault};
+use futures_util::Stream;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio_util::codec::Decoder;
+use tracing::debug;
+
+/// Bytes read at once. Lines are short; what is pipelined comes in several rounds.
+const CHUNK: usize = 2048;
+
+/// What came from the client.
+pub(super) enum Inbound {
+    /// A line, or what is wrong with it.
+    Line(Result<Line, LineFault>),
+    /// Answers to Telnet options, to be sent as they are.
+    Telnet(Bytes),
+    /// The connection is broken, not merely closed on the client's side.
+    Broken,
+}
+
+/// What the session tells its reader. Cloning gives another handle to the same reader.
+#[derive(Clone, Default)]
+pub(super) struct Tap(Rc<Told>);
+
+#[derive(Default)]
+struct Told {
+    logged_in: Cell<bool>,
+    closed: Cell<bool>,
+    waiting: RefCell<Option<Waker>>,
+}
+
+impl Tap {
+    /// Whether longer lines may come.
+    pub fn logged_in(&self, yes: bool) {
+        self.0.logged_in.set(yes);
+    }
+
+    /// Closed, nothing is read; what the client sends stays in the socket.
+    pub fn close(&self, closed: bool) {
+        self.0.closed.set(closed);
+        if !closed && let Some(waker) = self.0.waiting.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// Lines of one control connection.
+pub(super) struct LineReader<R> {
+    io: R,
+    codec: LineCodec,
+    buffer: BytesMut,
+    tap: Tap,
+    broken: bool,
+}
+
+impl<R: AsyncRead + Unpin> LineReader<R> {
+    pub fn new(io: R, tap: Tap) -> Self {
+        Self {
+            io,
+            codec: LineCodec::new(),
+            buffer: BytesMut::new(),
+            tap,
+            broken: false,
+        }
+    }
+
+    /// What the bytes read so far make. Answers to Telnet options follow the lines that came with them.
+    fn next_item(&mut self) -> Option<Inbound> {
+        if let Ok(Some(line)) = self.codec.decode(&mut self.buffer) {
+            return Some(Inbound::Line(line));
+        }
+        let refusals = self.codec.take_refusals();
+        (!refusals.is_empty()).then_some(Inbound::Telnet(refusals))
+    }
+}
+
+impl<R: AsyncRead + Unpin> Stream for LineReader<R> {
+    type Item = Inbound;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Inbound>> {
+        let this = &mut *self;
+        if this.broken {
+            return Poll::Ready(None);
+        }
+        if this.tap.0.closed.get() {
+            this.tap.0.waiting.replace(Some(cx.waker().clone()));
+            return Poll::Pending;
+        }
+        this.codec.logged_in(this.tap.0.logged_in.get());
+        loop {
+            if let Some(item) = this.next_item() {
+                return Poll::Ready(Some(item));
+            }
+            let mut chunk = [0; CHUNK];
+            let mut chunk = ReadBuf::new(&mut chunk);
+            match ready!(Pin::new(&mut this.io).poll_read(cx, &mut chunk)) {
+                Ok(()) if chunk.filled().is_empty() => return Poll::Ready(None),
+                Ok(()) => this.buffer.extend_from_slice(chunk.filled()),
+                Err(why) => {
+                    debug!(%why, "control connection broke");
+                    this.broken = true;
+                    return Poll::Ready(Some(Inbound::Broken));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::StreamExt;
+    use tokio::io::AsyncWriteExt;
+
+    #[tokio::test]
+    async fn a_closed_tap_leaves_lines_where_they_are() {
+        let (mut client, near) = tokio::io::duplex(1024);
+        let tap = Tap::default();
+        let mut lines = LineReader::new(near, tap.clone());
+        client.write_all(b"NOOP\r\nPWD\r\n").await.unwrap();
+        assert!(matches!(lines.next().await, Some(Inbound::Line(Ok(line))) if line.verb == "NOOP"));
+        tap.close(true);
+        assert!(futures_util::poll!(lines.next()).is_pending());
+        tap.close(false);
+        assert!(matches!(lines.next().await, Some(Inbound::Line(Ok(line))) if line.verb == "PWD"));
+    }
+
+    #[tokio::test]
+    async fn telnet_options_are_refused() {
+        let (mut client, near) = tokio::io::duplex(1024);
+        let mut lines = LineReader::new(near, Tap::default());
+        client.write_all(b"\xFF\xFD\x01NO").await.unwrap();
+        let Some(Inbound::Telnet(bytes)) = lines.next().await else {
+            panic!("no answer");
+        };
+        assert_eq!(&bytes[..], b"\xFF\xFC\x01");
+        client.write_all(b"OP\r\n").await.unwrap();
+        drop(client);
+        assert!(matches!(lines.next().await, Some(Inbound::Line(Ok(line))) if line.verb == "NOOP"));
+        assert!(lines.next().await.is_none());
+    }
+}

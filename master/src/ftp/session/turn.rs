@@ -1,0 +1,243 @@
+//! Whose turn it is: from a line that waits to the verb that runs, and what its end changes.
+
+use std::rc::Rc;
+
+use actix::prelude::*;
+use drftpd_actors::Hold;
+use drftpd_protocol::ftp::{Line, LineFault, Reply};
+use futures_util::future::LocalBoxFuture;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tracing::{Instrument, debug};
+
+use super::{FtpSession, Phase, Running};
+use crate::ftp::DRAIN_TRANSFERS;
+use crate::ftp::error::FtpError;
+use crate::ftp::queue::is_http;
+use crate::ftp::running::{Outcome, Way, carry_out};
+use crate::ftp::services::VerbCx;
+use crate::ftp::state::Change;
+use crate::ftp::verbs::{self, Arg, Gate, Kind, Verb, VerbResult};
+
+impl FtpSession {
+    /// Begins what waits, if nothing runs.
+    pub(super) fn next(&mut self, ctx: &mut Context<Self>) {
+        if self.phase == Phase::Closing || self.running.is_some() {
+            return;
+        }
+        if self.services.drain.is_draining() {
+            self.close(Reply::closing("Shutting down"), ctx);
+            return;
+        }
+        match self.queue.pop() {
+            None if self.phase == Phase::HalfClosed => ctx.stop(),
+            None => {}
+            Some(line) => {
+                self.tap.close(self.queue.is_full());
+                match line {
+                    Ok(line) => self.begin(line, ctx),
+                    Err(LineFault::TooLong) => self.close(LineFault::TooLong.reply(), ctx),
+                    Err(fault) => self.answer(fault.reply(), ctx),
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, line: Line, ctx: &mut Context<Self>) {
+        debug!(?line, "command");
+        let logged_in = self.state.account().is_some();
+        match verbs::find(line.verb.as_str()) {
+            None if !logged_in && is_http(line.verb.as_str()) => {
+                self.close(Reply::closing("This is FTP"), ctx);
+            }
+            None => self.answer(Reply::not_implemented(), ctx),
+            Some(verb) if verb.gate == Gate::LoggedIn && !logged_in => {
+                self.answer(Reply::not_logged_in(), ctx);
+            }
+            Some(verb) if verb.kind == Kind::Data && self.phase == Phase::HalfClosed => {
+                self.answer(Reply::no_data_connection(), ctx);
+            }
+            Some(verb) => self.run(verb, Arg::new(line.arg.unwrap_or_default()), ctx),
+        }
+    }
+
+    fn run(&mut self, verb: &'static Verb, arg: Arg, ctx: &mut Context<Self>) {
+        let uses_data = verb.kind == Kind::Data;
+        let Some(mut cx) = self.context() else {
+            return ctx.stop();
+        };
+        if uses_data {
+            cx.endpoint = self.endpoint.take();
+        }
+        if self.state.forgets(verb.keeps, uses_data) {
+            Rc::make_mut(&mut self.state).began(verb.keeps, uses_data);
+        }
+        let unfinished = uses_data.then(|| {
+            let what = format!("session {}: {}", self.id, verb.name);
+            self.services.drain.hold_in(DRAIN_TRANSFERS, what)
+        });
+        self.live.edit(|row| row.verb = Some(verb.name));
+        self.start(verb.name, verb.kind, (verb.run)(cx, arg), unfinished, ctx);
+    }
+
+    /// Says something in its turn, as if a verb had.
+    fn answer(&mut self, reply: Reply, ctx: &mut Context<Self>) {
+        let said = Box::pin(std::future::ready(Ok(reply.into())));
+        self.start("-", Kind::Quick, said, None, ctx);
+    }
+
+    fn start(
+        &mut self,
+        name: &'static str,
+        kind: Kind,
+        work: LocalBoxFuture<'static, VerbResult>,
+        unfinished: Option<Hold>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(way) = self.way(name) else {
+            return ctx.stop();
+        };
+        let (cut, is_cut) = oneshot::channel();
+        self.running = Some(Running {
+            kind,
+            cut: Some(cut),
+            abort_asked: false,
+            _unfinished: unfinished,
+        });
+        let verb = carry_out(work, is_cut, way).instrument(self.span.clone());
+        ctx.spawn(verb.into_actor(self).map(|outcome, act, ctx| {
+            let _entered = act.span.clone().entered();
+            act.ended(outcome, ctx);
+        }));
+    }
+
+    fn ended(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+        let running = self.running.take();
+        self.active = Instant::now();
+        let active = self.active;
+        self.live.edit(|row| {
+            row.verb = None;
+            row.transfer = None;
+            row.active = active;
+        });
+        if self.phase == Phase::Closing {
+            return;
+        }
+        let late_abort = running.is_some_and(|running| running.abort_asked);
+        match outcome {
+            Outcome::Replied { code, change } => {
+                self.apply(change);
+                self.count_error(code);
+                if late_abort {
+                    return self.answer(Reply::aborted(), ctx);
+                }
+            }
+            Outcome::Ends { reply, change } => {
+                self.apply(change);
+                return self.close(reply, ctx);
+            }
+            Outcome::Cut => {}
+            Outcome::Panicked => {
+                return self.close(Reply::closing("Something failed here"), ctx);
+            }
+            Outcome::ClientGone => return ctx.stop(),
+        }
+        if self.errors_before_login >= self.services.config.max_errors_before_login {
+            return self.close(Reply::closing("Too many errors"), ctx);
+        }
+        self.next(ctx);
+    }
+
+    fn count_error(&mut self, code: u16) {
+        if code >= 400 && self.state.account().is_none() {
+            self.errors_before_login += 1;
+        }
+    }
+
+    fn apply(&mut self, change: Change) {
+        if matches!(change, Change::Nothing) {
+            return;
+        }
+        let was_in = self.state.account().is_some();
+        if let Some(endpoint) = Rc::make_mut(&mut self.state).apply(change) {
+            self.endpoint = endpoint;
+        }
+        let account = self.state.account();
+        let is_in = account.is_some();
+        if is_in != was_in {
+            self.tap.logged_in(is_in);
+            self.sessions.login_changed(self.id, is_in);
+            self.errors_before_login = 0;
+            self.nobody_since = Instant::now();
+        }
+        self.live.edit(|row| {
+            row.user = account.map(|account| account.name.clone());
+            row.client.clone_from(&self.state.client);
+            row.cwd.clone_from(&self.state.cwd);
+        });
+    }
+
+    /// ABOR while something runs.
+    pub(super) fn cut(&mut self) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        if running.abort_asked {
+            return self.queue.push(abor());
+        }
+        running.abort_asked = true;
+        if let Some(cut) = running.cut.take() {
+            // Where the verb has just ended, it is not cut any more, and `ended` answers the ABOR.
+            cut.send(()).ok();
+        }
+    }
+
+    /// Carries out a short verb beside the one that runs.
+    pub(super) fn overtake(&mut self, verb: &'static Verb, ctx: &mut Context<Self>) {
+        let (Some(cx), Some(way)) = (self.context(), self.way(verb.name)) else {
+            return ctx.stop();
+        };
+        self.beside = true;
+        let work = (verb.run)(cx, Arg::default());
+        let beside = async move {
+            let done = work.await;
+            let reply = done.map_or_else(|why| why.reply(), |done| done.reply);
+            way.out.send(reply.to_bytes()).await
+        };
+        let beside = beside.instrument(self.span.clone());
+        ctx.spawn(beside.into_actor(self).map(|sent, act, ctx| {
+            act.beside = false;
+            if matches!(sent, Err(FtpError::ClientGone)) {
+                ctx.stop();
+            }
+        }));
+    }
+
+    fn context(&self) -> Option<VerbCx> {
+        Some(VerbCx {
+            session: self.id,
+            peer: self.peer,
+            local: self.local,
+            state: Rc::clone(&self.state),
+            endpoint: None,
+            services: Rc::clone(&self.services),
+            cleanup: self.cleanup.clone(),
+            live: self.live.clone(),
+            sessions: self.sessions.clone(),
+            out: self.out.clone()?,
+        })
+    }
+
+    fn way(&self, name: &'static str) -> Option<Way> {
+        Some(Way {
+            name,
+            out: self.out.clone()?,
+            cleanup: self.cleanup.clone(),
+            limit: self.services.config.abort_timeout,
+        })
+    }
+}
+
+fn abor() -> Result<Line, LineFault> {
+    Line::parse("ABOR")
+}
