@@ -1,0 +1,324 @@
+//! A cluster of separate processes: one master, some slaves, every port chosen by the kernel.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::ftp::Ftp;
+use crate::process::{PATIENCE, Running, program};
+
+/// The administrator of every cluster here.
+pub const USER: &str = "admin";
+/// Its password.
+pub const PASSWORD: &str = "correct horse 7";
+
+/// What a cluster shall be.
+#[derive(Clone)]
+pub struct ClusterSpec {
+    /// Number of slaves.
+    pub slaves: usize,
+    /// Overrides of the master's configuration, `section.key=value`.
+    pub master: Vec<String>,
+    /// Overrides of every slave's configuration.
+    pub slave: Vec<String>,
+    /// Points where the master shall fail (`DRFTPD_FAILPOINTS`).
+    pub master_failpoints: String,
+    /// Points where slaves shall fail.
+    pub slave_failpoints: String,
+    /// The address that everything listens on.
+    pub host: String,
+}
+
+impl Default for ClusterSpec {
+    fn default() -> Self {
+        ClusterSpec {
+            slaves: 2,
+            master: Vec::new(),
+            slave: Vec::new(),
+            master_failpoints: String::new(),
+            slave_failpoints: String::new(),
+            host: "127.0.0.1".into(),
+        }
+    }
+}
+
+/// A running slave with its folders.
+pub struct SlaveProcess {
+    /// Its name.
+    pub name: String,
+    /// Its root.
+    pub root: PathBuf,
+    /// Its configuration file.
+    pub config: PathBuf,
+    /// The process; `None` while it is down.
+    pub process: Option<Running>,
+}
+
+/// A master and its slaves as processes.
+pub struct Cluster {
+    /// What it shall be; changes take effect with the next start of a process.
+    pub spec: ClusterSpec,
+    /// Where FTP is served.
+    pub ftp: SocketAddr,
+    /// The master; `None` while it is down.
+    pub master: Option<Running>,
+    /// The slaves, by number.
+    pub slaves: Vec<SlaveProcess>,
+    dir: TempDir,
+    ready: BTreeMap<String, String>,
+}
+
+impl Cluster {
+    /// `n` slaves, all else as it comes.
+    pub fn start(slaves: usize) -> Result<Self> {
+        Cluster::with(ClusterSpec {
+            slaves,
+            ..ClusterSpec::default()
+        })
+    }
+
+    /// Makes the master, joins the slaves, waits until all are online.
+    pub fn with(spec: ClusterSpec) -> Result<Self> {
+        let dir = tempfile::Builder::new()
+            .prefix("drftpd-cluster-")
+            .tempdir()?;
+        let mut cluster = Cluster {
+            ftp: SocketAddr::from(([127, 0, 0, 1], 0)),
+            master: None,
+            slaves: Vec::new(),
+            dir,
+            ready: BTreeMap::new(),
+            spec,
+        };
+        cluster.init()?;
+        cluster.start_master()?;
+        for number in 1..=cluster.spec.slaves {
+            let root = cluster.path().join(format!("root-{number}"));
+            cluster.add_slave(number, root)?;
+        }
+        cluster.wait_online(cluster.slaves.len())?;
+        Ok(cluster)
+    }
+
+    /// The folder of everything.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn master_command(&self) -> Result<Command> {
+        let mut command = Command::new(program("drftpd-master")?);
+        command
+            .current_dir(self.path())
+            .env("DRFTPD_PASSWORD", PASSWORD)
+            .env("DRFTPD_FAILPOINTS", &self.spec.master_failpoints);
+        Ok(command)
+    }
+
+    /// The master's configuration file.
+    pub fn master_config(&self) -> PathBuf {
+        self.path().join("master.toml")
+    }
+
+    fn init(&self) -> Result<()> {
+        let mut command = self.master_command()?;
+        command
+            .arg("init")
+            .arg("--config")
+            .arg(self.master_config());
+        command.arg("--dir").arg(self.path().join("master"));
+        run(command)?;
+        let host = self.bracketed();
+        let mut changes = vec![
+            format!("ftp.listen=[\"{host}:0\"]"),
+            format!("slaves.listen=\"{host}:0\""),
+            "admin.listen=\"127.0.0.1:0\"".to_string(),
+        ];
+        changes.extend(self.spec.master.iter().cloned());
+        edit(&self.master_config(), &changes)
+    }
+
+    fn bracketed(&self) -> String {
+        match self.spec.host.contains(':') {
+            true => format!("[{}]", self.spec.host),
+            false => self.spec.host.clone(),
+        }
+    }
+
+    /// Starts the master and reads where it listens. Ports stay the same over restarts.
+    pub fn start_master(&mut self) -> Result<()> {
+        let mut command = self.master_command()?;
+        command.arg("run").arg("--config").arg(self.master_config());
+        let master = Running::start(command, &self.path().join("master.log"))?;
+        let line = master.line("ready ")?;
+        self.ready = line
+            .split(' ')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(key, value)| (key.to_string(), value.to_string()))
+            .collect();
+        self.ftp = self.at("ftp")?.parse()?;
+        self.master = Some(master);
+        let host = self.bracketed();
+        let keep = [
+            format!("ftp.listen=[\"{}\"]", self.at("ftp")?),
+            format!("slaves.listen=\"{}\"", self.at("slaves")?),
+        ];
+        ensure!(
+            keep.iter().all(|k| k.contains(&host)),
+            "the master listens elsewhere: {keep:?}"
+        );
+        edit(&self.master_config(), &keep)
+    }
+
+    /// An address of the master's ready line.
+    pub fn at(&self, key: &str) -> Result<&str> {
+        self.ready
+            .get(key)
+            .map(String::as_str)
+            .with_context(|| format!("no {key} in the ready line"))
+    }
+
+    /// Joins one more slave with this root and starts it.
+    pub fn add_slave(&mut self, number: usize, root: PathBuf) -> Result<()> {
+        let name = format!("slave-{number}");
+        let mut add = self.master_command()?;
+        add.args(["slave", "add", &name])
+            .arg("--config")
+            .arg(self.master_config());
+        let told = run(add)?;
+        let token = told
+            .split_whitespace()
+            .find(|word| word.starts_with("drftpd1."))
+            .with_context(|| format!("no token in {told:?}"))?
+            .to_string();
+        let config = self
+            .path()
+            .join(format!("slave-{number}"))
+            .join("slave.toml");
+        std::fs::create_dir_all(config.parent().context("a folder")?)?;
+        std::fs::create_dir_all(&root)?;
+        let mut join = Command::new(program("drftpd-slave")?);
+        join.current_dir(self.path()).arg("join").args([
+            "--master",
+            self.at("slaves")?,
+            "--token",
+            &token,
+        ]);
+        join.arg("--root").arg(&root).arg("--config").arg(&config);
+        run(join)?;
+        edit(&config, &self.spec.slave)?;
+        self.slaves.push(SlaveProcess {
+            name,
+            root,
+            config,
+            process: None,
+        });
+        self.start_slave(self.slaves.len() - 1)
+    }
+
+    /// Starts a slave that is down.
+    pub fn start_slave(&mut self, index: usize) -> Result<()> {
+        let log = self.path().join(format!("{}.log", self.slaves[index].name));
+        let mut command = Command::new(program("drftpd-slave")?);
+        command
+            .current_dir(self.path())
+            .env("DRFTPD_FAILPOINTS", &self.spec.slave_failpoints)
+            .arg("run")
+            .arg("--config")
+            .arg(&self.slaves[index].config);
+        self.slaves[index].process = Some(Running::start(command, &log)?);
+        Ok(())
+    }
+
+    /// Kills a slave as a crash would.
+    pub fn kill_slave(&mut self, index: usize) -> Result<()> {
+        self.slaves[index]
+            .process
+            .take()
+            .context("the slave is down")?
+            .kill()
+    }
+
+    /// Kills the master as a crash would.
+    pub fn kill_master(&mut self) -> Result<()> {
+        self.master.take().context("the master is down")?.kill()
+    }
+
+    /// Runs a command of the table through the master's socket; answers its JSON.
+    pub fn ctl(&self, words: &[&str]) -> Result<serde_json::Value> {
+        let mut command = self.master_command()?;
+        command
+            .arg("ctl")
+            .arg("--json")
+            .arg("--config")
+            .arg(self.master_config())
+            .args(words);
+        let text = run(command)?;
+        serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))
+    }
+
+    /// Waits until `n` slaves are online and their remerge is over.
+    pub fn wait_online(&self, n: usize) -> Result<()> {
+        self.wait_until(&format!("{n} slaves online"), |cluster| {
+            let slaves = cluster.ctl(&["slave", "list"])?;
+            let all = slaves["slaves"].as_array().cloned().unwrap_or_default();
+            Ok(all
+                .iter()
+                .filter(|s| s["online"] == true && s["remerging"] == false)
+                .count()
+                == n)
+        })
+    }
+
+    /// Asks again until it holds, within the limit that everything has here.
+    pub fn wait_until(&self, what: &str, holds: impl Fn(&Cluster) -> Result<bool>) -> Result<()> {
+        let until = std::time::Instant::now() + PATIENCE;
+        while !holds(self)? {
+            if std::time::Instant::now() > until {
+                bail!("waited in vain for: {what}{}", self.tails());
+            }
+        }
+        Ok(())
+    }
+
+    fn tails(&self) -> String {
+        let slaves = self.slaves.iter().filter_map(|s| s.process.as_ref());
+        self.master
+            .iter()
+            .chain(slaves)
+            .map(Running::tail)
+            .collect()
+    }
+
+    /// A logged-in control connection.
+    pub fn login(&self) -> Result<Ftp> {
+        Ftp::login(self.ftp, USER, PASSWORD)
+    }
+
+    /// `ftp://user:password@host:port` for client programs.
+    pub fn url(&self) -> String {
+        format!("ftp://{USER}:{}@{}", PASSWORD.replace(' ', "%20"), self.ftp)
+    }
+}
+
+/// Runs a command that must say 0; answers its standard output.
+pub fn run(mut command: Command) -> Result<String> {
+    let output = command.output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        bail!("{command:?} ended with {}\n{text}\n{errors}", output.status);
+    }
+    Ok(text)
+}
+
+/// Sets keys in a configuration file: `section.key=value`, value in TOML.
+pub fn edit(file: &Path, changes: &[String]) -> Result<()> {
+    let mut table: toml::Table = std::fs::read_to_string(file)?.parse()?;
+    drftpd_actors::apply_overrides(&mut table, changes)
+        .map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
+    Ok(std::fs::write(file, table.to_string())?)
+}

@@ -1,0 +1,242 @@
+//! An FTP client that shows every line: the test says what is sent and which code must come.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::process::PATIENCE;
+
+/// How the data connection comes to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// PRET, then PASV: straight to the slave.
+    Pret,
+    /// PASV alone: through the relay.
+    Pasv,
+    /// EPSV alone: through the relay.
+    Epsv,
+    /// PORT: the slave connects.
+    Port,
+    /// EPRT: the slave connects.
+    Eprt,
+}
+
+impl Mode {
+    /// All of them.
+    pub const ALL: [Mode; 5] = [Mode::Pret, Mode::Pasv, Mode::Epsv, Mode::Port, Mode::Eprt];
+}
+
+/// One control connection.
+pub struct Ftp {
+    reader: BufReader<TcpStream>,
+    server: SocketAddr,
+}
+
+/// A data connection that is there, or will be.
+pub enum Data {
+    /// The client connected.
+    Open(TcpStream),
+    /// The server will connect here.
+    Waiting(TcpListener),
+}
+
+impl Data {
+    /// The connection; waits for the server's where it must.
+    pub fn stream(self) -> Result<TcpStream> {
+        let stream = match self {
+            Data::Open(stream) => stream,
+            Data::Waiting(listener) => listener.accept()?.0,
+        };
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(stream)
+    }
+}
+
+impl Ftp {
+    /// Connects and reads the greeting.
+    pub fn connect(server: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect_timeout(&server, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        let mut ftp = Ftp {
+            reader: BufReader::new(stream),
+            server,
+        };
+        ftp.expect(220)?;
+        Ok(ftp)
+    }
+
+    /// Connects and logs in.
+    pub fn login(server: SocketAddr, user: &str, password: &str) -> Result<Self> {
+        let mut ftp = Ftp::connect(server)?;
+        ftp.ask(&format!("USER {user}"), 331)?;
+        ftp.ask(&format!("PASS {password}"), 230)?;
+        Ok(ftp)
+    }
+
+    /// Sends a line.
+    pub fn send(&mut self, line: &str) -> Result<()> {
+        self.send_bytes(format!("{line}\r\n").as_bytes())
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        Ok(self.reader.get_mut().write_all(bytes)?)
+    }
+
+    /// Reads one reply: its code and its lines.
+    pub fn reply(&mut self) -> Result<(u16, Vec<String>)> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            ensure!(
+                self.reader.read_until(b'\n', &mut line)? > 0,
+                "connection closed after {lines:?}"
+            );
+            ensure!(
+                line.ends_with(b"\r\n"),
+                "a reply line without CRLF: {line:?}"
+            );
+            let text = String::from_utf8_lossy(&line[..line.len() - 2]).into_owned();
+            let code = text.get(..3).and_then(|c| c.parse::<u16>().ok());
+            let last = text.as_bytes().get(3) == Some(&b' ');
+            lines.push(text);
+            if let (Some(code), true) = (code, last) {
+                return Ok((code, lines));
+            }
+        }
+    }
+
+    /// Reads one reply that must have this code; answers its lines.
+    pub fn expect(&mut self, code: u16) -> Result<Vec<String>> {
+        let (got, lines) = self.reply()?;
+        if got != code {
+            bail!("expected {code}, got {lines:?}");
+        }
+        Ok(lines)
+    }
+
+    /// Sends a line and reads its reply, which must have this code; answers the last line.
+    pub fn ask(&mut self, line: &str, code: u16) -> Result<String> {
+        self.send(line)?;
+        let mut lines = self.expect(code).with_context(|| format!("to {line:?}"))?;
+        lines.pop().context("an empty reply")
+    }
+
+    /// Whether the server has closed the connection (reads what is left).
+    pub fn is_closed(&mut self) -> bool {
+        let mut rest = Vec::new();
+        self.reader.read_to_end(&mut rest).is_ok()
+    }
+
+    /// Closes the control connection at once.
+    pub fn hang_up(self) -> Result<()> {
+        Ok(self.reader.get_ref().shutdown(Shutdown::Both)?)
+    }
+
+    /// Opens a data connection for `verb arg` in the given way.
+    pub fn data(&mut self, mode: Mode, verb: &str, arg: &str) -> Result<Data> {
+        match mode {
+            Mode::Pret => {
+                self.ask(format!("PRET {verb} {arg}").trim_end(), 200)?;
+                self.pasv()
+            }
+            Mode::Pasv => self.pasv(),
+            Mode::Epsv => {
+                let line = self.ask("EPSV", 229)?;
+                let port = line.split('|').nth(3).context("no port")?.parse()?;
+                Ok(Data::Open(TcpStream::connect_timeout(
+                    &(self.server.ip(), port).into(),
+                    PATIENCE,
+                )?))
+            }
+            Mode::Port => {
+                let listener = TcpListener::bind((self.local()?.ip(), 0))?;
+                let SocketAddr::V4(at) = listener.local_addr()? else {
+                    bail!("PORT is for IPv4")
+                };
+                let [a, b, c, d] = at.ip().octets();
+                let [high, low] = at.port().to_be_bytes();
+                self.ask(&format!("PORT {a},{b},{c},{d},{high},{low}"), 200)?;
+                Ok(Data::Waiting(listener))
+            }
+            Mode::Eprt => {
+                let listener = TcpListener::bind((self.local()?.ip(), 0))?;
+                let at = listener.local_addr()?;
+                let family = if at.is_ipv4() { 1 } else { 2 };
+                self.ask(&format!("EPRT |{family}|{}|{}|", at.ip(), at.port()), 200)?;
+                Ok(Data::Waiting(listener))
+            }
+        }
+    }
+
+    fn local(&self) -> Result<SocketAddr> {
+        Ok(self.reader.get_ref().local_addr()?)
+    }
+
+    fn pasv(&mut self) -> Result<Data> {
+        let at = self.pasv_address()?;
+        Ok(Data::Open(TcpStream::connect_timeout(&at, PATIENCE)?))
+    }
+
+    /// Sends PASV and reads the address.
+    pub fn pasv_address(&mut self) -> Result<SocketAddr> {
+        let line = self.ask("PASV", 227)?;
+        let inside = line.split(['(', ')']).nth(1).context("no parentheses")?;
+        let n: Vec<u8> = inside
+            .split(',')
+            .map(|n| n.parse())
+            .collect::<Result<_, _>>()?;
+        ensure!(n.len() == 6, "six numbers wanted: {line}");
+        let ip = IpAddr::V4(Ipv4Addr::new(n[0], n[1], n[2], n[3]));
+        Ok((ip, u16::from_be_bytes([n[4], n[5]])).into())
+    }
+
+    /// Sends `bytes` by `verb` (STOR, APPE, `STOU`) and reads 226; answers its line.
+    pub fn upload(
+        &mut self,
+        mode: Mode,
+        verb: &str,
+        name: &str,
+        mut bytes: impl Read,
+    ) -> Result<String> {
+        let data = self.data(mode, verb, name)?;
+        self.ask(format!("{verb} {name}").trim_end(), 150)?;
+        let mut stream = data.stream()?;
+        std::io::copy(&mut bytes, &mut stream)?;
+        stream.shutdown(Shutdown::Write)?;
+        let mut lines = self.expect(226)?;
+        lines.pop().context("an empty reply")
+    }
+
+    /// Stores a file.
+    pub fn put(&mut self, mode: Mode, name: &str, bytes: &[u8]) -> Result<()> {
+        self.upload(mode, "STOR", name, bytes).map(drop)
+    }
+
+    /// Reads what `verb arg` sends over a data connection, up to 226.
+    pub fn download(&mut self, mode: Mode, verb: &str, arg: &str) -> Result<Vec<u8>> {
+        let data = self.data(mode, verb, arg)?;
+        self.ask(format!("{verb} {arg}").trim_end(), 150)?;
+        let mut bytes = Vec::new();
+        data.stream()?.read_to_end(&mut bytes)?;
+        self.expect(226)?;
+        Ok(bytes)
+    }
+
+    /// Reads a file.
+    pub fn get(&mut self, mode: Mode, name: &str) -> Result<Vec<u8>> {
+        self.download(mode, "RETR", name)
+    }
+
+    /// The names that NLST tells.
+    pub fn names(&mut self, mode: Mode, dir: &str) -> Result<Vec<String>> {
+        let text = self.download(mode, "NLST", dir)?;
+        Ok(String::from_utf8_lossy(&text)
+            .lines()
+            .map(str::to_string)
+            .collect())
+    }
+}
