@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ pub fn program(name: &str) -> Result<PathBuf> {
 /// A program that runs; ended hard when it is dropped.
 pub struct Running {
     child: Child,
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
     log: PathBuf,
     what: String,
 }
@@ -54,7 +55,7 @@ impl Running {
         });
         Ok(Running {
             child,
-            lines,
+            lines: Mutex::new(lines),
             log: log.to_path_buf(),
             what,
         })
@@ -65,7 +66,7 @@ impl Running {
         let until = Instant::now() + PATIENCE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
+            match self.next(left) {
                 Ok(line) if line.starts_with(start) => return Ok(line),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => {
@@ -79,6 +80,13 @@ impl Running {
                     )
                 }
             }
+        }
+    }
+
+    fn next(&self, limit: Duration) -> Result<String, RecvTimeoutError> {
+        match self.lines.lock() {
+            Ok(lines) => lines.recv_timeout(limit),
+            Err(_) => Err(RecvTimeoutError::Disconnected),
         }
     }
 
