@@ -112,10 +112,7 @@ impl Running {
     pub fn wait(&mut self) -> Result<ExitStatus> {
         let until = Instant::now() + PATIENCE;
         loop {
-            match self
-                .lines
-                .recv_timeout(until.saturating_duration_since(Instant::now()))
-            {
+            match self.next(until.saturating_duration_since(Instant::now())) {
                 Ok(_) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(self.child.wait()?),
                 Err(RecvTimeoutError::Timeout) => {
