@@ -26,3 +26,72 @@ pub fn may(who: &Account, what: Action, path: &VfsPath) -> Result<(), Denied> {
         _ => Err(Denied),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Action; 12] = [
+        Action::View,
+        Action::Download,
+        Action::Upload,
+        Action::Overwrite,
+        Action::Resume,
+        Action::Delete,
+        Action::MakeDir,
+        Action::RemoveDir,
+        Action::RenameFrom,
+        Action::RenameTo,
+        Action::SetTime,
+        Action::Fxp,
+    ];
+
+    fn account(admin: bool) -> Account {
+        Account {
+            name: "somebody".to_owned(),
+            group: "drftpd".to_owned(),
+            admin,
+            home: VfsPath::root(),
+        }
+    }
+
+    fn path(text: &str) -> VfsPath {
+        VfsPath::root().resolve(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn an_administrator_may_do_everything_below_the_root() {
+        for what in ALL {
+            assert_eq!(may(&account(true), what, &path("/a/b")), Ok(()), "{what:?}");
+        }
+    }
+
+    #[test]
+    fn the_root_itself_is_never_removed_renamed_or_replaced() {
+        let allowed: Vec<_> = ALL
+            .into_iter()
+            .filter(|what| may(&account(true), *what, &VfsPath::root()).is_ok())
+            .collect();
+        let gone = [
+            Action::Delete,
+            Action::RemoveDir,
+            Action::RenameFrom,
+            Action::RenameTo,
+        ];
+        assert!(gone.iter().all(|what| !allowed.contains(what)));
+        assert!(allowed.contains(&Action::View) && allowed.contains(&Action::Upload));
+    }
+
+    #[test]
+    fn whoever_no_rule_speaks_of_may_nothing() {
+        for what in ALL {
+            for at in ["/", "/a"] {
+                assert_eq!(
+                    may(&account(false), what, &path(at)),
+                    Err(Denied),
+                    "{what:?} {at}"
+                );
+            }
+        }
+    }
+}

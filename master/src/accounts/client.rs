@@ -1,15 +1,25 @@
 //! The narrow door to the accounts.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
-use drftpd_actors::AskError;
+use actix::{Addr, Recipient};
+use drftpd_actors::{AskError, ask_recipient};
 use drftpd_protocol::ftp::reply::Reply;
 
+use super::actor::AccountsActor;
+use super::messages::LogIn;
 use super::types::Account;
+use crate::store::StoreError;
+
+/// A login waits in a short queue for its check; longer than this it is not worth it.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Handle to the accounts; cheap to clone, one per holder.
 #[derive(Clone)]
-pub struct AccountsClient {}
+pub struct AccountsClient {
+    log_in: Recipient<LogIn>,
+}
 
 /// Why somebody is not logged in.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +31,9 @@ pub enum LoginError {
     /// Too many logins are being checked.
     #[error("too many logins at once")]
     Busy,
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
     /// The actor did not answer.
     #[error("the accounts did not answer")]
     Ask(#[from] AskError),
@@ -31,20 +44,40 @@ impl LoginError {
     pub fn reply(&self) -> Reply {
         match self {
             Self::Incorrect => Reply::new(530, "Login incorrect"),
-            Self::Busy | Self::Ask(_) => Reply::new(421, "Too busy, try again later"),
+            Self::Busy | Self::Store(_) | Self::Ask(_) => {
+                Reply::new(421, "Too busy, try again later")
+            }
         }
     }
 }
 
-#[allow(clippy::todo, clippy::unused_async)]
+impl From<&Addr<AccountsActor>> for AccountsClient {
+    fn from(actor: &Addr<AccountsActor>) -> Self {
+        Self::new(actor.clone().recipient())
+    }
+}
+
 impl AccountsClient {
-    /// Checks a password; the same time for known and unknown users.
+    /// A handle over whoever checks logins.
+    pub fn new(log_in: Recipient<LogIn>) -> Self {
+        Self { log_in }
+    }
+
+    /// Checks a password; the same work for known and unknown users.
+    ///
+    /// # Errors
+    /// See [`LoginError`].
     pub async fn log_in(
         &self,
         user: &str,
         password: &[u8],
         from: IpAddr,
     ) -> Result<Account, LoginError> {
-        todo!("{user} {from} {}", password.len())
+        let msg = LogIn {
+            user: user.to_owned(),
+            password: password.to_vec(),
+            from,
+        };
+        ask_recipient(&self.log_in, msg, LIMIT).await?
     }
 }

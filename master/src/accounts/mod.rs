@@ -1,8 +1,20 @@
 //! Who may log in and who may do what where.
 
 pub mod access;
+pub mod actor;
 pub mod client;
+pub mod config;
+pub mod messages;
+pub mod password;
+pub mod setup;
+pub mod table;
 pub mod types;
 
+#[cfg(test)]
+mod tests;
+
+pub use actor::{AccountsActor, AccountsDeps};
 pub use client::{AccountsClient, LoginError};
+pub use config::AccountsConfig;
+pub use setup::{Administrator, SetupError, ensure_administrator};
 pub use types::{Account, Action};

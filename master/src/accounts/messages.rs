@@ -1,0 +1,30 @@
+//! What the accounts may be asked.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use actix::Message;
+
+use super::client::LoginError;
+use super::types::Account;
+
+/// Asks whether somebody may come in. Answered after the same work for everybody.
+#[derive(Message, Clone)]
+#[rtype(result = "Result<Account, LoginError>")]
+pub struct LogIn {
+    /// The name, as it came.
+    pub user: String,
+    /// The password, as it came.
+    pub password: Vec<u8>,
+    /// The client's address.
+    pub from: IpAddr,
+}
+
+impl fmt::Debug for LogIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogIn")
+            .field("user", &self.user)
+            .field("from", &self.from)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,225 @@
+//! Logging in against a real store, on one thread.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::mpsc;
+
+use drftpd_actors::testkit::{Probe, seed, sim};
+use drftpd_actors::{Blocking, Budget, ChildDown, ChildSpec, Clock, Dice, Place, supervise};
+
+use super::password::Hasher;
+use super::*;
+use crate::store::{Case, Store, StoreConfig};
+
+const FROM: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const CHEAP: AccountsConfig = AccountsConfig {
+    hash_memory_kib: 8,
+    hash_rounds: 1,
+    hash_workers: 1,
+    hash_queue: 1,
+};
+
+struct World {
+    _dir: tempfile::TempDir,
+    store: Store,
+    clock: Clock,
+    dice: Dice,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (clock, dice) = (Clock::manual(1_800_000_000), Dice::seeded(seed()));
+        let (config, case) = (StoreConfig::DEFAULT, Case::Sensitive);
+        let store = Store::inline(dir.path(), &config, case, &clock, &dice).unwrap();
+        Self {
+            _dir: dir,
+            store,
+            clock,
+            dice,
+        }
+    }
+
+    async fn admin(&self, name: &str, password: Option<&str>) -> Result<Administrator, SetupError> {
+        let with = (&self.clock, &self.dice);
+        ensure_administrator(&self.store, &CHEAP, with, name, password).await
+    }
+
+    fn deps(&self, config: &AccountsConfig, pool: Blocking) -> AccountsDeps {
+        AccountsDeps {
+            store: self.store.clone(),
+            hasher: Hasher::new(config).unwrap(),
+            pool,
+            dice: self.dice.clone(),
+        }
+    }
+
+    fn client(&self, config: &AccountsConfig, pool: Blocking) -> AccountsClient {
+        let deps = self.deps(config, pool);
+        let parent = Probe::<ChildDown>::start().recipient();
+        let spec = ChildSpec::new("accounts", 16, Budget::CORE, parent);
+        let actor = supervise(&Place::here(), spec, move || AccountsActor::new(deps));
+        AccountsClient::from(&actor)
+    }
+
+    fn hash_of(&self, name: &str) -> String {
+        let found = self.store.read(|sql| table::find(sql, name)).unwrap();
+        found.unwrap().password.unwrap()
+    }
+}
+
+#[test]
+fn the_administrator_logs_in_and_nobody_else_does() {
+    sim(async {
+        let world = World::new();
+        assert!(matches!(
+            world.admin("admin", Some("pass word")).await,
+            Ok(Administrator::Made)
+        ));
+        let accounts = world.client(&CHEAP, Blocking::inline());
+        let account = accounts.log_in("admin", b"pass word", FROM).await.unwrap();
+        assert!(account.admin && account.home.is_root());
+        for (user, password) in [
+            ("admin", &b"pass"[..]),
+            ("admin", b"pass word "),
+            ("admin", b""),
+            ("Admin", b"pass word"),
+            ("nobody", b"pass word"),
+            ("", b""),
+        ] {
+            let refused = accounts.log_in(user, password, FROM).await;
+            assert!(matches!(refused, Err(LoginError::Incorrect)), "{user}");
+        }
+    });
+}
+
+#[test]
+fn an_administrator_that_is_there_keeps_the_password() {
+    sim(async {
+        let world = World::new();
+        assert!(world.admin("admin", Some("first")).await.is_ok());
+        assert!(matches!(
+            world.admin("admin", Some("second")).await,
+            Ok(Administrator::Kept)
+        ));
+        assert!(matches!(
+            world.admin("admin", None).await,
+            Ok(Administrator::Kept)
+        ));
+        let accounts = world.client(&CHEAP, Blocking::inline());
+        assert!(accounts.log_in("admin", b"first", FROM).await.is_ok());
+        assert!(accounts.log_in("admin", b"second", FROM).await.is_err());
+    });
+}
+
+#[test]
+fn a_generated_password_is_told_and_works() {
+    sim(async {
+        let world = World::new();
+        let Ok(Administrator::Generated(password)) = world.admin("root", None).await else {
+            panic!("no password was generated");
+        };
+        let accounts = world.client(&CHEAP, Blocking::inline());
+        assert!(
+            accounts
+                .log_in("root", password.as_bytes(), FROM)
+                .await
+                .is_ok()
+        );
+    });
+}
+
+#[test]
+fn names_and_passwords_that_make_trouble_are_refused() {
+    sim(async {
+        let world = World::new();
+        let long = "x".repeat(setup::MAX_NAME + 1);
+        for name in ["", "a b", "a/b", "a\n", "ä", &long] {
+            let refused = world.admin(name, Some("x")).await;
+            assert!(matches!(refused, Err(SetupError::Name(_))), "{name:?}");
+        }
+        for password in ["", "a\r\nb"] {
+            let refused = world.admin("admin", Some(password)).await;
+            assert!(matches!(refused, Err(SetupError::Password)), "{password:?}");
+        }
+    });
+}
+
+#[test]
+fn an_account_without_a_password_or_switched_off_lets_nobody_in() {
+    sim(async {
+        let world = World::new();
+        assert!(world.admin("admin", Some("secret")).await.is_ok());
+        let hash = world.hash_of("admin");
+        let cases = [("locked", None, false), ("off", Some(hash), true)];
+        for (name, password, disabled) in cases {
+            let stored = table::Stored {
+                account: Account {
+                    name: name.to_owned(),
+                    group: "g".to_owned(),
+                    admin: false,
+                    home: drftpd_protocol::VfsPath::root(),
+                },
+                password,
+                disabled,
+                created: 0,
+            };
+            assert!(world.store.change(table::AddAccount(stored)).await.unwrap());
+            let accounts = world.client(&CHEAP, Blocking::inline());
+            for password in [&b"secret"[..], b""] {
+                let refused = accounts.log_in(name, password, FROM).await;
+                assert!(matches!(refused, Err(LoginError::Incorrect)), "{name}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_hash_of_older_parameters_is_renewed_by_a_login_and_only_then() {
+    sim(async {
+        let world = World::new();
+        assert!(world.admin("admin", Some("secret")).await.is_ok());
+        let dearer = AccountsConfig {
+            hash_memory_kib: 16,
+            ..CHEAP
+        };
+        let accounts = world.client(&dearer, Blocking::inline());
+        let before = world.hash_of("admin");
+        assert!(accounts.log_in("admin", b"wrong", FROM).await.is_err());
+        assert_eq!(world.hash_of("admin"), before);
+        assert!(accounts.log_in("admin", b"secret", FROM).await.is_ok());
+        let after = world.hash_of("admin");
+        assert!(after.contains("m=16"), "{after}");
+        assert!(accounts.log_in("admin", b"secret", FROM).await.is_ok());
+        assert_eq!(world.hash_of("admin"), after, "renewed once");
+    });
+}
+
+#[tokio::test]
+async fn more_logins_than_the_queue_holds_hear_that_it_is_busy() {
+    let world = World::new();
+    assert!(world.admin("admin", Some("secret")).await.is_ok());
+    let pool = Blocking::with_queue(1, 1);
+    let (go, wait) = mpsc::channel::<()>();
+    let hold = pool.run(move || wait.recv().is_ok());
+    let local = tokio::task::LocalSet::new();
+    local
+        .run_until(async {
+            let accounts = world.client(&CHEAP, pool.clone());
+            let busy = async {
+                let waiting = accounts.log_in("admin", b"secret", FROM);
+                let mut waiting = Box::pin(waiting);
+                while pool.waiting() == 0 {
+                    tokio::select! { biased; _ = &mut waiting => panic!("did not wait"), () = tokio::task::yield_now() => {} }
+                }
+                let refused = accounts.log_in("admin", b"secret", FROM).await;
+                go.send(()).unwrap();
+                (refused, waiting.await)
+            };
+            let (held, (refused, waited)) = tokio::join!(hold, busy);
+            assert_eq!(held, Ok(true));
+            assert!(matches!(refused, Err(LoginError::Busy)));
+            assert_eq!(refused.unwrap_err().reply().code(), 421);
+            assert_eq!(waited.unwrap().name, "admin");
+        })
+        .await;
+}
