@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::Shutdown;
+use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use drftpd_actors::Dice;
@@ -107,16 +107,22 @@ fn rounds(durability: &str, count: u64) -> Result<()> {
     for round in 0..count {
         let pid = cluster.master.as_ref().context("runs")?.pid();
         let pid = rustix::process::Pid::from_raw(i32::try_from(pid)?).context("a pid")?;
-        let wait = Duration::from_micros(dice.below(60_000));
         let mut ftp = cluster.login()?;
-        // The moment of the kill is the seed's; what the client is doing then is not, so what it
-        // was told decides what must be there.
+        // The seed says in which change the kill falls and how far into it; what the master is
+        // doing just then may differ, so what the client was told decides what must be there.
+        let (fatal, turns) = (dice.below(12), dice.below(400));
+        let (arm, armed) = channel();
         let killer = thread::spawn(move || {
-            thread::sleep(wait);
-            rustix::process::kill_process(pid, rustix::process::Signal::KILL)
+            armed.recv()?;
+            (0..turns).for_each(|_| thread::yield_now());
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
+            anyhow::Ok(())
         });
-        loop {
+        for done in 0.. {
             number += 1;
+            if done == fatal {
+                arm.send(())?;
+            }
             if change(&mut ftp, &mut known, &dice, number).is_err() {
                 break;
             }
