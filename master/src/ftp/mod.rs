@@ -18,8 +18,12 @@ mod running;
 mod seats;
 pub mod services;
 mod session;
+#[cfg(test)]
+mod session_tests;
 pub mod site;
 pub mod state;
+#[cfg(test)]
+pub mod testkit;
 pub mod verbs;
 mod writer;
 

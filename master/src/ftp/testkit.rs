@@ -1,0 +1,186 @@
+//! For tests: a site over a network in memory, and a client that sends lines and expects codes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use drftpd_actors::testkit::{MemNet, Probe};
+use drftpd_actors::{BoxIo, ChildDown, Clock, Dice, Drain, EventBus, Net, Place};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::config::FtpConfig;
+use super::services::Services;
+use super::site::{NoSiteCommands, SiteTable};
+use super::{FtpServer, start};
+use crate::accounts::AccountsClient;
+use crate::slaves::SlavesClient;
+use crate::transfer::TransfersClient;
+use crate::vfs::VfsClient;
+
+/// Simulated time after which a reply that does not come fails the test.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// A site that runs on this thread.
+pub struct Site {
+    pub net: MemNet,
+    pub server: FtpServer,
+    pub drain: Drain,
+    pub clock: Clock,
+    pub down: Probe<ChildDown>,
+}
+
+impl Site {
+    /// A site without limits that a test would hit by accident.
+    pub async fn start(edit: impl FnOnce(&mut FtpConfig)) -> Self {
+        Self::with(edit, Arc::new(NoSiteCommands)).await
+    }
+
+    pub async fn with(edit: impl FnOnce(&mut FtpConfig), site: Arc<dyn SiteTable>) -> Self {
+        let mut config = FtpConfig {
+            listen: vec!["127.0.0.1:21".parse().unwrap()],
+            greeting: "Hello".to_owned(),
+            ..FtpConfig::default()
+        };
+        edit(&mut config);
+        let (net, drain, clock) = (MemNet::new(), Drain::new(), Clock::manual(1_000));
+        let down = Probe::start();
+        let services = Services {
+            vfs: VfsClient {},
+            accounts: AccountsClient {},
+            transfers: TransfersClient {},
+            slaves: SlavesClient {},
+            site,
+            net: Arc::new(net.clone()),
+            clock: clock.clone(),
+            dice: Dice::seeded(1),
+            bus: EventBus::new(),
+            drain: drain.clone(),
+            config: Arc::new(config),
+        };
+        let server = start(services, Place::here(), down.recipient())
+            .await
+            .unwrap();
+        Self {
+            net,
+            server,
+            drain,
+            clock,
+            down,
+        }
+    }
+
+    /// A connection that has not read its greeting.
+    pub async fn connect(&self, from: Option<IpAddr>) -> FtpScript {
+        FtpScript::new(self.net.connect(from, self.address()).await.unwrap())
+    }
+
+    /// A client that was greeted.
+    pub async fn client(&self) -> FtpScript {
+        let mut client = self.connect(None).await;
+        client.expect(220).await;
+        client
+    }
+
+    /// A client that is logged in, without a password having been checked.
+    pub async fn user(&self) -> FtpScript {
+        let mut client = self.client().await;
+        client.ask("XTESTLOGIN bob", 230).await;
+        client
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.server.addresses[0]
+    }
+}
+
+/// A client that sends what the test says and shows every reply.
+pub struct FtpScript {
+    io: BoxIo,
+    buffer: Vec<u8>,
+}
+
+impl FtpScript {
+    pub fn new(io: BoxIo) -> Self {
+        Self {
+            io,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Sends bytes as they are.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        // Where the session has ended already, reading shows it.
+        self.io.write_all(bytes.as_ref()).await.ok();
+    }
+
+    /// Closes this side.
+    pub async fn finish(&mut self) {
+        self.io.shutdown().await.ok();
+    }
+
+    /// Sends a line and expects a code; gives the whole reply.
+    pub async fn ask(&mut self, line: &str, code: u16) -> String {
+        self.send(format!("{line}\r\n")).await;
+        let reply = self.reply().await;
+        assert_eq!(&reply[..3], code.to_string(), "{line}: {reply}");
+        reply
+    }
+
+    /// Expects a reply; gives the whole of it.
+    pub async fn expect(&mut self, code: u16) -> String {
+        let reply = self.reply().await;
+        assert_eq!(&reply[..3], code.to_string(), "{reply}");
+        reply
+    }
+
+    /// The next whole reply.
+    pub async fn reply(&mut self) -> String {
+        loop {
+            if let Some(end) = end_of_reply(&self.buffer) {
+                let reply: Vec<u8> = self.buffer.drain(..end).collect();
+                return String::from_utf8_lossy(&reply).into_owned();
+            }
+            assert!(self.read().await, "closed in the middle: {:?}", self.seen());
+        }
+    }
+
+    /// Expects the connection to end with nothing more said.
+    pub async fn closed(&mut self) {
+        while self.read().await {}
+        assert!(self.buffer.is_empty(), "more came: {:?}", self.seen());
+    }
+
+    /// Everything up to the end of the connection.
+    pub async fn rest(&mut self) -> String {
+        while self.read().await {}
+        self.seen()
+    }
+
+    /// What came and was not taken yet.
+    pub fn seen(&self) -> String {
+        String::from_utf8_lossy(&self.buffer).into_owned()
+    }
+
+    /// Reads once: what one segment would bring. Tells whether anything came before the end.
+    pub async fn read(&mut self) -> bool {
+        let mut chunk = [0; 4096];
+        let read = timeout(PATIENCE, self.io.read(&mut chunk)).await;
+        let count = read.expect("a reply or the end").unwrap_or(0);
+        self.buffer.extend_from_slice(&chunk[..count]);
+        count > 0
+    }
+}
+
+/// Where the first whole reply ends.
+fn end_of_reply(bytes: &[u8]) -> Option<usize> {
+    let mut end = 0;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        end += line.len();
+        let is_last = line.len() > 3 && line[3] == b' ' && line[..3].iter().all(u8::is_ascii_digit);
+        if line.ends_with(b"\n") && is_last {
+            return Some(end);
+        }
+    }
+    None
+}
