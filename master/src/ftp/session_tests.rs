@@ -372,9 +372,9 @@ fn only_so_many_connections_may_be_without_a_login() {
         let site = Site::start(|config| config.max_unauthenticated = 1).await;
         let mut first = site.client().await;
         site.connect(None).await.expect(421).await;
-        first.ask("XTESTLOGIN bob", 230).await;
+        first.log_in("bob").await;
         let mut second = site.client().await;
-        second.ask("XTESTLOGIN eve", 230).await;
+        second.log_in("eve").await;
         first.ask("REIN", 220).await;
         site.connect(None).await.expect(421).await;
     });
@@ -455,6 +455,65 @@ fn sessions_are_seen_and_can_be_ended() {
         assert_eq!(site.server.sessions.list().await.unwrap().len(), 1);
         let again = site.server.sessions.kick(rows[1].session, "Out").await;
         assert_eq!(again, Ok(false));
+    });
+}
+
+#[test]
+fn wrong_names_and_wrong_passwords_look_alike_and_cost_more_each_time() {
+    sim(async {
+        let site = Site::start(|_| {}).await;
+        let mut heard = Vec::new();
+        for user in ["bob", "nobody"] {
+            let mut client = site.client().await;
+            let begin = Instant::now();
+            let mut said = Vec::new();
+            for _ in 0..3 {
+                said.push(client.ask(&format!("USER {user}"), 331).await);
+                said.push(client.ask("PASS wrong", 530).await);
+            }
+            client.closed().await;
+            heard.push((said, begin.elapsed()));
+        }
+        assert_eq!(heard[0], heard[1]);
+        assert_eq!(heard[0].1, 7 * SECOND); // 1, 2 and 4
+        assert_eq!(site.accounts.asked(), 6);
+    });
+}
+
+#[test]
+fn a_password_needs_a_name_and_counts_once() {
+    sim(async {
+        let site = Site::start(|_| {}).await;
+        let mut client = site.client().await;
+        client.ask("PASS secret", 503).await;
+        client.ask("USER bob", 331).await;
+        client.ask("PASS wrong", 530).await;
+        client.ask("PASS secret", 503).await;
+        client.log_in("bob").await;
+        client.ask("USER eve", 503).await;
+        client.ask("PASS secret", 503).await;
+        assert!(client.ask("PWD", 257).await.contains("\"/\""));
+        client.ask("REIN", 220).await;
+        client.ask("PWD", 530).await;
+        client.log_in("eve").await;
+    });
+}
+
+#[test]
+fn a_login_that_fails_does_not_hold_up_others() {
+    sim(async {
+        let site = Site::start(|_| {}).await;
+        let (mut slow, mut quick) = (site.client().await, site.client().await);
+        slow.ask("USER bob", 331).await;
+        slow.send("PASS wrong\r\n").await;
+        let begin = Instant::now();
+        quick.log_in("eve").await;
+        assert_eq!(begin.elapsed(), Duration::ZERO);
+        slow.expect(530).await;
+        let mut busy = site.client().await;
+        busy.ask("USER busy", 331).await;
+        busy.ask("PASS x", 421).await;
+        busy.closed().await;
     });
 }
 

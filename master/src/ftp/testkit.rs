@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use drftpd_actors::testkit::{MemNet, Probe};
+use drftpd_actors::testkit::{MemNet, Probe, Stub};
 use drftpd_actors::{BoxIo, ChildDown, Clock, Dice, Drain, EventBus, Net, Place};
+use drftpd_protocol::VfsPath;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -13,7 +14,8 @@ use super::config::FtpConfig;
 use super::services::Services;
 use super::site::{NoSiteCommands, SiteTable};
 use super::{FtpServer, start};
-use crate::accounts::AccountsClient;
+use crate::accounts::messages::LogIn;
+use crate::accounts::{Account, AccountsClient, LoginError};
 use crate::slaves::SlavesClient;
 use crate::transfer::TransfersClient;
 use crate::vfs::VfsClient;
@@ -28,6 +30,24 @@ pub struct Site {
     pub drain: Drain,
     pub clock: Clock,
     pub down: Probe<ChildDown>,
+    pub accounts: Stub<LogIn>,
+}
+
+/// Everybody's password.
+pub const PASSWORD: &str = "secret";
+
+/// Bob and Eve have accounts; so many logins at once are too many for "busy".
+fn log_in(msg: LogIn) -> Result<Account, LoginError> {
+    match msg.user.as_str() {
+        "busy" => Err(LoginError::Busy),
+        "bob" | "eve" if msg.password == PASSWORD.as_bytes() => Ok(Account {
+            name: msg.user,
+            group: "users".to_owned(),
+            admin: true,
+            home: VfsPath::root(),
+        }),
+        _ => Err(LoginError::Incorrect),
+    }
 }
 
 impl Site {
@@ -44,10 +64,10 @@ impl Site {
         };
         edit(&mut config);
         let (net, drain, clock) = (MemNet::new(), Drain::new(), Clock::manual(1_000));
-        let down = Probe::start();
+        let (down, accounts) = (Probe::start(), Stub::start(log_in));
         let services = Services {
             vfs: VfsClient {},
-            accounts: AccountsClient {},
+            accounts: AccountsClient::new(accounts.recipient()),
             transfers: TransfersClient {},
             slaves: SlavesClient {},
             site,
@@ -67,6 +87,7 @@ impl Site {
             drain,
             clock,
             down,
+            accounts,
         }
     }
 
@@ -82,10 +103,10 @@ impl Site {
         client
     }
 
-    /// A client that is logged in, without a password having been checked.
+    /// A client that is logged in.
     pub async fn user(&self) -> FtpScript {
         let mut client = self.client().await;
-        client.ask("XTESTLOGIN bob", 230).await;
+        client.log_in("bob").await;
         client
     }
 
@@ -117,6 +138,11 @@ impl FtpScript {
     /// Closes this side.
     pub async fn finish(&mut self) {
         self.io.shutdown().await.ok();
+    }
+
+    pub async fn log_in(&mut self, user: &str) {
+        self.ask(&format!("USER {user}"), 331).await;
+        self.ask(&format!("PASS {PASSWORD}"), 230).await;
     }
 
     /// Sends a line and expects a code; gives the whole reply.

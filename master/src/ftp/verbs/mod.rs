@@ -147,8 +147,6 @@ pub static VERBS: &[&Verb] = &[
     &hash::XSHA256,
     &hash::XSHA512,
     #[cfg(test)]
-    &testing::XTESTLOGIN,
-    #[cfg(test)]
     &testing::XTESTPANIC,
     #[cfg(test)]
     &testing::XTESTSTATE,

@@ -7,29 +7,10 @@ use drftpd_protocol::VfsPath;
 use drftpd_protocol::ftp::Reply;
 use tokio::time::sleep;
 
-use super::{Arg, Change, Done, Gate, Kind, Verb, VerbResult};
-use crate::accounts::Account;
+use super::{Arg, Gate, Kind, Verb, VerbResult};
 use crate::ftp::guard::Cleanup;
 use crate::ftp::services::VerbCx;
 use crate::transfer::Direction;
-
-/// Logs somebody in without asking anybody.
-pub(super) const XTESTLOGIN: Verb = Verb {
-    name: "XTESTLOGIN",
-    syntax: "XTESTLOGIN <SP> username",
-    gate: Gate::Anyone,
-    run: |_, arg| {
-        let account = Account {
-            name: String::from_utf8_lossy(&arg).into_owned(),
-            group: "users".to_owned(),
-            admin: true,
-            home: VfsPath::root(),
-        };
-        let done = Done::with(Reply::logged_in(), Change::LoggedIn(account));
-        Box::pin(std::future::ready(Ok(done)))
-    },
-    ..Verb::PLAIN
-};
 
 /// Panics.
 pub(super) const XTESTPANIC: Verb = Verb {
