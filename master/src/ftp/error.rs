@@ -4,6 +4,7 @@ use drftpd_protocol::PathError;
 use drftpd_protocol::ftp::{ArgError, Reply};
 use drftpd_protocol::wire::Fault;
 
+use super::data::DataError;
 use crate::accounts::LoginError;
 use crate::accounts::access::Denied;
 use crate::slaves::{SlaveError, fault_reply};
@@ -35,6 +36,9 @@ pub enum FtpError {
     /// A transfer broke off on a slave.
     #[error("the transfer broke off")]
     Broken(#[source] Fault),
+    /// The data connection did not come about, or broke.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// Seen by the user, and not allowed.
     #[error("not allowed")]
     Denied(#[from] Denied),
@@ -69,6 +73,7 @@ impl FtpError {
             Self::Transfer(error) => error.reply(),
             Self::Slave(error) => error.reply(),
             Self::Broken(fault) => fault_reply(fault),
+            Self::Data(error) => error.reply(),
             Self::Denied(_) => Reply::permission_denied(),
             Self::Hidden => Reply::no_such_file(),
             Self::NotLoggedIn => Reply::not_logged_in(),

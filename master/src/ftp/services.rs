@@ -11,7 +11,7 @@ use drftpd_protocol::{PathError, SessionId, VfsPath};
 
 use super::client::SessionsClient;
 use super::config::FtpConfig;
-use super::data::Endpoint;
+use super::data::{DataSide, Endpoint};
 use super::error::FtpError;
 use super::guard::Cleanup;
 use super::live::Live;
@@ -48,6 +48,8 @@ pub struct Services {
     pub drain: Drain,
     /// `[ftp]`.
     pub config: Arc<FtpConfig>,
+    /// What the data connections of all sessions share.
+    pub data: Arc<DataSide>,
 }
 
 /// What a verb gets: its session as it was when the verb began, and what it may use.

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::config::FtpConfig;
+use super::data::DataSide;
 use super::services::Services;
 use super::site::{NoSiteCommands, SiteTable};
 use super::{FtpServer, start};
@@ -77,6 +78,7 @@ impl Site {
             bus: EventBus::new(),
             drain: drain.clone(),
             config: Arc::new(config),
+            data: Arc::new(DataSide::default()),
         };
         let server = start(services, Place::here(), down.recipient())
             .await

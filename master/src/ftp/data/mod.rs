@@ -1,29 +1,69 @@
-//! Data connections: how they come about. What moves over them is the matter of the slaves, or of the relay.
+//! Data connections: how they come about, and those that the master has itself.
+//!
+//! File bytes go between the client and a slave; the master takes part in three cases, each in a file of its own. It
+//! listens for clients that did not announce their transfer ([`passive`]), and then forwards between them and the
+//! slave ([`relay`]); it connects out for listings ([`active`]); and it sends listings ([`listing`]). Who may be at
+//! the other end is decided in [`peers`].
+
+pub mod active;
+pub mod config;
+pub mod error;
+pub mod forward;
+pub mod listing;
+pub mod passive;
+pub mod peers;
+pub mod ports;
+pub mod relay;
+pub mod reserved;
+#[cfg(target_os = "linux")]
+mod splice;
 
 use std::net::SocketAddr;
 
-use drftpd_actors::Listener;
-
-use super::guard::TransferGuard;
+pub use config::{DataConfig, PassiveConfig, WithoutPret};
+pub use error::DataError;
+pub use passive::Passive;
+pub use relay::{RelayCounts, Relays};
+pub use reserved::Reserved;
 
 /// How the next data connection comes about: what PASV, EPSV, PORT or EPRT left behind.
 ///
 /// Owned by the session until a transfer verb takes it; whoever drops it closes it.
+#[derive(Debug)]
 pub enum Endpoint {
     /// PORT, EPRT: somebody connects out to here.
     Dial(SocketAddr),
     /// PASV after PRET: the slave that serves the announced transfer listens.
-    Slave(TransferGuard),
+    Slave(Reserved),
     /// PASV or EPSV without PRET, or for a listing: the master listens.
-    Here(Box<dyn Listener>),
+    Here(Passive),
 }
 
-impl std::fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Dial(to) => write!(f, "Dial({to})"),
-            Self::Slave(guard) => write!(f, "Slave({guard:?})"),
-            Self::Here(listener) => write!(f, "Here({:?})", listener.local_addr().ok()),
+/// What the data connections of all sessions share.
+#[derive(Debug)]
+pub struct DataSide {
+    /// `[passive]`.
+    pub passive: PassiveConfig,
+    /// `[data]`.
+    pub limits: DataConfig,
+    /// The relays that run.
+    pub relays: Relays,
+}
+
+impl DataSide {
+    /// With these settings.
+    pub fn new(passive: PassiveConfig, limits: DataConfig) -> Self {
+        let relays = Relays::new(passive.relay_max);
+        Self {
+            passive,
+            limits,
+            relays,
         }
+    }
+}
+
+impl Default for DataSide {
+    fn default() -> Self {
+        Self::new(PassiveConfig::default(), DataConfig::default())
     }
 }

@@ -1,0 +1,61 @@
+//! Why a data connection did not come about, or not to its end, and what the client hears of it.
+
+use std::io;
+
+use drftpd_protocol::ftp::Reply;
+
+use super::peers::NotToDial;
+
+/// Why a data connection did not come about, or broke.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// PASV, EPSV, PORT or EPRT must come first.
+    #[error("no data connection was agreed on")]
+    NotAgreed,
+    /// What PRET announced and what came do not fit.
+    #[error("another transfer was announced: {0}")]
+    OtherAnnounced(&'static str),
+    /// PORT or EPRT leads to where it must not.
+    #[error("not to be dialled: {0}")]
+    NotToDial(#[from] NotToDial),
+    /// Every port of the range is taken, or the address cannot be listened at.
+    #[error("no port to listen at")]
+    NoPort(#[source] io::Error),
+    /// Nobody came in time.
+    #[error("nobody connected in time")]
+    NobodyConnected,
+    /// The other end cannot be reached.
+    #[error("the other end was not reached")]
+    Unreachable(#[source] io::Error),
+    /// Too many transfers are forwarded.
+    #[error("all relays are in use")]
+    RelaysInUse,
+    /// The connection broke.
+    #[error("the data connection broke")]
+    Broken(#[source] io::Error),
+    /// No byte moved for too long.
+    #[error("no byte moved for too long")]
+    Stalled,
+}
+
+impl DataError {
+    /// Says it to the client. All that has to do with reaching somebody sounds the same, so that nobody can use it
+    /// to look around.
+    pub fn reply(&self) -> Reply {
+        match self {
+            Self::NotAgreed => Reply::new(425, "Use PASV, EPSV, PORT or EPRT first"),
+            Self::OtherAnnounced(why) => Reply::bad_sequence(*why),
+            Self::NotToDial(_) => Reply::new(
+                504,
+                "Data connections go to your own address, at port 1024 or above",
+            ),
+            Self::NoPort(_) | Self::NobodyConnected | Self::Unreachable(_) => {
+                Reply::new(425, "Can't open data connection")
+            }
+            Self::RelaysInUse => Reply::new(450, "Too many forwarded transfers, try again later"),
+            Self::Broken(_) => Reply::new(426, "Data connection broke, transfer aborted"),
+            Self::Stalled => Reply::new(426, "Transfer stalled, aborted"),
+        }
+    }
+}

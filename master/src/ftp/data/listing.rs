@@ -1,0 +1,273 @@
+//! Listings, a page of entries at a time: whoever reads slowly makes the file list wait, and no directory is ever in
+//! memory as a whole.
+//!
+//! Entries that the user may not see are left out. Rendering is the protocol's; here is what is rendered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use drftpd_actors::BoxIo;
+use drftpd_protocol::ftp::args::Glob;
+use drftpd_protocol::ftp::listing::{list_line, mlsd_line, nlst_line, total_line};
+use drftpd_protocol::ftp::{EntryKind, Facts, ListEntry, Perm};
+use drftpd_protocol::{Name, VfsPath};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::error::DataError;
+use crate::accounts::{Account, Action, access};
+use crate::ftp::error::FtpError;
+use crate::vfs::{Entry, Kind, VfsClient, VfsError};
+
+/// Entries of one page.
+pub const PAGE: usize = 512;
+/// How long a client may take to close its side of a listing that it has got.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// How entries look.
+#[derive(Debug, Clone)]
+pub enum Style {
+    /// LIST, STAT: as `ls -l` has it, at this time (Unix seconds).
+    Long {
+        /// Now.
+        now: i64,
+    },
+    /// NLST: names, behind what the client put before them.
+    Names {
+        /// Ends with a slash, or is empty.
+        prefix: Vec<u8>,
+    },
+    /// MLSD: these facts.
+    Machine(Facts),
+}
+
+/// What is listed.
+pub enum Subject {
+    /// What lies in a directory.
+    Inside {
+        /// The directory.
+        dir: Entry,
+        /// Its resolved path.
+        path: VfsPath,
+        /// Only names that fit.
+        only: Option<Glob>,
+    },
+    /// One entry.
+    Itself {
+        /// The entry.
+        entry: Entry,
+        /// Its resolved path.
+        path: VfsPath,
+        /// What it is called.
+        name: Vec<u8>,
+    },
+}
+
+/// A listing that is under way.
+pub struct Listing {
+    vfs: VfsClient,
+    account: Arc<Account>,
+    style: Style,
+    subject: Subject,
+    next: Next,
+}
+
+enum Next {
+    First,
+    After(Name),
+    Over,
+}
+
+impl Listing {
+    /// A listing for somebody.
+    pub fn new(vfs: VfsClient, account: Arc<Account>, style: Style, subject: Subject) -> Self {
+        Self {
+            vfs,
+            account,
+            style,
+            subject,
+            next: Next::First,
+        }
+    }
+
+    /// The next lines; `None` at the end. A page may be empty.
+    ///
+    /// # Errors
+    /// What the file list says.
+    pub async fn page(&mut self) -> Result<Option<BytesMut>, FtpError> {
+        let mut out = BytesMut::new();
+        let after = match std::mem::replace(&mut self.next, Next::Over) {
+            Next::Over => return Ok(None),
+            Next::First => {
+                self.head(&mut out);
+                None
+            }
+            Next::After(name) => Some(name),
+        };
+        match &self.subject {
+            Subject::Itself { entry, path, name } => {
+                render(&self.account, &self.style, entry, path, name, &mut out);
+            }
+            Subject::Inside { dir, path, only } => {
+                let page = match self.vfs.list(dir.id, after, PAGE).await {
+                    // Removed since it was looked up: there is nothing in it.
+                    Err(VfsError::NotFound(_)) => return Ok(Some(out)),
+                    page => page?,
+                };
+                for entry in &page.entries {
+                    let Some(name) = &entry.name else { continue };
+                    if only
+                        .as_ref()
+                        .is_some_and(|glob| !glob.matches(name.as_bytes()))
+                    {
+                        continue;
+                    }
+                    let Ok(path) = path.join(name.clone()) else {
+                        continue;
+                    };
+                    let shown = name.as_bytes();
+                    render(&self.account, &self.style, entry, &path, shown, &mut out);
+                }
+                self.next = page.next.map_or(Next::Over, Next::After);
+            }
+        }
+        Ok(Some(out))
+    }
+
+    fn head(&self, out: &mut BytesMut) {
+        let bytes = match &self.subject {
+            Subject::Inside { dir, .. } => dir.size,
+            Subject::Itself { entry, .. } => entry.size,
+        };
+        if matches!(self.style, Style::Long { .. }) {
+            total_line(bytes.div_ceil(1024), out);
+        }
+    }
+}
+
+/// Appends one entry, if the user may see it.
+fn render(
+    account: &Account,
+    style: &Style,
+    entry: &Entry,
+    path: &VfsPath,
+    name: &[u8],
+    out: &mut BytesMut,
+) {
+    if access::may(account, Action::View, path).is_err() {
+        return;
+    }
+    match style {
+        Style::Long { now } => list_line(&shown(entry, name), *now, out),
+        Style::Names { prefix } => nlst_line(prefix, name, out),
+        Style::Machine(facts) => {
+            mlsd_line(&with_perm(account, entry, path, name, *facts), *facts, out)
+        }
+    }
+}
+
+/// An entry with the facts of a machine listing.
+pub fn with_perm<'a>(
+    account: &Account,
+    entry: &'a Entry,
+    path: &VfsPath,
+    name: &'a [u8],
+    facts: Facts,
+) -> ListEntry<'a> {
+    let perm = if facts.has(Facts::PERM) {
+        perm_of(account, entry.kind, path)
+    } else {
+        Perm::NONE
+    };
+    ListEntry {
+        perm,
+        ..shown(entry, name)
+    }
+}
+
+fn shown<'a>(entry: &'a Entry, name: &'a [u8]) -> ListEntry<'a> {
+    ListEntry {
+        name,
+        kind: match entry.kind {
+            Kind::File => EntryKind::File,
+            Kind::Dir => EntryKind::Directory,
+            Kind::Link => EntryKind::Link,
+        },
+        size: entry.size,
+        modified: entry.modified,
+        created: None,
+        owner: &entry.owner,
+        group: &entry.group,
+        mode: entry.mode.into(),
+        id: entry.id.0,
+        generation: entry.generation.0,
+        perm: Perm::NONE,
+        crc32: entry.crc32,
+        target: entry.target.as_deref(),
+    }
+}
+
+fn perm_of(account: &Account, kind: Kind, path: &VfsPath) -> Perm {
+    let letters: &[(Action, Perm)] = match kind {
+        Kind::Dir => &[
+            (Action::Upload, Perm::CREATE),
+            (Action::RemoveDir, Perm::DELETE),
+            (Action::View, Perm::ENTER),
+            (Action::RenameFrom, Perm::RENAME),
+            (Action::View, Perm::LIST),
+            (Action::MakeDir, Perm::MAKE_DIRECTORY),
+            (Action::Delete, Perm::PURGE),
+        ],
+        Kind::File => &[
+            (Action::Resume, Perm::APPEND),
+            (Action::Delete, Perm::DELETE),
+            (Action::RenameFrom, Perm::RENAME),
+            (Action::Download, Perm::READ),
+            (Action::Overwrite, Perm::WRITE),
+        ],
+        Kind::Link => &[
+            (Action::Delete, Perm::DELETE),
+            (Action::RenameFrom, Perm::RENAME),
+            (Action::Download, Perm::READ),
+        ],
+    };
+    letters
+        .iter()
+        .filter(|(action, _)| access::may(account, *action, path).is_ok())
+        .fold(Perm::NONE, |all, (_, letter)| all | *letter)
+}
+
+/// Sends a listing over a data connection of the master's, closes our side and waits a moment for the client's.
+///
+/// # Errors
+/// When the connection breaks, takes nothing for `stall`, or the file list fails.
+pub async fn send(io: &mut BoxIo, listing: &mut Listing, stall: Duration) -> Result<u64, FtpError> {
+    let mut sent = 0;
+    while let Some(page) = listing.page().await? {
+        let mut left = &page[..];
+        while !left.is_empty() {
+            let went = in_time(stall, io.write(left)).await?;
+            if went == 0 {
+                return Err(DataError::Broken(std::io::ErrorKind::WriteZero.into()).into());
+            }
+            left = left.get(went..).unwrap_or_default();
+            sent += went as u64;
+        }
+    }
+    in_time(stall, io.shutdown()).await?;
+    match timeout(CLOSE_WAIT, io.read(&mut [0; 64])).await {
+        Ok(Err(why)) => Err(DataError::Broken(why).into()),
+        _ => Ok(sent),
+    }
+}
+
+async fn in_time<T>(
+    limit: Duration,
+    work: impl Future<Output = std::io::Result<T>>,
+) -> Result<T, DataError> {
+    match timeout(limit, work).await {
+        Ok(done) => done.map_err(DataError::Broken),
+        Err(_elapsed) => Err(DataError::Stalled),
+    }
+}
