@@ -1,0 +1,107 @@
+//! How far each root's log of operations has been applied, for those who must not act before it.
+//!
+//! The worker that applies operations sets it; transfers and checksums wait for it. A small handle
+//! over one watch channel: nothing is lost when a reader comes late.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use drftpd_protocol::ids::{OpSeq, RootId};
+use drftpd_protocol::wire::{Fault, FaultCode};
+use tokio::sync::watch;
+
+/// Position of every root's log that is done on the disk. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    roots: Arc<watch::Sender<BTreeMap<RootId, OpSeq>>>,
+}
+
+impl Default for Applied {
+    fn default() -> Self {
+        Applied {
+            roots: Arc::new(watch::Sender::new(BTreeMap::new())),
+        }
+    }
+}
+
+impl Applied {
+    /// Says that the root's log is done up to `seq`. An older position changes nothing.
+    pub fn set(&self, root: RootId, seq: OpSeq) {
+        self.roots.send_if_modified(|roots| {
+            let done = roots.entry(root).or_insert(OpSeq::NONE);
+            let further = seq > *done;
+            *done = seq.max(*done);
+            further
+        });
+    }
+
+    /// Where the root's log stands; [`OpSeq::NONE`] for a root that nothing was said of.
+    pub fn of(&self, root: RootId) -> OpSeq {
+        let roots = self.roots.borrow();
+        roots.get(&root).copied().unwrap_or(OpSeq::NONE)
+    }
+
+    /// Waits until the root's log is done up to `seq`.
+    ///
+    /// # Errors
+    /// [`FaultCode::BUSY`] when it is not within `limit`.
+    pub async fn reached(&self, root: RootId, seq: OpSeq, limit: Duration) -> Result<(), Fault> {
+        if self.of(root) >= seq {
+            return Ok(());
+        }
+        let mut roots = self.roots.subscribe();
+        let there = roots.wait_for(|roots| roots.get(&root).is_some_and(|done| *done >= seq));
+        match tokio::time::timeout(limit, there).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(Fault::new(
+                FaultCode::BUSY,
+                format!("root {root} has not applied its operations up to {seq}"),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: RootId = RootId([1; 16]);
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    #[tokio::test(start_paused = true)]
+    async fn who_needs_nothing_does_not_wait() {
+        let applied = Applied::default();
+        assert_eq!(applied.reached(ROOT, OpSeq::NONE, LIMIT).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_waiter_goes_on_when_its_operation_is_done() {
+        let applied = Applied::default();
+        let waiter = tokio::spawn({
+            let applied = applied.clone();
+            async move { applied.reached(ROOT, OpSeq(2), LIMIT).await }
+        });
+        applied.set(ROOT, OpSeq(1));
+        tokio::task::yield_now().await;
+        assert!(!waiter.is_finished());
+        applied.set(ROOT, OpSeq(2));
+        assert_eq!(waiter.await.unwrap(), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_has_a_limit_and_another_root_does_not_help() {
+        let applied = Applied::default();
+        applied.set(RootId([2; 16]), OpSeq(9));
+        let fault = applied.reached(ROOT, OpSeq(1), LIMIT).await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::BUSY);
+    }
+
+    #[test]
+    fn a_position_never_goes_back() {
+        let applied = Applied::default();
+        applied.set(ROOT, OpSeq(7));
+        applied.set(ROOT, OpSeq(3));
+        assert_eq!(applied.of(ROOT), OpSeq(7));
+    }
+}

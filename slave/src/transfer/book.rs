@@ -1,0 +1,352 @@
+//! The registry's book, pure: which channels there are, what they do, and which ends the master has
+//! not acknowledged.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use drftpd_protocol::ids::{FileId, RootId, TransferId};
+use drftpd_protocol::wire::{Fault, FaultCode, Outcome, TransferEnded};
+
+use super::growing::Follower;
+use super::meter::Meter;
+
+/// All channels of a slave. `A` is where a channel's actor is reached.
+#[derive(Debug)]
+pub struct Book<A> {
+    most: usize,
+    channels: BTreeMap<TransferId, Entry<A>>,
+    uploads: BTreeMap<FileId, (TransferId, Follower)>,
+    ends: VecDeque<TransferEnded>,
+}
+
+#[derive(Debug)]
+struct Entry<A> {
+    actor: A,
+    meter: Arc<Meter>,
+    job: Option<Booked>,
+    told: u64,
+}
+
+/// What a channel does, as far as others must know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Booked {
+    /// A file goes out.
+    Sends,
+    /// A file comes in.
+    Receives(RootId, FileId),
+}
+
+impl<A: Clone> Book<A> {
+    /// A book for that many channels.
+    pub fn new(most: u32) -> Self {
+        Book {
+            most: most as usize,
+            channels: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            ends: VecDeque::new(),
+        }
+    }
+
+    /// How many ends are kept for a master that does not acknowledge them.
+    fn most_ends(&self) -> usize {
+        self.most.saturating_mul(4).max(64)
+    }
+
+    /// Whether a new channel may be opened.
+    ///
+    /// # Errors
+    /// [`FaultCode::BUSY`] when there are too many, or when so many uploads are unacknowledged that
+    /// the end of one more could not be kept; [`FaultCode::BAD_REQUEST`] for a number in use.
+    pub fn admit(&self, transfer: TransferId) -> Result<(), Fault> {
+        if self.channels.contains_key(&transfer) || self.end_of(transfer).is_some() {
+            let text = format!("channel {transfer} is there already");
+            return Err(Fault::new(FaultCode::BAD_REQUEST, text));
+        }
+        if self.channels.len() >= self.most {
+            let text = format!("{} data channels", self.channels.len());
+            return Err(Fault::new(FaultCode::BUSY, text));
+        }
+        let uploads = self.ends.iter().filter(|end| end.upload.is_some()).count();
+        if uploads >= self.most_ends() {
+            let text = format!("{uploads} ends of uploads are not acknowledged");
+            return Err(Fault::new(FaultCode::BUSY, text));
+        }
+        Ok(())
+    }
+
+    /// A channel is there.
+    pub fn enter(&mut self, transfer: TransferId, actor: A, meter: Arc<Meter>) {
+        let entry = Entry {
+            actor,
+            meter,
+            job: None,
+            told: 0,
+        };
+        self.channels.insert(transfer, entry);
+    }
+
+    /// Where a channel is reached.
+    pub fn actor(&self, transfer: TransferId) -> Option<A> {
+        let entry = self.channels.get(&transfer)?;
+        Some(entry.actor.clone())
+    }
+
+    /// A download begins; when its file is being uploaded, this follows the upload.
+    pub fn sends(&mut self, transfer: TransferId, file: FileId) -> Option<Follower> {
+        if let Some(entry) = self.channels.get_mut(&transfer) {
+            entry.job = Some(Booked::Sends);
+        }
+        let (_, follower) = self.uploads.get(&file)?;
+        Some(follower.clone())
+    }
+
+    /// An upload begins.
+    ///
+    /// # Errors
+    /// [`FaultCode::BUSY`] when the same file is being received already.
+    pub fn receives(
+        &mut self,
+        transfer: TransferId,
+        root: RootId,
+        file: FileId,
+        follower: Follower,
+    ) -> Result<(), Fault> {
+        if let Some((other, _)) = self.uploads.get(&file) {
+            let text = format!("file {file} is being received by transfer {other}");
+            return Err(Fault::new(FaultCode::BUSY, text));
+        }
+        if let Some(entry) = self.channels.get_mut(&transfer) {
+            entry.job = Some(Booked::Receives(root, file));
+            self.uploads.insert(file, (transfer, follower));
+        }
+        Ok(())
+    }
+
+    /// A channel is over. An end that must be told is kept until it is acknowledged.
+    pub fn over(&mut self, transfer: TransferId, end: Option<TransferEnded>) {
+        self.leave(transfer);
+        if let Some(end) = end {
+            self.ends.push_back(end);
+            self.shed();
+        }
+    }
+
+    /// A channel's actor failed. Gives the end to tell, if its transfer had begun.
+    pub fn failed(&mut self, transfer: TransferId) -> Option<TransferEnded> {
+        let booked = self.leave(transfer)?;
+        let end = TransferEnded {
+            transfer,
+            upload: match booked {
+                Booked::Sends => None,
+                Booked::Receives(root, file) => Some((root, file)),
+            },
+            outcome: Outcome::Broken {
+                fault: Fault::new(FaultCode::FAILED, "the transfer's actor failed"),
+                bytes: 0,
+                kept: None,
+            },
+            took_ms: 0,
+        };
+        self.ends.push_back(end.clone());
+        self.shed();
+        Some(end)
+    }
+
+    fn leave(&mut self, transfer: TransferId) -> Option<Booked> {
+        let entry = self.channels.remove(&transfer)?;
+        if let Some(Booked::Receives(_, file)) = entry.job {
+            self.uploads.remove(&file);
+        }
+        entry.job
+    }
+
+    /// Drops the oldest ends of downloads while there are too many. Ends of uploads stay.
+    fn shed(&mut self) {
+        while self.ends.len() > self.most_ends() {
+            let Some(oldest) = self.ends.iter().position(|end| end.upload.is_none()) else {
+                return;
+            };
+            self.ends.remove(oldest);
+        }
+    }
+
+    /// The master has stored an end.
+    pub fn seen(&mut self, transfer: TransferId) {
+        self.ends.retain(|end| end.transfer != transfer);
+    }
+
+    /// An end that is not acknowledged.
+    pub fn end_of(&self, transfer: TransferId) -> Option<&TransferEnded> {
+        self.ends.iter().find(|end| end.transfer == transfer)
+    }
+
+    /// All ends that are not acknowledged, oldest first.
+    pub fn ends(&self) -> Vec<TransferEnded> {
+        self.ends.iter().cloned().collect()
+    }
+
+    /// All channels.
+    pub fn channels(&self) -> Vec<TransferId> {
+        self.channels.keys().copied().collect()
+    }
+
+    /// How many channels there are.
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.channels.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Files that are being received.
+    pub fn files(&self) -> Vec<FileId> {
+        self.uploads.keys().copied().collect()
+    }
+
+    /// Begun transfers that moved since the master was told, with where they are.
+    pub fn moved(&self) -> Vec<(TransferId, u64)> {
+        let begun = self.channels.iter().filter(|(_, e)| e.job.is_some());
+        begun
+            .map(|(transfer, entry)| (*transfer, entry.meter.position(), entry.told))
+            .filter(|(_, position, told)| position != told)
+            .map(|(transfer, position, _)| (transfer, position))
+            .collect()
+    }
+
+    /// The master was told.
+    pub fn told(&mut self, moved: &[(TransferId, u64)]) {
+        for (transfer, position) in moved {
+            if let Some(entry) = self.channels.get_mut(transfer) {
+                entry.told = *position;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drftpd_protocol::ids::{Generation, NodeId};
+
+    use super::super::growing::Grower;
+    use super::*;
+
+    const ROOT: RootId = RootId([1; 16]);
+
+    fn file(node: u64) -> FileId {
+        FileId {
+            node: NodeId(node),
+            generation: Generation(1),
+        }
+    }
+
+    fn book(most: u32, channels: u64) -> Book<u64> {
+        let mut book = Book::new(most);
+        for n in 1..=channels {
+            book.enter(TransferId(n), n, Arc::new(Meter::new(Arc::default())));
+        }
+        book
+    }
+
+    fn end(transfer: u64, upload: bool) -> TransferEnded {
+        TransferEnded {
+            transfer: TransferId(transfer),
+            upload: upload.then(|| (ROOT, file(transfer))),
+            outcome: Outcome::Sent { bytes: 0 },
+            took_ms: 0,
+        }
+    }
+
+    fn code(result: Result<(), Fault>) -> FaultCode {
+        result.unwrap_err().code
+    }
+
+    #[test]
+    fn beyond_the_limit_a_slave_is_busy() {
+        let mut book = book(2, 2);
+        assert_eq!(code(book.admit(TransferId(3))), FaultCode::BUSY);
+        book.over(TransferId(1), None);
+        assert_eq!(book.admit(TransferId(3)), Ok(()));
+    }
+
+    #[test]
+    fn a_number_is_not_used_twice_while_its_end_is_unacknowledged() {
+        let mut book = book(9, 1);
+        assert_eq!(code(book.admit(TransferId(1))), FaultCode::BAD_REQUEST);
+        book.over(TransferId(1), Some(end(1, false)));
+        assert_eq!(code(book.admit(TransferId(1))), FaultCode::BAD_REQUEST);
+        book.seen(TransferId(1));
+        assert_eq!(book.admit(TransferId(1)), Ok(()));
+    }
+
+    #[test]
+    fn ends_are_kept_until_they_are_acknowledged() {
+        let mut book = book(9, 2);
+        book.over(TransferId(1), Some(end(1, true)));
+        book.over(TransferId(2), Some(end(2, false)));
+        assert_eq!(book.ends().len(), 2);
+        book.seen(TransferId(1));
+        assert_eq!(book.ends(), [end(2, false)]);
+    }
+
+    #[test]
+    fn the_oldest_downloads_are_dropped_first_and_uploads_never() {
+        let mut book = book(1, 0);
+        for n in 1..=40 {
+            book.over(TransferId(n), Some(end(n, true)));
+        }
+        for n in 41..=80 {
+            book.over(TransferId(n), Some(end(n, false)));
+        }
+        let kept: Vec<u64> = book.ends().iter().map(|end| end.transfer.0).collect();
+        assert_eq!(kept, (1..=40).chain(57..=80).collect::<Vec<_>>());
+        for n in 81..=104 {
+            book.over(TransferId(n), Some(end(n, true)));
+        }
+        assert_eq!(book.ends().len(), 64);
+        assert!(book.ends().iter().all(|end| end.upload.is_some()));
+        assert_eq!(code(book.admit(TransferId(999))), FaultCode::BUSY);
+    }
+
+    #[test]
+    fn a_download_finds_the_upload_of_its_file_while_it_runs() {
+        let mut book = book(9, 3);
+        let (_grower, follower) = Grower::new();
+        let busy = follower.clone();
+        book.receives(TransferId(1), ROOT, file(7), follower)
+            .unwrap();
+        assert!(book.sends(TransferId(2), file(7)).is_some());
+        assert!(book.sends(TransferId(2), file(8)).is_none());
+        assert_eq!(book.files(), [file(7)]);
+        let again = book.receives(TransferId(3), ROOT, file(7), busy);
+        assert_eq!(code(again), FaultCode::BUSY);
+        book.over(TransferId(1), None);
+        assert!(book.sends(TransferId(2), file(7)).is_none());
+    }
+
+    #[test]
+    fn only_transfers_that_moved_are_told() {
+        let mut book = book(9, 0);
+        let meters = [1, 2, 3].map(|_| Arc::new(Meter::new(Arc::default())));
+        for (n, meter) in (1..).zip(&meters) {
+            book.enter(TransferId(n), n, Arc::clone(meter));
+        }
+        book.sends(TransferId(1), file(1));
+        book.sends(TransferId(2), file(2));
+        meters[0].sent(10);
+        meters[2].sent(10);
+        let moved = book.moved();
+        assert_eq!(moved, [(TransferId(1), 10)]);
+        assert_eq!(book.moved(), moved, "it was not told yet");
+        book.told(&moved);
+        assert_eq!(book.moved(), []);
+    }
+
+    #[test]
+    fn an_actor_that_fails_is_told_of_only_if_its_transfer_had_begun() {
+        let mut book = book(9, 2);
+        book.sends(TransferId(1), file(1));
+        let end = book.failed(TransferId(1)).unwrap();
+        assert!(matches!(end.outcome, Outcome::Broken { fault, .. } if fault.code == FaultCode::FAILED));
+        assert_eq!(book.ends().len(), 1);
+        assert_eq!(book.failed(TransferId(2)), None);
+        assert_eq!(book.failed(TransferId(2)), None);
+        assert_eq!(book.count(), 0);
+    }
+}
