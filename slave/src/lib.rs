@@ -5,3 +5,4 @@
 pub mod ops;
 pub mod storage;
 pub mod sys;
+pub mod transfer;

@@ -10,6 +10,7 @@ use std::future::Future;
 use drftpd_protocol::wire::{Call, Envelope, Fault, FaultCode, Goodbye, Ping, Pong, encode};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
+pub mod applied;
 mod context;
 
 pub use context::{OpCx, ProgressTeller};

@@ -185,9 +185,10 @@ impl<A: Clone> Book<A> {
         self.ends.iter().cloned().collect()
     }
 
-    /// All channels.
-    pub fn channels(&self) -> Vec<TransferId> {
-        self.channels.keys().copied().collect()
+    /// All channels, and those whose end is not acknowledged.
+    pub fn unfinished(&self) -> Vec<TransferId> {
+        let ends = self.ends.iter().map(|end| end.transfer);
+        self.channels.keys().copied().chain(ends).collect()
     }
 
     /// How many channels there are.
@@ -343,7 +344,9 @@ mod tests {
         let mut book = book(9, 2);
         book.sends(TransferId(1), file(1));
         let end = book.failed(TransferId(1)).unwrap();
-        assert!(matches!(end.outcome, Outcome::Broken { fault, .. } if fault.code == FaultCode::FAILED));
+        assert!(
+            matches!(end.outcome, Outcome::Broken { fault, .. } if fault.code == FaultCode::FAILED)
+        );
         assert_eq!(book.ends().len(), 1);
         assert_eq!(book.failed(TransferId(2)), None);
         assert_eq!(book.failed(TransferId(2)), None);

@@ -63,9 +63,13 @@ impl Channel {
     pub fn connected(&mut self) -> Step {
         match self.stage {
             Stage::Idle => self.to(Stage::Held, Step::Wait),
-            Stage::Opening { aborted, .. } => {
-                self.to(Stage::Opening { held: true, aborted }, Step::Wait)
-            }
+            Stage::Opening { aborted, .. } => self.to(
+                Stage::Opening {
+                    held: true,
+                    aborted,
+                },
+                Step::Wait,
+            ),
             Stage::Awaiting => self.to(Stage::Running, Step::Run),
             Stage::Held | Stage::Running | Stage::Over => Step::Wait,
         }

@@ -33,8 +33,8 @@ pub struct TransferConfig {
     /// Networks that are never dialled, beside those that cannot be clients (multicast,
     /// link-local, …; see `peers.rs`). Empty: loopback and private addresses are dialled.
     pub deny_dial: Vec<Network>,
-    /// How long a client that took a whole file may take to close its side, once the system has
-    /// nothing left to send.
+    /// How long a client that took a whole file may take to close its side, before the system is
+    /// asked whether everything arrived.
     #[serde(with = "humantime_serde")]
     pub close_wait: Duration,
 }
@@ -60,7 +60,7 @@ impl Default for TransferConfig {
             progress_every: Duration::from_millis(500),
             dial_from: None,
             deny_dial: Vec::new(),
-            close_wait: Duration::from_secs(2),
+            close_wait: Duration::from_millis(500),
         }
     }
 }
@@ -81,7 +81,10 @@ impl TransferConfig {
         if let Some(outside) = self.announce_ports
             && outside.count() != self.passive_ports.count()
         {
-            return bad("transfer.announce_ports", "must be as many as passive_ports");
+            return bad(
+                "transfer.announce_ports",
+                "must be as many as passive_ports",
+            );
         }
         if self.max_transfers == 0 {
             return bad("transfer.max_transfers", "must not be zero");
@@ -90,7 +93,10 @@ impl TransferConfig {
             return bad("transfer.progress_every", "must not be zero");
         }
         if self.announce_address.is_some_and(|ip| ip.is_unspecified()) {
-            return bad("transfer.announce_address", "must be the address of one machine");
+            return bad(
+                "transfer.announce_address",
+                "must be the address of one machine",
+            );
         }
         Ok(())
     }
@@ -126,7 +132,10 @@ mod tests {
     #[test]
     fn an_empty_section_is_the_default() {
         assert_eq!(read("").unwrap(), TransferConfig::default());
-        assert_eq!(TransferConfig::default().passive_ports.to_string(), "50000-50999");
+        assert_eq!(
+            TransferConfig::default().passive_ports.to_string(),
+            "50000-50999"
+        );
         assert_eq!(TransferConfig::default().check(), Ok(()));
     }
 
@@ -153,7 +162,11 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_bad_values_are_refused() {
-        for bad in ["passiv_ports = \"1-2\"", "passive_ports = \"2-1\"", "deny_dial = [\"x\"]"] {
+        for bad in [
+            "passiv_ports = \"1-2\"",
+            "passive_ports = \"2-1\"",
+            "deny_dial = [\"x\"]",
+        ] {
             assert!(read(bad).is_err(), "{bad}");
         }
     }
@@ -164,7 +177,10 @@ mod tests {
             ("announce_ports = \"1-2\"", "transfer.announce_ports"),
             ("max_transfers = 0", "transfer.max_transfers"),
             ("progress_every = \"0s\"", "transfer.progress_every"),
-            ("announce_address = \"0.0.0.0\"", "transfer.announce_address"),
+            (
+                "announce_address = \"0.0.0.0\"",
+                "transfer.announce_address",
+            ),
         ] {
             assert_eq!(read(text).unwrap().check().unwrap_err().key, key);
         }

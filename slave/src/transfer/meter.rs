@@ -2,15 +2,34 @@
 //! goes over the whole slave.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use tokio::time::Instant;
 
 /// Bytes of the whole slave since it began.
 #[derive(Debug, Default)]
 pub struct Totals {
+    channels: AtomicU32,
     received: AtomicU64,
     sent: AtomicU64,
+}
+
+impl Totals {
+    /// How many channels there are now.
+    pub fn set_channels(&self, count: u32) {
+        self.channels.store(count, Ordering::Relaxed);
+    }
+}
+
+/// How much a slave does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Data channels, begun or not.
+    pub transfers: u32,
+    /// Bytes per second that come in.
+    pub receiving: u64,
+    /// Bytes per second that go out.
+    pub sending: u64,
 }
 
 /// One transfer's counter.
@@ -71,18 +90,21 @@ impl Speeds {
         }
     }
 
-    /// Bytes per second in and out since the last look; zeros when no time has passed.
-    pub fn look(&mut self, totals: &Totals, now: Instant) -> (u64, u64) {
+    /// The load since the last look; no speed when no time has passed.
+    pub fn look(&mut self, totals: &Totals, now: Instant) -> Load {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        if passed <= 0.0 {
-            return (0, 0);
+        let mut load = Load {
+            transfers: totals.channels.load(Ordering::Relaxed),
+            receiving: 0,
+            sending: 0,
+        };
+        if passed > 0.0 {
+            let then = std::mem::replace(self, Speeds::new(totals, now));
+            let speed = |now: u64, then: u64| ((now - then) as f64 / passed) as u64;
+            load.receiving = speed(self.received, then.received);
+            load.sending = speed(self.sent, then.sent);
         }
-        let then = std::mem::replace(self, Speeds::new(totals, now));
-        let speed = |now: u64, then: u64| ((now - then) as f64 / passed) as u64;
-        (
-            speed(self.received, then.received),
-            speed(self.sent, then.sent),
-        )
+        load
     }
 }
 
@@ -101,12 +123,14 @@ mod tests {
         meter.received(1_000);
         meter.sent(500);
         let later = begin + Duration::from_secs(2);
-        assert_eq!(speeds.look(&totals, later), (500, 250));
-        assert_eq!(speeds.look(&totals, later), (0, 0));
-        assert_eq!(
-            speeds.look(&totals, later + Duration::from_secs(1)),
-            (0, 0)
-        );
+        totals.set_channels(3);
+        let load = speeds.look(&totals, later);
+        assert_eq!((load.receiving, load.sending), (500, 250));
+        assert_eq!(load.transfers, 3);
+        let again = speeds.look(&totals, later);
+        assert_eq!((again.receiving, again.sending), (0, 0));
+        let quiet = speeds.look(&totals, later + Duration::from_secs(1));
+        assert_eq!((quiet.receiving, quiet.sending), (0, 0));
     }
 
     #[test]

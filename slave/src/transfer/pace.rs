@@ -67,14 +67,16 @@ impl Pace {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience(bool);
 
+impl Default for Patience {
+    /// New connections are taken for fast ones.
+    fn default() -> Self {
+        Patience(true)
+    }
+}
+
 impl Patience {
     /// How long a thread waits for the socket.
     pub const MOMENT: Duration = Duration::from_millis(2);
-
-    /// New connections are taken for fast ones.
-    pub fn new() -> Self {
-        Patience(true)
-    }
 
     /// How long to wait on the thread now.
     pub fn wait(self) -> Duration {
@@ -119,7 +121,10 @@ mod tests {
             let mut pace = Pace::new(rate, now);
             let moved = moved_in(&mut pace, now, Duration::from_secs(100)) as f64;
             let right = rate as f64 * 100.0;
-            assert!((0.9 * right..=1.1 * right).contains(&moved), "{rate}: {moved}");
+            assert!(
+                (0.9 * right..=1.1 * right).contains(&moved),
+                "{rate}: {moved}"
+            );
         }
     }
 
@@ -146,7 +151,7 @@ mod tests {
 
     #[test]
     fn patience_ends_in_vain_and_returns_with_a_fast_peer() {
-        let mut patience = Patience::new();
+        let mut patience = Patience::default();
         assert_eq!(patience.wait(), Patience::MOMENT);
         patience.in_vain();
         assert_eq!(patience.wait(), Duration::ZERO);

@@ -1,0 +1,235 @@
+//! Checksum of a stored file or a part of it: read in turns on the pool, so that a long one holds no
+//! thread for long, tells how far it is, and ends with the link.
+
+mod sum;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use drftpd_actors::Blocking;
+use drftpd_protocol::wire::{Checksum, ChecksumDone, Fault, FaultCode};
+use tokio::time::Instant;
+
+use self::sum::Sum;
+use super::{OpCx, Operation};
+use crate::storage::Roots;
+
+/// How long the operations before it may take.
+const APPLIED_WITHIN: Duration = Duration::from_secs(60);
+/// How often the master hears that the work goes on.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// Longest turn on a thread, and most bytes of it.
+const TURN: Duration = Duration::from_millis(50);
+const SHARE: u64 = 64 << 20;
+/// Bytes that are read at a time.
+const CHUNK: usize = 512 << 10;
+
+impl Operation for Checksum {
+    const NAME: &'static str = "checksum";
+
+    async fn run(self, cx: OpCx) -> Result<ChecksumDone, Fault> {
+        let applied = &cx.applied;
+        applied.reached(self.root, self.after, APPLIED_WITHIN).await?;
+        checksum(&cx.roots, &cx.blocking, self, |done, total| {
+            cx.progress.tell(done, total);
+        })
+        .await
+    }
+}
+
+/// Reads what is asked for and sums it. `tell` hears about once a second how many bytes of how many
+/// are done. Dropped, it ends after the turn that runs.
+///
+/// # Errors
+/// Storage's faults; `BAD_REQUEST` for a start behind the end; `DISK`.
+pub async fn checksum(
+    roots: &Roots,
+    blocking: &Blocking,
+    request: Checksum,
+    mut tell: impl FnMut(u64, u64),
+) -> Result<ChecksumDone, Fault> {
+    let roots = roots.clone();
+    let mut turn = blocking.run(move || Reading::open(&roots, &request)?.turn());
+    let mut told = Instant::now();
+    loop {
+        let reading = turn
+            .await
+            .map_err(|error| Fault::new(FaultCode::FAILED, error.to_string()))??;
+        if reading.at == reading.end {
+            return Ok(reading.done());
+        }
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            tell(reading.at - reading.begin, reading.end - reading.begin);
+        }
+        turn = blocking.run(move || reading.turn());
+    }
+}
+
+/// A file that is being summed.
+struct Reading {
+    file: File,
+    begin: u64,
+    at: u64,
+    end: u64,
+    sum: Sum,
+    buffer: Vec<u8>,
+}
+
+impl Reading {
+    fn open(roots: &Roots, request: &Checksum) -> Result<Self, Fault> {
+        let stored = roots
+            .get(request.root)
+            .and_then(|root| root.open_file(request.file, &request.at))
+            .map_err(|error| error.fault())?;
+        let begin = request.offset;
+        if begin > stored.size {
+            let text = format!("byte {begin} of a file of {}", stored.size);
+            return Err(Fault::new(FaultCode::BAD_REQUEST, text));
+        }
+        let rest = stored.size - begin;
+        let length = request.length.map_or(rest, |length| length.min(rest));
+        let buffer = usize::try_from(length).map_or(CHUNK, |length| length.min(CHUNK));
+        Ok(Reading {
+            file: stored.file,
+            begin,
+            at: begin,
+            end: begin + length,
+            sum: Sum::new(request.algorithm),
+            buffer: vec![0; buffer],
+        })
+    }
+
+    /// Goes on for one turn.
+    fn turn(mut self) -> Result<Self, Fault> {
+        let (until, last) = (Instant::now() + TURN, self.end.min(self.at + SHARE));
+        while self.at < last && Instant::now() < until {
+            let want = usize::try_from(last - self.at).map_or(CHUNK, |left| left.min(CHUNK));
+            let want = want.min(self.buffer.len());
+            match self.file.read_at(&mut self.buffer[..want], self.at) {
+                Ok(0) => return Err(disk("the file became shorter while it was read")),
+                Ok(read) => {
+                    self.sum.update(&self.buffer[..read]);
+                    self.at += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(disk(error)),
+            }
+        }
+        Ok(self)
+    }
+
+    fn done(self) -> ChecksumDone {
+        ChecksumDone {
+            sum: self.sum.finish(),
+            bytes: self.at - self.begin,
+        }
+    }
+}
+
+fn disk(why: impl ToString) -> Fault {
+    Fault::new(FaultCode::DISK, why.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use drftpd_actors::{Clock, Dice};
+    use drftpd_protocol::ids::{FileId, Generation, NodeId, OpSeq, RootId};
+    use drftpd_protocol::path::Name;
+    use drftpd_protocol::wire::{Algorithm, Base, Place};
+
+    use super::*;
+    use crate::storage::{Fsync, RootConfig, StoragePolicy};
+
+    const FILE: FileId = FileId {
+        node: NodeId(7),
+        generation: Generation(1),
+    };
+
+    fn roots_with(bytes: &[u8]) -> (tempfile::TempDir, Roots, RootId) {
+        let dir = tempfile::tempdir().unwrap();
+        let (clock, dice) = (Clock::manual(0), Dice::seeded(1));
+        let id = Roots::create(dir.path(), &dice).unwrap();
+        let policy = StoragePolicy {
+            fsync: Fsync::Never,
+            trash_keep: Duration::ZERO,
+        };
+        let configured = [RootConfig::existing(dir.path())];
+        let roots = Roots::open(&configured, policy, clock, dice).unwrap();
+        let root = roots.get(id).unwrap();
+        let mut staging = root.stage(FILE, &Base::Empty, 0).unwrap();
+        staging.append(bytes).unwrap();
+        let crc32 = staging.crc32();
+        root.prepare(staging, crc32).unwrap();
+        (dir, roots, id)
+    }
+
+    fn of(root: RootId, algorithm: Algorithm) -> Checksum {
+        Checksum {
+            root,
+            file: Some(FILE),
+            at: Place {
+                dirs: Vec::new(),
+                name: Name::new(&b"somewhere"[..]).unwrap(),
+            },
+            algorithm,
+            offset: 0,
+            length: None,
+            after: OpSeq::NONE,
+        }
+    }
+
+    async fn sum(roots: &Roots, request: Checksum) -> Result<ChecksumDone, Fault> {
+        checksum(roots, &Blocking::inline(), request, |_, _| ()).await
+    }
+
+    #[tokio::test]
+    async fn a_part_of_a_file_is_summed() {
+        let (_dir, roots, root) = roots_with(b"xx123456789yy");
+        for (offset, length, is) in [
+            (2, Some(9), Ok((b"123456789".as_slice(), 9))),
+            (11, Some(u64::MAX), Ok((b"yy", 2))),
+            (13, None, Ok((b"", 0))),
+            (14, None, Err(FaultCode::BAD_REQUEST)),
+        ] {
+            let request = Checksum {
+                offset,
+                length,
+                ..of(root, Algorithm::Crc32)
+            };
+            let done = sum(&roots, request).await;
+            let got = done.map(|done| (done.sum, done.bytes)).map_err(|f| f.code);
+            let crc = |bytes| crc32fast::hash(bytes).to_be_bytes().to_vec();
+            assert_eq!(got, is.map(|(bytes, count)| (crc(bytes), count)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_file_is_summed_in_turns() {
+        let bytes: Vec<u8> = (0..SHARE + 4099).map(|n| (n % 251) as u8).collect();
+        let (_dir, roots, root) = roots_with(&bytes);
+        let done = checksum(&roots, &Blocking::new(1), of(root, Algorithm::Blake3), |_, _| ());
+        let done = done.await.unwrap();
+        assert_eq!(done.bytes, bytes.len() as u64);
+        assert_eq!(done.sum, blake3::hash(&bytes).as_bytes());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_has_no_checksum() {
+        let (_dir, roots, root) = roots_with(b"x");
+        let request = Checksum {
+            file: Some(FileId {
+                generation: Generation(2),
+                ..FILE
+            }),
+            ..of(root, Algorithm::Md5)
+        };
+        let fault = sum(&roots, request).await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::NO_SUCH_FILE);
+        let nowhere = of(RootId([0; 16]), Algorithm::Md5);
+        let fault = sum(&roots, nowhere).await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::NO_SUCH_ROOT);
+    }
+}

@@ -1,0 +1,332 @@
+//! `TransferActor`: one data channel, from its port to its end. It owns the listener or the dialling,
+//! the connection that came early, and the task that copies.
+//!
+//! The registry makes it and asks nothing of it; the link's handle asks it to start, to begin and to
+//! abort. It is temporary: a panic ends it, the registry tells the master, and what an upload left in
+//! staging is found by the next walk. Its mailbox holds a few asks; the task that copies sends none.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use drftpd_actors::{BoxIo, Listener, tell};
+use drftpd_protocol::ids::{FileId, RootId};
+use drftpd_protocol::wire::{
+    BeginTransfer, Begun, DataOpened, DataPath, Fault, FaultCode, Job, OpenData, TransferEnded,
+};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::channel::{Channel, Step};
+use super::copy::cx::CopyCx;
+use super::copy::{self, Report, Work};
+use super::env::Env;
+use super::job::{self, Opened};
+use super::messages::{AbortChannel, BeginJob, ChannelOver, StartChannel};
+use super::meter::Meter;
+use super::pace::{Pace, Patience};
+use super::peers::may_dial;
+use super::registry::TransferRegistry;
+use super::stop::Stop;
+use super::{dial, listen};
+
+/// What a channel is given.
+pub struct ChannelDeps {
+    /// What all channels share.
+    pub env: Arc<Env>,
+    /// Hears the end.
+    pub registry: Addr<TransferRegistry>,
+    /// Counts its bytes.
+    pub meter: Arc<Meter>,
+    /// How it comes to be.
+    pub open: OpenData,
+}
+
+/// One data channel.
+pub struct TransferActor {
+    deps: ChannelDeps,
+    channel: Channel,
+    stop: Stop,
+    /// The connection that came before its order.
+    held: Option<BoxIo>,
+    /// Where the copying task waits for its connection.
+    wanted: Option<oneshot::Sender<BoxIo>>,
+    upload: Option<(RootId, FileId)>,
+    due: Option<SpawnHandle>,
+}
+
+impl TransferActor {
+    /// A channel that nothing happened to.
+    pub fn new(deps: ChannelDeps) -> Self {
+        let dials = !matches!(deps.open.path, DataPath::Listen { .. });
+        TransferActor {
+            deps,
+            channel: Channel::new(dials),
+            stop: Stop::default(),
+            held: None,
+            wanted: None,
+            upload: None,
+            due: None,
+        }
+    }
+
+    fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(self.deps.open.connect_timeout_ms)
+    }
+}
+
+impl Actor for TransferActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.set_due(ctx);
+    }
+}
+
+impl Supervised for TransferActor {} // temporary: never restarted
+
+impl Handler<StartChannel> for TransferActor {
+    type Result = ResponseActFuture<Self, Result<DataOpened, Fault>>;
+
+    fn handle(&mut self, _: StartChannel, _: &mut Self::Context) -> Self::Result {
+        let start = start(Arc::clone(&self.deps.env), self.deps.open.path.clone());
+        Box::pin(start.into_actor(self).map(|started, act, ctx| {
+            let (listener, opened) = started.inspect_err(|_| act.leave(None, ctx))?;
+            if let Some(listener) = listener {
+                act.accept(listener, ctx);
+            }
+            Ok(opened)
+        }))
+    }
+}
+
+impl Handler<BeginJob> for TransferActor {
+    type Result = ResponseActFuture<Self, Result<Begun, Fault>>;
+
+    fn handle(&mut self, BeginJob(begin): BeginJob, ctx: &mut Self::Context) -> Self::Result {
+        if self.channel.begin().is_err() {
+            let again = Fault::new(FaultCode::BAD_REQUEST, "the transfer has begun already");
+            return Box::pin(async { Err(again) }.into_actor(self));
+        }
+        self.clear_due(ctx);
+        let terms = Ordered::of(&begin);
+        let (env, registry) = (Arc::clone(&self.deps.env), self.deps.registry.clone());
+        let open = job::open(env, registry, begin, self.connect_timeout());
+        Box::pin(
+            open.into_actor(self)
+                .map(move |opened, act, ctx| match opened {
+                    Ok(opened) => act.opened(opened, &terms, ctx),
+                    Err(fault) => {
+                        act.follow(Step::Vanish, ctx);
+                        Err(fault)
+                    }
+                }),
+        )
+    }
+}
+
+impl Handler<AbortChannel> for TransferActor {
+    type Result = ();
+
+    fn handle(&mut self, _: AbortChannel, ctx: &mut Self::Context) {
+        let step = self.channel.abort();
+        self.follow(step, ctx);
+    }
+}
+
+/// The terms of an order, beside what it moves.
+struct Ordered {
+    upload: Option<(RootId, FileId)>,
+    stall: Duration,
+    max_rate: Option<u64>,
+}
+
+impl Ordered {
+    fn of(begin: &BeginTransfer) -> Self {
+        Ordered {
+            upload: match &begin.job {
+                Job::Receive(job) => Some((job.root, job.file)),
+                Job::Send(_) => None,
+            },
+            stall: Duration::from_millis(begin.stall_timeout_ms),
+            max_rate: begin.max_rate,
+        }
+    }
+}
+
+impl TransferActor {
+    /// Does what the channel's stage says.
+    fn follow(&mut self, step: Step, ctx: &mut Context<Self>) {
+        match step {
+            Step::Wait => {}
+            Step::Dial => self.dial(ctx),
+            Step::Run => self.hand_over(),
+            Step::Vanish => self.leave(None, ctx),
+            Step::GiveUp => self.stop.stop(FaultCode::NO_CONNECTION),
+            Step::Abort => self.stop.stop(FaultCode::ABORTED),
+        }
+    }
+
+    fn accept(&mut self, listener: Box<dyn Listener>, ctx: &mut Context<Self>) {
+        let DataPath::Listen { peers, .. } = self.deps.open.path else {
+            return;
+        };
+        let accept = listen::accept(listener, peers).into_actor(self);
+        ctx.spawn(accept.map(|io, act, ctx| act.connected(io, ctx)));
+    }
+
+    fn dial(&mut self, ctx: &mut Context<Self>) {
+        let dial = dial_out(Arc::clone(&self.deps.env), self.deps.open.path.clone());
+        ctx.spawn(
+            dial.into_actor(self)
+                .map(|dialled, act, ctx| match dialled {
+                    Ok(io) => act.connected(io, ctx),
+                    Err(error) => {
+                        debug!(transfer = %act.deps.open.transfer, %error, "not reached");
+                        let step = act.channel.unreachable();
+                        act.follow(step, ctx);
+                    }
+                }),
+        );
+    }
+
+    fn connected(&mut self, io: BoxIo, ctx: &mut Context<Self>) {
+        self.held = Some(io);
+        let step = self.channel.connected();
+        self.follow(step, ctx);
+    }
+
+    /// Gives the connection to the task that waits for it.
+    fn hand_over(&mut self) {
+        let Some(wanted) = self.wanted.take() else {
+            return;
+        };
+        match self.held.take() {
+            Some(io) => drop(wanted.send(io)), // a task that was stopped wants it no more
+            None => self.wanted = Some(wanted),
+        }
+    }
+
+    fn opened(
+        &mut self,
+        opened: Opened,
+        ordered: &Ordered,
+        ctx: &mut Context<Self>,
+    ) -> Result<Begun, Fault> {
+        let size = opened.size;
+        let step = self.channel.opened();
+        let (wanted, connection) = oneshot::channel();
+        self.wanted = Some(wanted);
+        let aborted = step == Step::Vanish;
+        if aborted {
+            self.stop.stop(FaultCode::ABORTED);
+        } else {
+            self.upload = ordered.upload;
+            self.set_due(ctx);
+        }
+        self.copy(opened.work, connection, ordered, aborted, ctx);
+        if aborted {
+            let text = "aborted while the file was opened";
+            return Err(Fault::new(FaultCode::ABORTED, text));
+        }
+        self.follow(step, ctx);
+        Ok(Begun { size })
+    }
+
+    /// Starts the task that copies. In silence: its end is nobody's business.
+    fn copy(
+        &mut self,
+        work: Work,
+        connection: oneshot::Receiver<BoxIo>,
+        ordered: &Ordered,
+        silent: bool,
+        ctx: &mut Context<Self>,
+    ) {
+        let env = &self.deps.env;
+        let cx = CopyCx {
+            blocking: env.blocking.clone(),
+            stop: self.stop.clone(),
+            stall: ordered.stall,
+            close_wait: env.config.close_wait,
+            meter: Arc::clone(&self.deps.meter),
+            pace: ordered.max_rate.map(|rate| Pace::new(rate, Instant::now())),
+            patience: Patience::default(),
+            first_byte: None,
+        };
+        let copy = copy::run(work, connection, cx).into_actor(self);
+        ctx.spawn(copy.map(move |report, act, ctx| {
+            let report = Some(report).filter(|_| !silent);
+            act.leave(report, ctx);
+        }));
+    }
+
+    /// The end of the channel.
+    fn leave(&mut self, report: Option<Report>, ctx: &mut Context<Self>) {
+        let transfer = self.deps.open.transfer;
+        let ended = report.map(|report| TransferEnded {
+            transfer,
+            upload: self.upload,
+            outcome: report.outcome,
+            took_ms: report.took_ms,
+        });
+        tell(&self.deps.registry, ChannelOver { transfer, ended });
+        ctx.stop();
+    }
+
+    fn set_due(&mut self, ctx: &mut Context<Self>) {
+        self.clear_due(ctx);
+        let due = ctx.run_later(self.connect_timeout(), |act, ctx| {
+            let step = act.channel.due();
+            act.follow(step, ctx);
+        });
+        self.due = Some(due);
+    }
+
+    fn clear_due(&mut self, ctx: &mut Context<Self>) {
+        // A temporary actor may cancel: it is never restarted, so no number means another timer.
+        if let Some(due) = self.due.take() {
+            ctx.cancel_future(due);
+        }
+    }
+}
+
+async fn start(
+    env: Arc<Env>,
+    path: DataPath,
+) -> Result<(Option<Box<dyn Listener>>, DataOpened), Fault> {
+    match path {
+        DataPath::Listen { family, .. } => {
+            let (listener, opened) =
+                listen::listen(env.net.as_ref(), &env.config, family, &env.dice).await?;
+            return Ok((Some(listener), opened));
+        }
+        DataPath::Dial { to } => may_dial(to, &env.config.deny_dial).map_err(|why| {
+            Fault::new(
+                FaultCode::PEER_REFUSED,
+                format!("{to} is not dialled: {why}"),
+            )
+        })?,
+        DataPath::Relay { .. } => {}
+    }
+    let address = None;
+    Ok((None, DataOpened { address, port: 0 }))
+}
+
+fn dial_out(env: Arc<Env>, path: DataPath) -> LocalBoxFuture<'static, io::Result<BoxIo>> {
+    async move {
+        match path {
+            DataPath::Dial { to } => dial::dial(env.net.as_ref(), env.config.dial_from, to).await,
+            DataPath::Relay { token } => {
+                let master = *env.master.borrow();
+                let master = master.ok_or(io::ErrorKind::NotConnected)?;
+                dial::relay(env.net.as_ref(), master, token).await
+            }
+            DataPath::Listen { .. } => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+    .boxed_local()
+}

@@ -1,0 +1,93 @@
+//! The end of a download: whether the other end took all bytes.
+//!
+//! After the last byte our side is closed. A client that reads to the end closes its side: that is
+//! the proof. A reset says that bytes were lost. Some clients keep their side open until they hear
+//! 226; for those the system is asked whether anything is still unacknowledged, so that they wait
+//! only a moment and a slow line is still waited for. Where the system cannot say, a moment must do.
+
+use std::time::Duration;
+
+use drftpd_actors::BoxIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
+
+use super::super::error::TransferError;
+use super::cx::CopyCx;
+use super::queue;
+
+/// How often a slow line is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// What a client may send back to a download before it is taken for something else.
+const MOST_BACK: usize = 64 << 10;
+
+/// Closes our side and waits until the other end has taken everything.
+///
+/// # Errors
+/// When the connection was reset, the peer stopped taking, or the transfer was told to stop.
+pub async fn until_taken(io: &mut BoxIo, cx: &CopyCx) -> Result<(), TransferError> {
+    cx.on_wire(io.shutdown()).await?;
+    let mut look_at = Instant::now() + cx.close_wait;
+    let mut queue = Queue::new();
+    let mut back = 0;
+    let mut scrap = [0; 512];
+    loop {
+        let read = tokio::select! {
+            biased;
+            stopped = cx.stop.said() => return Err(stopped.into()),
+            read = timeout_at(look_at, io.read(&mut scrap)) => read,
+        };
+        match read {
+            Ok(Ok(0)) => return Ok(()),
+            Ok(Ok(came)) => {
+                back += came;
+                if back > MOST_BACK {
+                    let strange = std::io::Error::other("the peer of a download sends");
+                    return Err(TransferError::Connection(strange));
+                }
+            }
+            Ok(Err(error)) => return Err(TransferError::Connection(error)),
+            Err(_elapsed) => {
+                if queue.is_empty(io, cx).await? {
+                    return Ok(());
+                }
+                look_at = Instant::now() + LOOK_EVERY;
+            }
+        }
+    }
+}
+
+/// What the system has still to send, as it shrinks.
+struct Queue {
+    least: u64,
+    shrank: Instant,
+}
+
+impl Queue {
+    fn new() -> Self {
+        Queue {
+            least: u64::MAX,
+            shrank: Instant::now(),
+        }
+    }
+
+    /// Whether all bytes arrived, or nobody can say.
+    async fn is_empty(&mut self, io: &BoxIo, cx: &CopyCx) -> Result<bool, TransferError> {
+        let Some(tcp) = io.as_tcp() else {
+            return Ok(true);
+        };
+        let socket = queue::id(tcp).ok();
+        let unsent = cx
+            .blocking
+            .run(move || socket.and_then(queue::unacknowledged));
+        let Some(unsent) = unsent.await? else {
+            return Ok(true);
+        };
+        if unsent < self.least {
+            self.least = unsent;
+            self.shrank = Instant::now();
+        } else if self.shrank.elapsed() > cx.stall {
+            return Err(TransferError::Stalled);
+        }
+        Ok(unsent == 0)
+    }
+}

@@ -1,0 +1,80 @@
+//! Moving the bytes of one transfer: its task waits for the connection, copies, and says how it
+//! ended. It decides nothing else.
+
+pub mod cx;
+pub mod intake;
+mod linger;
+mod queue;
+pub mod receive;
+pub mod send;
+pub mod turn;
+
+use std::time::Duration;
+
+use drftpd_actors::BoxIo;
+use drftpd_protocol::wire::{FaultCode, Outcome};
+use tokio::sync::oneshot;
+
+use self::cx::CopyCx;
+use self::receive::Upload;
+use self::send::Download;
+use super::error::TransferError;
+use super::stop::Stopped;
+
+/// What moves.
+#[derive(Debug)]
+pub enum Work {
+    /// A file goes out.
+    Send(Download),
+    /// A file comes in.
+    Receive(Upload),
+}
+
+/// How a transfer ended.
+#[derive(Debug)]
+pub struct Report {
+    /// As it is told to the master.
+    pub outcome: Outcome,
+    /// Milliseconds since its first byte.
+    pub took_ms: u64,
+}
+
+/// Waits for the connection and moves the bytes.
+pub async fn run(work: Work, connection: oneshot::Receiver<BoxIo>, mut cx: CopyCx) -> Report {
+    let io = tokio::select! {
+        biased;
+        stopped = cx.stop.said() => Err(stopped),
+        io = connection => io.map_err(|_gone| Stopped(FaultCode::NO_CONNECTION)),
+    };
+    let outcome = match (io, work) {
+        (Ok(mut io), Work::Send(download)) => send::send(&mut io, download, &mut cx).await,
+        (Ok(mut io), Work::Receive(upload)) => receive::receive(&mut io, upload, &mut cx).await,
+        (Err(stopped), work) => give_up(work, stopped.into(), &cx).await,
+    };
+    Report {
+        outcome,
+        took_ms: cx.took_ms(),
+    }
+}
+
+/// Ends work that never had a connection. What an upload has in staging is kept.
+pub async fn give_up(work: Work, error: TransferError, cx: &CopyCx) -> Outcome {
+    match work {
+        Work::Receive(upload) => receive::give_up(upload, error, cx).await,
+        Work::Send(_) => Outcome::Broken {
+            fault: error.fault(),
+            bytes: 0,
+            kept: None,
+        },
+    }
+}
+
+/// Makes the other end see that this connection broke: it will be reset, not closed, when it is
+/// dropped. A receiving server would take a plain close for the end of the file.
+fn reset(io: &BoxIo) {
+    if let Some(tcp) = io.as_tcp()
+        && let Err(error) = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO))
+    {
+        tracing::debug!(%error, "a broken connection could not be reset");
+    }
+}

@@ -1,0 +1,75 @@
+//! What is handed in from outside, for the registry and for every channel.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use actix::Recipient;
+use drftpd_actors::{Blocking, ChildDown, Dice, Net, Place};
+use tokio::sync::{mpsc, watch};
+
+use super::config::TransferConfig;
+use super::messages::TransferNotice;
+use super::meter::Totals;
+use crate::ops::applied::Applied;
+use crate::storage::Roots;
+
+/// Everything that transfers need.
+#[derive(Clone)]
+pub struct Deps {
+    /// Where files are.
+    pub roots: Roots,
+    /// Threads for the disk.
+    pub blocking: Blocking,
+    /// The network.
+    pub net: Arc<dyn Net>,
+    /// Where the actors of channels run.
+    pub place: Place,
+    /// Where the link's master is now, for relays; `None` without a link.
+    pub master: watch::Receiver<Option<SocketAddr>>,
+    /// How far the logs of the roots are applied.
+    pub applied: Applied,
+    /// Where notices for the master go.
+    pub notices: mpsc::Sender<TransferNotice>,
+    /// Chance, for ports.
+    pub dice: Dice,
+    /// `[transfer]`.
+    pub config: TransferConfig,
+    /// Hears when the registry is down for good.
+    pub parent: Recipient<ChildDown>,
+}
+
+/// What a channel needs of it.
+pub struct Env {
+    /// Where files are.
+    pub roots: Roots,
+    /// Threads for the disk.
+    pub blocking: Blocking,
+    /// The network.
+    pub net: Arc<dyn Net>,
+    /// Where the link's master is now.
+    pub master: watch::Receiver<Option<SocketAddr>>,
+    /// How far the logs of the roots are applied.
+    pub applied: Applied,
+    /// Chance, for ports.
+    pub dice: Dice,
+    /// `[transfer]`.
+    pub config: TransferConfig,
+    /// Bytes of the whole slave.
+    pub totals: Arc<Totals>,
+}
+
+impl Env {
+    /// The part of `deps` that channels need.
+    pub fn of(deps: &Deps, totals: Arc<Totals>) -> Self {
+        Env {
+            roots: deps.roots.clone(),
+            blocking: deps.blocking.clone(),
+            net: Arc::clone(&deps.net),
+            master: deps.master.clone(),
+            applied: deps.applied.clone(),
+            dice: deps.dice.clone(),
+            config: deps.config.clone(),
+            totals,
+        }
+    }
+}
