@@ -2,15 +2,45 @@
 //!
 //! Every change answers after the commit that holds it, `begin_upload` excepted.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use drftpd_actors::{Blocking, ask};
 use drftpd_protocol::wire::{DirStep, Place, RootOp, StagedEntry, WalkEntry};
 use drftpd_protocol::{DirId, FileId, Name, NodeId, OpSeq, RootId, SlaveId, VfsPath};
 
+use super::actor::VfsActor;
+use super::commands::{
+    Commit, Delete, EndUpload, MakeDir, MakeLink, OpsDone, RemoveDir, Rename, SetModified, ShowRoot,
+};
 use super::error::VfsError;
+use super::messages::{BeginUpload, Change, Finish};
+use super::tree::{TreeCommand, log, walk};
 use super::types::{Entry, Page, PreparedBytes, Readable, Upload, UploadMode, UploadPlan};
+use super::uploads::Uploads;
+use super::{plan, reads};
+use crate::store::{Sql, Store};
+use tokio::sync::watch;
+
+/// How long a change may take; a page of a walk is the longest.
+const CHANGE_LIMIT: Duration = Duration::from_secs(30);
+/// Operations of a log in one answer at most.
+const MAX_OPS: usize = 4096;
+
+/// The newest position of every root's log.
+pub type OpsHeads = Arc<BTreeMap<RootId, OpSeq>>;
 
 /// Handle to the file list; cheap to clone, one per holder.
 #[derive(Clone)]
-pub struct VfsClient {}
+pub struct VfsClient {
+    addr: Addr<VfsActor>,
+    store: Store,
+    blocking: Blocking,
+    live: watch::Receiver<Arc<Uploads>>,
+    heads: watch::Receiver<OpsHeads>,
+}
 
 /// Who an entry belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,26 +80,94 @@ pub struct Merged {
     pub kept_beside: u64,
     /// Files set aside.
     pub set_aside: u64,
+    /// Files and directories that go to their place by an operation.
+    pub moved: u64,
+    /// Identities that this store never gave out, left as they are: the store is older than the
+    /// disk.
+    pub unknown: u64,
+    /// Left for the next walk: an upload to their place runs, or an operation is under way.
+    pub left: u64,
     /// To be compared by the caller.
     pub compare: Vec<Compare>,
 }
 
-#[allow(clippy::todo, clippy::unused_async)]
 impl VfsClient {
+    pub(super) fn new(
+        addr: Addr<VfsActor>,
+        store: Store,
+        blocking: Blocking,
+        live: watch::Receiver<Arc<Uploads>>,
+        heads: watch::Receiver<OpsHeads>,
+    ) -> Self {
+        Self {
+            addr,
+            store,
+            blocking,
+            live,
+            heads,
+        }
+    }
+
+    async fn change<C: TreeCommand>(&self, command: C) -> Result<C::Answer, VfsError> {
+        ask(&self.addr, Change(command), CHANGE_LIMIT).await?
+    }
+
+    /// A read of a few rows, here and now.
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Sql<'_>, &Uploads) -> Result<T, VfsError>,
+    ) -> Result<T, VfsError> {
+        // Memory before the store: an upload that is stored meanwhile is seen twice, never not.
+        let live = Arc::clone(&self.live.borrow());
+        self.store.read(|sql| read(sql, &live))
+    }
+
+    /// The newest position of every root's log, as it changes: what is behind it is to be sent.
+    pub fn ops_heads(&self) -> watch::Receiver<OpsHeads> {
+        self.heads.clone()
+    }
+
+    #[cfg(test)]
+    pub(super) async fn panic_for_test(&self) {
+        drop(ask(&self.addr, super::actor::PanicDue, CHANGE_LIMIT).await);
+    }
+
+    /// How many uploads run.
+    pub fn running_uploads(&self) -> usize {
+        self.live.borrow().len()
+    }
+
+    /// Makes a link to another path of the tree, relative to its directory or absolute; the
+    /// target need not exist.
+    pub async fn make_link(
+        &self,
+        path: &VfsPath,
+        target: &[u8],
+        owner: Owner,
+    ) -> Result<Entry, VfsError> {
+        let (path, target) = (path.clone(), target.to_vec());
+        self.change(MakeLink {
+            path,
+            target,
+            owner,
+        })
+        .await
+    }
+
     /// What stands at a path; links on the way are followed, the last one too.
     pub async fn stat(&self, path: &VfsPath) -> Result<Entry, VfsError> {
-        todo!("{path}")
+        self.read(|sql, live| reads::stat(sql, live, path, true))
     }
 
     /// Like `stat`, but a link at the end is shown itself.
     pub async fn stat_link(&self, path: &VfsPath) -> Result<Entry, VfsError> {
-        todo!("{path}")
+        self.read(|sql, live| reads::stat(sql, live, path, false))
     }
 
     /// The path with all links on the way resolved (the last name need not exist): what policies
     /// are evaluated on.
     pub async fn resolve(&self, path: &VfsPath) -> Result<VfsPath, VfsError> {
-        todo!("{path}")
+        self.read(|sql, _| Ok(walk::find(sql, path, true)?.path))
     }
 
     /// Some entries of a directory, behind `after`.
@@ -79,27 +177,32 @@ impl VfsClient {
         after: Option<Name>,
         limit: usize,
     ) -> Result<Page, VfsError> {
-        todo!("{dir} {after:?} {limit}")
+        let live = Arc::clone(&self.live.borrow());
+        let read = move |sql: &Sql<'_>| reads::list(sql, &live, dir, after.as_ref(), limit);
+        self.store.read_on(&self.blocking, read).await
     }
 
     /// A file for RETR: partial ones are [`VfsError::Incomplete`], running uploads are readable.
     pub async fn readable(&self, path: &VfsPath) -> Result<Readable, VfsError> {
-        todo!("{path}")
+        self.read(|sql, live| reads::readable(sql, live, path))
     }
 
     /// Makes a directory; its parent must exist.
     pub async fn make_dir(&self, path: &VfsPath, owner: Owner) -> Result<Entry, VfsError> {
-        todo!("{path} {owner:?}")
+        let path = path.clone();
+        self.change(MakeDir { path, owner }).await
     }
 
     /// Removes an empty directory.
     pub async fn remove_dir(&self, path: &VfsPath) -> Result<(), VfsError> {
-        todo!("{path}")
+        let path = path.clone();
+        self.change(RemoveDir { path }).await
     }
 
     /// Deletes a file or a link; answers what it was.
     pub async fn delete(&self, path: &VfsPath) -> Result<Entry, VfsError> {
-        todo!("{path}")
+        let path = path.clone();
+        self.change(Delete { path }).await
     }
 
     /// Renames; `to` must not exist (a file may replace a file when `replace`).
@@ -109,12 +212,14 @@ impl VfsClient {
         to: &VfsPath,
         replace: bool,
     ) -> Result<(), VfsError> {
-        todo!("{from} {to} {replace}")
+        let (from, to) = (from.clone(), to.clone());
+        self.change(Rename { from, to, replace }).await
     }
 
     /// Sets a time of modification (Unix seconds).
     pub async fn set_modified(&self, path: &VfsPath, modified: i64) -> Result<(), VfsError> {
-        todo!("{path} {modified}")
+        let path = path.clone();
+        self.change(SetModified { path, modified }).await
     }
 
     /// What an upload would do.
@@ -123,7 +228,7 @@ impl VfsClient {
         path: &VfsPath,
         mode: UploadMode,
     ) -> Result<UploadPlan, VfsError> {
-        todo!("{path} {mode:?}")
+        self.read(|sql, live| Ok(plan::plan(sql, live, path, mode)?.shown()))
     }
 
     /// Begins an upload to `root`: the entry is there (or its next generation is under way) when
@@ -135,12 +240,18 @@ impl VfsClient {
         owner: Owner,
         root: RootId,
     ) -> Result<Upload, VfsError> {
-        todo!("{path} {mode:?} {owner:?} {root}")
+        let begin = BeginUpload {
+            path: path.clone(),
+            mode,
+            owner,
+            root,
+        };
+        ask(&self.addr, begin, CHANGE_LIMIT).await?
     }
 
     /// Tells how many bytes of a running upload are there.
     pub fn upload_grew(&self, file: FileId, size: u64) {
-        todo!("{file} {size}")
+        self.live.borrow().grew(file, size);
     }
 
     /// Commits a prepared upload: entry, holder, publish operation in one command.
@@ -150,7 +261,8 @@ impl VfsClient {
         root: RootId,
         bytes: PreparedBytes,
     ) -> Result<Entry, VfsError> {
-        todo!("{file} {root} {bytes:?}")
+        let commit = Commit { file, root, bytes };
+        ask(&self.addr, Finish(file, commit), CHANGE_LIMIT).await?
     }
 
     /// An upload broke off. `kept` bytes stay in staging for a resume; an overwrite leaves what was
@@ -161,7 +273,8 @@ impl VfsClient {
         root: RootId,
         kept: Option<u64>,
     ) -> Result<(), VfsError> {
-        todo!("{file} {root} {kept:?}")
+        let end = EndUpload { file, root, kept };
+        ask(&self.addr, Finish(file, end), CHANGE_LIMIT).await?
     }
 
     /// The end of a transfer that nobody waits for (its session or the master went away): a
@@ -172,12 +285,14 @@ impl VfsClient {
         root: RootId,
         kept: Option<u64>,
     ) -> Result<(), VfsError> {
-        todo!("{file} {root} {kept:?}")
+        self.break_upload(file, root, kept).await
     }
 
-    /// A slave shows a root: known or new, the file list has a row for it from now on.
+    /// A slave shows a root: known or new, the file list has a row for it from now on. Answers the
+    /// position up to which its disk has followed its log: send what is behind it.
     pub async fn root_shown(&self, root: RootId, slave: &SlaveId) -> Result<OpSeq, VfsError> {
-        todo!("{root} {slave}")
+        let slave = slave.clone();
+        self.change(ShowRoot { root, slave }).await
     }
 
     /// Operations of a root's log behind `after`, with the position of the newest there is.
@@ -187,16 +302,22 @@ impl VfsClient {
         after: OpSeq,
         limit: usize,
     ) -> Result<Vec<(OpSeq, RootOp)>, VfsError> {
-        todo!("{root} {after} {limit}")
+        let limit = limit.min(MAX_OPS);
+        let read = move |sql: &Sql<'_>| -> Result<_, VfsError> {
+            let row = log::root(sql, root)?.ok_or(VfsError::UnknownRoot(root))?;
+            Ok(log::behind(sql, row.key, after, limit)?)
+        };
+        self.store.read_on(&self.blocking, read).await
     }
 
     /// Operations up to here are done on the root's disk.
     pub async fn ops_done(&self, root: RootId, through: OpSeq) -> Result<(), VfsError> {
-        todo!("{root} {through}")
+        self.change(OpsDone { root, through }).await
     }
 
     /// A page of a walk: adopts what is new, confirms what is known, sets aside what is not, in
     /// one command.
+    #[allow(clippy::todo, clippy::unused_async)]
     pub async fn merge_page(
         &self,
         root: RootId,
@@ -208,6 +329,7 @@ impl VfsClient {
     }
 
     /// The answer to a [`Compare`]: equal files become another copy, others are kept beside.
+    #[allow(clippy::todo, clippy::unused_async)]
     pub async fn merge_compared(
         &self,
         root: RootId,
@@ -219,6 +341,7 @@ impl VfsClient {
 
     /// Staged files of a walk: committed ones are published, known intents become partial, the
     /// rest is discarded.
+    #[allow(clippy::todo, clippy::unused_async)]
     pub async fn merge_staged(
         &self,
         root: RootId,
@@ -229,6 +352,6 @@ impl VfsClient {
 
     /// The path of a node, for logs and operators.
     pub async fn path_of(&self, node: NodeId) -> Result<VfsPath, VfsError> {
-        todo!("{node}")
+        self.read(|sql, _| walk::path_of(sql, node))
     }
 }

@@ -2,7 +2,7 @@
 
 use drftpd_actors::AskError;
 use drftpd_protocol::ftp::reply::Reply;
-use drftpd_protocol::{NameError, PathError, VfsPath};
+use drftpd_protocol::{NameError, PathError, RootId, VfsPath};
 
 use crate::store::StoreError;
 
@@ -45,6 +45,9 @@ pub enum VfsError {
     /// The upload is not known any more.
     #[error("the upload is not known any more")]
     NoUpload,
+    /// No slave ever showed this root.
+    #[error("root {0} is not known")]
+    UnknownRoot(RootId),
     /// Not a name.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -81,7 +84,7 @@ impl VfsError {
             Self::Name(why) => Reply::new(553, why.to_string()),
             Self::Path(why) => Reply::new(553, why.to_string()),
             Self::TooManyLinks(_) => Reply::new(550, "Too many links on the way"),
-            Self::NoUpload => Reply::new(451, "Upload was ended, try again"),
+            Self::NoUpload | Self::UnknownRoot(_) => Reply::new(451, "Upload was ended, try again"),
             Self::Store(_) | Self::Ask(_) => Reply::new(451, "File list is busy, try again"),
         }
     }

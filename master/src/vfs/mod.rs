@@ -1,10 +1,23 @@
 //! The file list: the authoritative tree, who holds which bytes, and what each root must do.
 
+mod actor;
 pub mod client;
+mod commands;
+mod config;
 pub mod error;
+mod messages;
+mod plan;
+mod reads;
+mod tree;
 pub mod types;
+mod uploads;
 
-pub use client::{Compare, Merged, Owner, VfsClient};
+#[cfg(test)]
+mod tests;
+
+pub use actor::{Deps, start};
+pub use client::{Compare, Merged, OpsHeads, Owner, VfsClient};
+pub use config::VfsConfig;
 pub use error::VfsError;
 pub use types::{
     Entry, FileState, Kind, Page, PreparedBytes, Readable, Upload, UploadMode, UploadPlan,

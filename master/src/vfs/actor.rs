@@ -1,0 +1,226 @@
+//! `VfsActor`: every change of the tree goes through it, in the order of its mailbox.
+//!
+//! It owns the running uploads (pure: [`Uploads`]) and publishes them to readers; all else is in
+//! the store. Asked by sessions, slave managers and jobs through `VfsClient`. A restart loses the
+//! live sizes of running uploads (their commits go on, the store knows their intents). When its
+//! mailbox is full askers wait; when the store's queue is full they are refused.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, ResponseActFuture,
+    ResponseFuture, Supervised, WrapFuture,
+};
+use drftpd_actors::{Blocking, Budget, ChildDown, ChildSpec, Clock, Place, supervise};
+use drftpd_protocol::FileId;
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+use super::client::VfsClient;
+use super::commands::{ExpirePartials, MastersGone};
+use super::config::VfsConfig;
+use super::error::VfsError;
+use super::messages::{BeginUpload, Change, Finish};
+use super::tree::{Given, Heads, InTree, TreeCommand};
+use super::types::Upload;
+use super::uploads::Uploads;
+use super::{plan, reads};
+use crate::store::{Pending, Store};
+
+/// Questions that may wait; askers beyond wait for room.
+const MAILBOX: usize = 1024;
+/// Partial uploads that one command throws away at most.
+const EXPIRE_AT_ONCE: usize = 200;
+
+/// What the file list is given.
+#[derive(Clone)]
+pub struct Deps {
+    /// Where it is kept.
+    pub store: Store,
+    /// For reads of many rows.
+    pub blocking: Blocking,
+    /// `[storage]`.
+    pub config: VfsConfig,
+    /// For times of files.
+    pub clock: Clock,
+}
+
+/// Starts the file list: uploads of a master that is gone are noted as such, then the actor runs.
+///
+/// # Errors
+/// When the store fails.
+pub async fn start(
+    place: &Place,
+    deps: Deps,
+    parent: Recipient<ChildDown>,
+) -> Result<VfsClient, VfsError> {
+    let heads = deps.store.read(reads::heads)?;
+    let heads = watch::Sender::new(Arc::new(heads.into_iter().collect::<BTreeMap<_, _>>()));
+    let actor = VfsActor {
+        config: Arc::new(deps.config),
+        store: deps.store.clone(),
+        clock: deps.clock,
+        heads: Arc::new(heads),
+        live: watch::Sender::new(Arc::default()),
+        uploads: Uploads::default(),
+        expiring: false,
+    };
+    let orphans = actor.submit(MastersGone)?.answer().await?;
+    if orphans > 0 {
+        info!(uploads = orphans, "uploads of an earlier run are open");
+    }
+    let (live, heads) = (actor.live.subscribe(), actor.heads.subscribe());
+    let spec = ChildSpec::new("vfs", MAILBOX, Budget::CORE, parent);
+    let addr = supervise(place, spec, move || actor);
+    Ok(VfsClient::new(addr, deps.store, deps.blocking, live, heads))
+}
+
+/// Owns the running uploads; hands every change to the store.
+pub struct VfsActor {
+    config: Arc<VfsConfig>,
+    store: Store,
+    clock: Clock,
+    heads: Arc<Heads>,
+    live: watch::Sender<Arc<Uploads>>,
+    uploads: Uploads, // pure state; a restart begins a new one
+    expiring: bool,
+}
+
+impl Actor for VfsActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(self.config.expire_every, |act, ctx| act.expire(ctx));
+    }
+}
+
+impl Supervised for VfsActor {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.uploads = Uploads::default();
+        self.expiring = false;
+        self.publish();
+    }
+}
+
+impl<C: TreeCommand> Handler<Change<C>> for VfsActor {
+    type Result = ResponseFuture<Result<C::Answer, VfsError>>;
+
+    fn handle(&mut self, msg: Change<C>, _: &mut Self::Context) -> Self::Result {
+        let pending = self.submit(msg.0);
+        Box::pin(async move { pending?.answer().await })
+    }
+}
+
+impl<C: TreeCommand> Handler<Finish<C>> for VfsActor {
+    type Result = ResponseActFuture<Self, Result<C::Answer, VfsError>>;
+
+    fn handle(&mut self, msg: Finish<C>, _: &mut Self::Context) -> Self::Result {
+        let Finish(file, command) = msg;
+        let pending = self.submit(command);
+        let answer = async move { pending?.answer().await }.into_actor(self);
+        Box::pin(answer.map(move |answer, act, _| {
+            if matches!(answer, Ok(_) | Err(VfsError::NoUpload)) {
+                act.ended(file);
+            }
+            answer
+        }))
+    }
+}
+
+impl Handler<BeginUpload> for VfsActor {
+    type Result = Result<Upload, VfsError>;
+
+    fn handle(&mut self, msg: BeginUpload, ctx: &mut Self::Context) -> Self::Result {
+        let begun = self.plan(msg)?;
+        let file = begun.upload.file;
+        let pending = self.submit(begun.intent)?;
+        self.uploads
+            .begin(file, begun.upload.root, begun.keep, begun.unstored);
+        self.publish();
+        let stored = pending.answer().into_actor(self);
+        ctx.spawn(stored.map(move |answer, act, _| act.intent_answered(file, answer)));
+        Ok(begun.upload)
+    }
+}
+
+impl VfsActor {
+    fn submit<C: TreeCommand>(&self, command: C) -> Result<Pending<InTree<C>>, VfsError> {
+        let given = Given {
+            now: self.clock.unix(),
+            heads: Arc::clone(&self.heads),
+            config: Arc::clone(&self.config),
+        };
+        Ok(self.store.submit(InTree { command, given })?)
+    }
+
+    fn plan(&self, msg: BeginUpload) -> Result<plan::Begun, VfsError> {
+        let (now, ids) = (self.clock.unix(), self.store.ids());
+        self.store.read(|sql| {
+            let plan = plan::plan(sql, &self.uploads, &msg.path, msg.mode)?;
+            plan::begin(sql, ids, now, plan, msg.owner, msg.root)
+        })
+    }
+
+    fn intent_answered(&mut self, file: FileId, answer: Result<(), VfsError>) {
+        match answer {
+            Ok(()) => self.uploads.stored(file),
+            Err(why) => {
+                debug!(%file, %why, "an upload's intent was refused");
+                self.uploads.end(file);
+            }
+        }
+        self.publish();
+    }
+
+    fn ended(&mut self, file: FileId) {
+        self.uploads.end(file);
+        self.publish();
+    }
+
+    fn publish(&self) {
+        self.live.send_replace(Arc::new(self.uploads.clone()));
+    }
+
+    /// Throws away partial uploads whose time is over; goes on soon when there are more.
+    fn expire(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.expiring, true) {
+            return;
+        }
+        let keep = i64::try_from(self.config.keep_partial.as_secs()).unwrap_or(i64::MAX);
+        let expired = self.submit(ExpirePartials {
+            before: self.clock.unix().saturating_sub(keep),
+            limit: EXPIRE_AT_ONCE,
+        });
+        let answer = async move { expired?.answer().await }.into_actor(self);
+        ctx.spawn(answer.map(|answer, act, ctx| {
+            act.expiring = false;
+            match answer {
+                Ok(0) => {}
+                Ok(count) => {
+                    info!(count, "partial uploads expired");
+                    if count == EXPIRE_AT_ONCE {
+                        ctx.run_later(Duration::from_secs(1), |act, ctx| act.expire(ctx));
+                    }
+                }
+                Err(why) => warn!(%why, "partial uploads did not expire"),
+            }
+        }));
+    }
+}
+
+/// Makes the actor panic, for the test of its restart.
+#[cfg(test)]
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct PanicDue;
+
+#[cfg(test)]
+impl Handler<PanicDue> for VfsActor {
+    type Result = ();
+
+    fn handle(&mut self, _: PanicDue, _: &mut Self::Context) {
+        panic!("on purpose");
+    }
+}

@@ -1,0 +1,187 @@
+//! The end of an upload: committed, or broken off.
+
+use drftpd_protocol::wire::RootOp;
+use drftpd_protocol::{FileId, RootId};
+
+use super::remove::{delete_copies, discard, erase, forget};
+use crate::store::{number, params};
+use crate::vfs::error::VfsError;
+use crate::vfs::plan::{self, Stored, StoredState};
+use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, totals, walk};
+use crate::vfs::types::{Entry, FileState, PreparedBytes};
+
+/// Makes prepared bytes the contents of their file: entry, holder, totals and the operation that
+/// publishes them, in one command.
+pub struct Commit {
+    pub file: FileId,
+    pub root: RootId,
+    pub bytes: PreparedBytes,
+}
+
+impl TreeCommand for Commit {
+    type Answer = Entry;
+
+    fn apply(self, tree: &Tree<'_>) -> Result<Entry, VfsError> {
+        let upload = plan::stored(tree, self.file.node)?;
+        let upload = upload.filter(|upload| upload.file == self.file && upload.root == self.root);
+        let upload = upload.ok_or(VfsError::NoUpload)?;
+        let old = nodes::by_id(tree, self.file.node)?.ok_or(VfsError::NoUpload)?;
+        if self.bytes.size > nodes::MAX_SIZE {
+            return Err(VfsError::NoUpload);
+        }
+        if old.state == FileState::Complete {
+            delete_copies(tree, &old)?;
+            totals::take_file(tree, old.parent, old.size)?;
+        }
+        let new = self.contents(tree, old)?;
+        nodes::update(tree, &new)?;
+        forget(tree, new.id)?;
+        totals::add_file(tree, new.parent, new.size)?;
+        publish(tree, &new, &upload)?;
+        Ok(new)
+    }
+}
+
+impl Commit {
+    fn contents(&self, tree: &Tree<'_>, old: Entry) -> Result<Entry, VfsError> {
+        let query = "SELECT owner, grp FROM upload WHERE node = ?1";
+        let owner = tree.get(query, [number(old.id.0)], |row| {
+            Ok((row.get::<_, Option<String>>(0)?, row.get(1)?))
+        })?;
+        let (owner, group) = match owner {
+            Some((Some(owner), Some(group))) => (owner, group),
+            _ => (old.owner, old.group),
+        };
+        Ok(Entry {
+            owner,
+            group,
+            generation: self.file.generation,
+            size: self.bytes.size,
+            crc32: Some(self.bytes.crc32),
+            state: FileState::Complete,
+            modified: tree.now,
+            ..old
+        })
+    }
+}
+
+fn publish(tree: &Tree<'_>, entry: &Entry, upload: &Stored) -> Result<(), VfsError> {
+    let (file, at) = (entry.file(), walk::place_of(tree, entry)?);
+    copies::add(tree, entry, upload.root_key)?;
+    log::append(tree, upload.root_key, &RootOp::Publish { file, at })?;
+    Ok(())
+}
+
+/// An upload broke off, or ended without anybody who waited for it.
+///
+/// A first upload with bytes kept becomes partial; one without is gone; an overwrite leaves what
+/// was there before. One that was committed needs nothing, and bytes that nobody knows are thrown
+/// away, unless another run of the store may have given out their identity.
+pub struct EndUpload {
+    pub file: FileId,
+    pub root: RootId,
+    /// Bytes in staging.
+    pub kept: Option<u64>,
+}
+
+impl TreeCommand for EndUpload {
+    type Answer = ();
+
+    fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
+        let upload = plan::stored(tree, self.file.node)?;
+        let entry = nodes::by_id(tree, self.file.node)?;
+        let upload = upload.filter(|upload| upload.file == self.file && upload.root == self.root);
+        match (entry, upload) {
+            (Some(entry), Some(upload)) => break_off(tree, entry, &upload, self.kept),
+            (Some(entry), None) if self.is_committed(&entry) => Ok(()),
+            _ => self.throw_away(tree),
+        }
+    }
+}
+
+impl EndUpload {
+    fn is_committed(&self, entry: &Entry) -> bool {
+        entry.file() == self.file && entry.state == FileState::Complete
+    }
+
+    fn throw_away(&self, tree: &Tree<'_>) -> Result<(), VfsError> {
+        let file = self.file;
+        let ours = is_ours(tree, file)? || file_of_this_start(tree, file);
+        if let Some(root) = log::root(tree, self.root)?
+            && self.kept.is_some()
+            && ours
+        {
+            log::append(tree, root.key, &RootOp::DiscardStaged { file })?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether this start of the master gave out a file's identity, stored or not.
+fn file_of_this_start(tree: &Tree<'_>, file: FileId) -> bool {
+    let now = tree.ids().incarnation();
+    [file.node.0, file.generation.0]
+        .into_iter()
+        .any(|n| crate::store::Issued::of(n).incarnation == now)
+}
+
+/// Whether this store gave out a file's identity, both parts of it.
+pub(super) fn is_ours(tree: &Tree<'_>, file: FileId) -> Result<bool, VfsError> {
+    let first = file.generation.0 <= 1;
+    Ok(tree.issued(file.node.0)? && (first || tree.issued(file.generation.0)?))
+}
+
+/// What becomes of an upload whose transfer is over without a commit.
+pub(super) fn break_off(
+    tree: &Tree<'_>,
+    mut entry: Entry,
+    upload: &Stored,
+    kept: Option<u64>,
+) -> Result<(), VfsError> {
+    let first = entry.state != FileState::Complete;
+    match kept.filter(|kept| *kept > 0 && *kept <= nodes::MAX_SIZE) {
+        Some(size) if first => {
+            entry.state = FileState::Partial;
+            entry.size = size;
+            nodes::update(tree, &entry)?;
+            let sql = "UPDATE upload SET state = ?2, size = ?3, since = ?4 WHERE node = ?1";
+            let state = StoredState::Partial.number();
+            let size = number(size);
+            tree.run(sql, params![number(entry.id.0), state, size, tree.now])?;
+            Ok(())
+        }
+        _ if first => {
+            let staged = kept.is_some().then(|| upload.clone());
+            forget(tree, entry.id)?;
+            erase(tree, &entry, staged)?;
+            nodes::touch(tree, entry.parent)?;
+            Ok(())
+        }
+        _ if kept.is_some() => discard(tree, upload),
+        _ => forget(tree, entry.id),
+    }
+}
+
+/// The master that ran all uploads is gone: what is kept of each is not known until its slave
+/// tells. Carried out once, at the start of a master.
+pub struct MastersGone;
+
+impl TreeCommand for MastersGone {
+    type Answer = usize;
+
+    fn apply(self, tree: &Tree<'_>) -> Result<usize, VfsError> {
+        let (runs, unknown) = (StoredState::Runs.number(), StoredState::Unknown.number());
+        let states = params![
+            nodes::state_number(FileState::Uploading),
+            nodes::state_number(FileState::Partial),
+            runs
+        ];
+        tree.run(
+            "UPDATE node SET state = ?2 WHERE state = ?1
+             AND id IN (SELECT node FROM upload WHERE state = ?3)",
+            states,
+        )?;
+        let sql = "UPDATE upload SET state = ?2, since = ?3 WHERE state = ?1";
+        Ok(tree.run(sql, params![runs, unknown, tree.now])?)
+    }
+}

@@ -1,0 +1,80 @@
+//! New directories and links.
+
+use drftpd_protocol::{Generation, VfsPath};
+
+use crate::vfs::client::Owner;
+use crate::vfs::error::VfsError;
+use crate::vfs::tree::{Tree, TreeCommand, nodes, walk};
+use crate::vfs::types::{Entry, FileState, Kind};
+
+/// Longest target of a link.
+const MAX_TARGET: usize = 4096;
+
+/// Makes a directory.
+pub struct MakeDir {
+    pub path: VfsPath,
+    pub owner: Owner,
+}
+
+impl TreeCommand for MakeDir {
+    type Answer = Entry;
+
+    fn apply(self, tree: &Tree<'_>) -> Result<Entry, VfsError> {
+        let mut entry = new_entry(tree, &self.path, Kind::Dir, self.owner)?;
+        entry.mode = 0o755;
+        add(tree, entry)
+    }
+}
+
+/// Makes a link to another path of the tree, which need not exist.
+pub struct MakeLink {
+    pub path: VfsPath,
+    pub target: Vec<u8>,
+    pub owner: Owner,
+}
+
+impl TreeCommand for MakeLink {
+    type Answer = Entry;
+
+    fn apply(self, tree: &Tree<'_>) -> Result<Entry, VfsError> {
+        let above = self.path.parent().unwrap_or_default();
+        if self.target.is_empty() || self.target.len() > MAX_TARGET {
+            return Err(drftpd_protocol::PathError::TooLong.into());
+        }
+        above.resolve(&self.target)?;
+        let mut entry = new_entry(tree, &self.path, Kind::Link, self.owner)?;
+        entry.mode = 0o777;
+        entry.target = Some(self.target);
+        add(tree, entry)
+    }
+}
+
+/// An entry for a place that is free.
+fn new_entry(tree: &Tree<'_>, path: &VfsPath, kind: Kind, owner: Owner) -> Result<Entry, VfsError> {
+    let found = walk::find(tree, path, false)?;
+    let Some(name) = found.path.name().filter(|_| found.entry.is_none()) else {
+        return Err(VfsError::Exists(path.clone()));
+    };
+    Ok(Entry {
+        id: tree.ids().node()?,
+        parent: found.parent,
+        name: Some(name.clone()),
+        kind,
+        owner: owner.user,
+        group: owner.group,
+        mode: 0o644,
+        modified: tree.now,
+        size: 0,
+        files: 0,
+        generation: Generation(0),
+        crc32: None,
+        state: FileState::Complete,
+        target: None,
+    })
+}
+
+fn add(tree: &Tree<'_>, entry: Entry) -> Result<Entry, VfsError> {
+    nodes::insert(tree, &entry)?;
+    nodes::touch(tree, entry.parent)?;
+    Ok(entry)
+}

@@ -1,0 +1,17 @@
+//! Changes of the tree, one file per family. Each is one command of the store.
+
+mod begin;
+mod end;
+mod make;
+mod remove;
+mod rename;
+mod roots;
+mod times;
+
+pub(super) use begin::{Begin, Onto};
+pub(super) use end::{Commit, EndUpload, MastersGone};
+pub(super) use make::{MakeDir, MakeLink};
+pub(super) use remove::{Delete, ExpirePartials, RemoveDir};
+pub(super) use rename::Rename;
+pub(super) use roots::{OpsDone, ShowRoot};
+pub(super) use times::SetModified;

@@ -1,0 +1,34 @@
+//! What the client asks of the actor. The commands of the tree are messages themselves.
+
+use actix::Message;
+use drftpd_protocol::{FileId, RootId, VfsPath};
+
+use super::client::Owner;
+use super::error::VfsError;
+use super::tree::TreeCommand;
+use super::types::{Upload, UploadMode};
+
+/// Asks for a change; answered after the commit that holds it.
+pub(super) struct Change<C>(pub C);
+
+impl<C: TreeCommand> Message for Change<C> {
+    type Result = Result<C::Answer, VfsError>;
+}
+
+/// Asks for the change that ends an upload; answered after the commit that holds it.
+pub(super) struct Finish<C>(pub FileId, pub C);
+
+impl<C: TreeCommand> Message for Finish<C> {
+    type Result = Result<C::Answer, VfsError>;
+}
+
+/// Asks to begin an upload; answered from memory and the last commit, while the intent is on its
+/// way to the store.
+#[derive(Message)]
+#[rtype(result = "Result<Upload, VfsError>")]
+pub(super) struct BeginUpload {
+    pub path: VfsPath,
+    pub mode: UploadMode,
+    pub owner: Owner,
+    pub root: RootId,
+}

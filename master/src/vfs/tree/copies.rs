@@ -1,0 +1,214 @@
+//! Which root holds which file, which directories a root has something of, and the digest of each.
+//!
+//! `root_dir` has a row for every directory that a root has, or ever had, something at or below of:
+//! a row is made with all rows above it and goes only with its directory, so finding one means
+//! that nothing above needs to be made. A rename of a directory is told to the roots of its rows
+//! and to no other. The digest of a row is the sum modulo 2^128 of [`digest`] over the copies in
+//! that directory itself.
+
+use drftpd_protocol::{DirId, NodeId, OpSeq, RootId};
+
+use super::log::{self, RootKey};
+use super::{Tree, walk};
+use crate::store::{Sql, StoreError, id, number, params};
+use crate::vfs::error::VfsError;
+use crate::vfs::types::Entry;
+
+/// A copy that is what the file list says.
+const GOOD: i64 = 0;
+/// A copy with other bytes: set aside, not served.
+const CORRUPT: i64 = 1;
+
+/// What a command changes of a directory's row.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Touched {
+    sum: u128,
+}
+
+/// What one copy adds to its directory's digest.
+pub fn digest(entry: &Entry) -> u128 {
+    let mut hash = blake3::Hasher::new();
+    let name = entry.name.as_ref().map_or(&b""[..], |name| name.as_bytes());
+    let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
+    hash.update(&length.to_le_bytes());
+    hash.update(name);
+    for number in [entry.id.0, entry.generation.0, entry.size] {
+        hash.update(&number.to_le_bytes());
+    }
+    let mut first = [0; 16];
+    first.copy_from_slice(&hash.finalize().as_bytes()[..16]);
+    u128::from_le_bytes(first)
+}
+
+/// Roots in use that hold good bytes of a file, each with the last position of its log.
+pub fn holders(sql: &Sql<'_>, node: NodeId) -> Result<Vec<(RootId, OpSeq)>, StoreError> {
+    let query = "SELECT root.id, root.newest FROM copy JOIN root ON root.key = copy.root
+                 WHERE copy.node = ?1 AND copy.state = 0 AND root.state < 2 ORDER BY root.key";
+    sql.all(query, [number(node.0)], |row| {
+        Ok((RootId(row.get(0)?), OpSeq(id(row, 1)?)))
+    })
+}
+
+/// Every root that has, or had, bytes of the current generation of a file.
+pub fn roots_of(sql: &Sql<'_>, node: NodeId) -> Result<Vec<RootKey>, StoreError> {
+    let query = "SELECT root FROM copy WHERE node = ?1 ORDER BY root";
+    sql.all(query, [number(node.0)], |row| row.get(0).map(RootKey))
+}
+
+/// Whether a root is a holder of a file, and whether its copy is good.
+pub fn held(sql: &Sql<'_>, node: NodeId, root: RootKey) -> Result<Option<bool>, StoreError> {
+    let query = "SELECT state FROM copy WHERE node = ?1 AND root = ?2";
+    let state = sql.get(query, params![number(node.0), root.0], |row| {
+        row.get::<_, i64>(0)
+    })?;
+    Ok(state.map(|state| state == GOOD))
+}
+
+/// A root holds a file. Tells whether that is news.
+pub fn add(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<bool, StoreError> {
+    match held(tree, entry.id, root)? {
+        Some(true) => return Ok(false),
+        Some(false) => set_state(tree, entry.id, root, GOOD)?,
+        None => {
+            let sql = "INSERT INTO copy (node, root, state) VALUES (?1, ?2, ?3)";
+            tree.run(sql, params![number(entry.id.0), root.0, GOOD])?;
+        }
+    }
+    sum(tree, entry.parent, root, digest(entry));
+    Ok(true)
+}
+
+/// A root's copy has other bytes than the file list says. Tells whether that is news.
+pub fn spoil(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<bool, StoreError> {
+    if held(tree, entry.id, root)? != Some(true) {
+        return Ok(false);
+    }
+    set_state(tree, entry.id, root, CORRUPT)?;
+    sum(tree, entry.parent, root, digest(entry).wrapping_neg());
+    Ok(true)
+}
+
+fn set_state(tree: &Tree<'_>, node: NodeId, root: RootKey, state: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE copy SET state = ?3 WHERE node = ?1 AND root = ?2";
+    tree.run(sql, params![number(node.0), root.0, state])?;
+    Ok(())
+}
+
+/// Nobody holds this generation of a file any more; answers who did.
+pub fn remove_all(tree: &Tree<'_>, entry: &Entry) -> Result<Vec<RootKey>, StoreError> {
+    let roots = roots_of(tree, entry.id)?;
+    for root in &roots {
+        if held(tree, entry.id, *root)? == Some(true) {
+            sum(tree, entry.parent, *root, digest(entry).wrapping_neg());
+        }
+    }
+    if !roots.is_empty() {
+        let sql = "DELETE FROM copy WHERE node = ?1";
+        tree.run(sql, [number(entry.id.0)])?;
+    }
+    Ok(roots)
+}
+
+/// A file's copies count for another directory or under another name; answers who holds it.
+pub fn moved(tree: &Tree<'_>, from: &Entry, to: &Entry) -> Result<Vec<RootKey>, StoreError> {
+    let roots = roots_of(tree, from.id)?;
+    for root in &roots {
+        let good = held(tree, from.id, *root)? == Some(true);
+        let (old, new) = match good {
+            true => (digest(from).wrapping_neg(), digest(to)),
+            false => (0, 0),
+        };
+        sum(tree, from.parent, *root, old);
+        sum(tree, to.parent, *root, new);
+    }
+    Ok(roots)
+}
+
+/// A root has something in a directory.
+pub fn mark(tree: &Tree<'_>, dir: DirId, root: RootKey) {
+    sum(tree, dir, root, 0);
+}
+
+fn sum(tree: &Tree<'_>, dir: DirId, root: RootKey, add: u128) {
+    let mut touched = tree.touched.borrow_mut();
+    let row = touched.entry((dir, root)).or_default();
+    row.sum = row.sum.wrapping_add(add);
+}
+
+/// Roots that have, or had, something at or below a directory.
+pub fn roots_below(sql: &Sql<'_>, dir: DirId) -> Result<Vec<RootKey>, StoreError> {
+    let query = "SELECT root FROM root_dir WHERE dir = ?1 ORDER BY root";
+    sql.all(query, [number(dir.0)], |row| row.get(0).map(RootKey))
+}
+
+/// A directory lies in another one: whoever has something of it has something of what is above.
+pub fn dir_moved(tree: &Tree<'_>, dir: DirId, to: DirId) -> Result<Vec<RootKey>, StoreError> {
+    let roots = roots_below(tree, dir)?;
+    roots.iter().for_each(|root| mark(tree, to, *root));
+    Ok(roots)
+}
+
+/// A directory is gone; answers who had something of it.
+pub fn dir_removed(tree: &Tree<'_>, dir: DirId) -> Result<Vec<RootKey>, StoreError> {
+    let roots = roots_below(tree, dir)?;
+    tree.run("DELETE FROM root_dir WHERE dir = ?1", [number(dir.0)])?;
+    Ok(roots)
+}
+
+/// Writes the rows that this command has changed, each with the position of the log now.
+pub(super) fn write_touched(tree: &Tree<'_>) -> Result<(), StoreError> {
+    let touched = tree.touched.borrow();
+    for ((dir, root), change) in touched.iter() {
+        let seq = log::newest(tree, *root)?;
+        if let Some(old) = stored(tree, *dir, *root)? {
+            let sql = "UPDATE root_dir SET digest = ?3, touched = ?4 WHERE dir = ?1 AND root = ?2";
+            let new = old.wrapping_add(change.sum).to_le_bytes();
+            tree.run(sql, params![number(dir.0), root.0, &new[..], number(seq.0)])?;
+        } else {
+            add_row(tree, *dir, *root, change.sum, seq)?;
+            add_rows_above(tree, *dir, *root, seq)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_rows_above(
+    tree: &Tree<'_>,
+    dir: DirId,
+    root: RootKey,
+    seq: OpSeq,
+) -> Result<(), StoreError> {
+    let steps = walk::steps(tree, dir).map_err(|why| match why {
+        VfsError::Store(why) => why,
+        other => StoreError::Damaged(other.to_string()),
+    })?;
+    let above = steps.iter().rev().skip(1).map(|step| step.id);
+    let above = above.chain((dir != NodeId::ROOT).then_some(NodeId::ROOT));
+    for dir in above {
+        if stored(tree, dir, root)?.is_some() {
+            break;
+        }
+        add_row(tree, dir, root, 0, seq)?;
+    }
+    Ok(())
+}
+
+fn add_row(
+    tree: &Tree<'_>,
+    dir: DirId,
+    root: RootKey,
+    sum: u128,
+    seq: OpSeq,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO root_dir (dir, root, digest, touched) VALUES (?1, ?2, ?3, ?4)";
+    let sum = sum.to_le_bytes();
+    tree.run(sql, params![number(dir.0), root.0, &sum[..], number(seq.0)])?;
+    Ok(())
+}
+
+fn stored(sql: &Sql<'_>, dir: DirId, root: RootKey) -> Result<Option<u128>, StoreError> {
+    let query = "SELECT digest FROM root_dir WHERE dir = ?1 AND root = ?2";
+    sql.get(query, params![number(dir.0), root.0], |row| {
+        row.get::<_, [u8; 16]>(0).map(u128::from_le_bytes)
+    })
+}

@@ -1,0 +1,149 @@
+//! Roots and their logs of operations.
+
+use drftpd_protocol::wire::RootOp;
+use drftpd_protocol::{OpSeq, RootId, SlaveId};
+
+use super::Tree;
+use crate::store::{Row, Sql, StoreError, id, number, params};
+
+/// A root as tables name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RootKey(pub i64);
+
+/// The newest position of a root's log while a command runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Head {
+    root: RootId,
+    newest: OpSeq,
+}
+
+/// One root's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootRow {
+    pub key: RootKey,
+    pub id: RootId,
+    /// The slave that last showed it.
+    pub slave: String,
+    /// Last position of its log.
+    pub newest: OpSeq,
+    /// What its disk has followed.
+    pub done: OpSeq,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT key, id, slave, newest, done FROM root ", $rest)
+    };
+}
+
+/// A root by its identity.
+pub fn root(sql: &Sql<'_>, root: RootId) -> Result<Option<RootRow>, StoreError> {
+    sql.get(select!("WHERE id = ?1"), [&root.0[..]], read)
+}
+
+/// All roots.
+pub fn roots(sql: &Sql<'_>) -> Result<Vec<RootRow>, StoreError> {
+    sql.all(select!("ORDER BY key"), [], read)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<RootRow> {
+    Ok(RootRow {
+        key: RootKey(row.get(0)?),
+        id: RootId(row.get(1)?),
+        slave: row.get(2)?,
+        newest: OpSeq(id(row, 3)?),
+        done: OpSeq(id(row, 4)?),
+    })
+}
+
+/// A root is shown by a slave: its row is made, or says so.
+pub fn show(tree: &Tree<'_>, root_: RootId, slave: &SlaveId) -> Result<RootRow, StoreError> {
+    tree.run(
+        "INSERT INTO root (id, slave, state, newest, done, shown) VALUES (?1, ?2, 0, 0, 0, ?3)
+         ON CONFLICT (id) DO UPDATE SET slave = excluded.slave, shown = excluded.shown",
+        params![&root_.0[..], slave.as_str(), tree.now],
+    )?;
+    let row = root(tree, root_)?;
+    row.ok_or_else(|| StoreError::Damaged("a root's row is not there".into()))
+}
+
+/// Appends an operation to a root's log, whether the root is present or not.
+pub fn append(tree: &Tree<'_>, root: RootKey, op: &RootOp) -> Result<OpSeq, StoreError> {
+    let seq = next(tree, root)?;
+    let bytes = rmp_serde::to_vec_named(op).map_err(|why| StoreError::Damaged(why.to_string()))?;
+    let sql = "INSERT INTO root_log (root, seq, op) VALUES (?1, ?2, ?3)";
+    tree.run(sql, params![root.0, number(seq.0), bytes])?;
+    Ok(seq)
+}
+
+fn next(tree: &Tree<'_>, root: RootKey) -> Result<OpSeq, StoreError> {
+    let mut heads = tree.heads.borrow_mut();
+    let mut head = match heads.get(&root) {
+        Some(head) => *head,
+        None => stored_head(tree, root)?,
+    };
+    head.newest = head.newest.next();
+    heads.insert(root, head);
+    Ok(head.newest)
+}
+
+fn stored_head(sql: &Sql<'_>, root: RootKey) -> Result<Head, StoreError> {
+    let head = sql.get(select!("WHERE key = ?1"), [root.0], |row| {
+        let row = read(row)?;
+        Ok(Head {
+            root: row.id,
+            newest: row.newest,
+        })
+    })?;
+    head.ok_or_else(|| StoreError::Damaged(format!("root {} is not there", root.0)))
+}
+
+/// The last position of a root's log, with what this command has appended.
+pub fn newest(tree: &Tree<'_>, root: RootKey) -> Result<OpSeq, StoreError> {
+    if let Some(head) = tree.heads.borrow().get(&root) {
+        return Ok(head.newest);
+    }
+    Ok(stored_head(tree, root)?.newest)
+}
+
+/// A root's log has no positions up to here: those that follow are greater.
+pub fn raise(tree: &Tree<'_>, root: &RootRow, least: OpSeq) {
+    let newest = root.newest.max(least);
+    let head = Head {
+        root: root.id,
+        newest,
+    };
+    tree.heads.borrow_mut().insert(root.key, head);
+}
+
+/// Writes the heads that this command has moved.
+pub(super) fn write_heads(tree: &Tree<'_>) -> Result<Vec<(RootId, OpSeq)>, StoreError> {
+    let heads = tree.heads.borrow();
+    let mut moved = Vec::with_capacity(heads.len());
+    for (key, head) in heads.iter() {
+        let sql = "UPDATE root SET newest = ?2 WHERE key = ?1";
+        tree.run(sql, params![key.0, number(head.newest.0)])?;
+        moved.push((head.root, head.newest));
+    }
+    Ok(moved)
+}
+
+/// Operations of a root's log behind a position.
+pub fn behind(
+    sql: &Sql<'_>,
+    root: RootKey,
+    after: OpSeq,
+    limit: usize,
+) -> Result<Vec<(OpSeq, RootOp)>, StoreError> {
+    let query = "SELECT seq, op FROM root_log WHERE root = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut ops = Vec::new();
+    sql.each(query, params![root.0, number(after.0), limit], |row| {
+        let (seq, bytes) = (OpSeq(id(row, 0)?), row.get::<_, Vec<u8>>(1)?);
+        let op = rmp_serde::from_slice(&bytes);
+        let op = op.map_err(|why| StoreError::Damaged(format!("operation {seq}: {why}")))?;
+        ops.push((seq, op));
+        Ok::<_, StoreError>(())
+    })?;
+    Ok(ops)
+}

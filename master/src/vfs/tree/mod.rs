@@ -1,0 +1,102 @@
+//! The tables of the tree: rows, ways through it, and what a command may do with them.
+//!
+//! Everything here is a plain function over a snapshot or the open batch, without actix.
+
+pub(super) mod copies;
+pub(super) mod log;
+pub(super) mod nodes;
+pub(super) mod totals;
+pub(super) mod walk;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use drftpd_protocol::{DirId, OpSeq, RootId};
+use tokio::sync::watch;
+
+use super::config::VfsConfig;
+use super::error::VfsError;
+use crate::store::{Batch, Command, StoreError};
+use copies::Touched;
+use log::{Head, RootKey};
+
+/// The newest position of every root's log, for whoever sends operations to slaves.
+pub(super) type Heads = watch::Sender<Arc<BTreeMap<RootId, OpSeq>>>;
+
+/// A change of the tree. Validates before its first write; see [`Command`].
+pub(super) trait TreeCommand: Send + 'static {
+    /// What is answered after the commit.
+    type Answer: Send + 'static;
+
+    /// Reads and writes in the open batch.
+    fn apply(self, tree: &Tree<'_>) -> Result<Self::Answer, VfsError>;
+}
+
+/// What every command is given.
+#[derive(Clone)]
+pub(super) struct Given {
+    /// Wall clock when it was asked for, Unix seconds.
+    pub now: i64,
+    pub heads: Arc<Heads>,
+    pub config: Arc<VfsConfig>,
+}
+
+/// A tree command on its way to the writer.
+pub(super) struct InTree<C> {
+    pub command: C,
+    pub given: Given,
+}
+
+impl<C: TreeCommand> Command for InTree<C> {
+    type Answer = C::Answer;
+    type Error = VfsError;
+
+    fn apply(self, batch: &Batch<'_>) -> Result<C::Answer, VfsError> {
+        let tree = Tree::new(batch, &self.given);
+        let answer = self.command.apply(&tree)?;
+        let moved = tree.finish()?;
+        if !moved.is_empty() {
+            let heads = self.given.heads;
+            batch.on_commit(move || heads.send_modify(|all| Arc::make_mut(all).extend(moved)));
+        }
+        Ok(answer)
+    }
+}
+
+/// The open batch as one command sees it. What concerns many rows of one page (digests of
+/// directories, heads of logs) is gathered here and written once at its end.
+pub(super) struct Tree<'b> {
+    batch: &'b Batch<'b>,
+    pub now: i64,
+    pub config: &'b VfsConfig,
+    heads: RefCell<BTreeMap<RootKey, Head>>,
+    touched: RefCell<BTreeMap<(DirId, RootKey), Touched>>,
+}
+
+impl<'b> Deref for Tree<'b> {
+    type Target = Batch<'b>;
+
+    fn deref(&self) -> &Batch<'b> {
+        self.batch
+    }
+}
+
+impl<'b> Tree<'b> {
+    fn new(batch: &'b Batch<'b>, given: &'b Given) -> Self {
+        Self {
+            batch,
+            now: given.now,
+            config: &given.config,
+            heads: RefCell::default(),
+            touched: RefCell::default(),
+        }
+    }
+
+    fn finish(self) -> Result<Vec<(RootId, OpSeq)>, StoreError> {
+        let moved = log::write_heads(&self)?;
+        copies::write_touched(&self)?;
+        Ok(moved)
+    }
+}
