@@ -19,7 +19,7 @@ use crate::accounts::messages::LogIn;
 use crate::accounts::{Account, AccountsClient, LoginError};
 use crate::slaves::SlavesClient;
 use crate::transfer::TransfersClient;
-use crate::vfs::VfsClient;
+use crate::vfs::testkit::TestVfs;
 
 /// Simulated time after which a reply that does not come fails the test.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -32,6 +32,7 @@ pub struct Site {
     pub clock: Clock,
     pub down: Probe<ChildDown>,
     pub accounts: Stub<LogIn>,
+    pub files: TestVfs,
 }
 
 /// Everybody's password.
@@ -66,8 +67,9 @@ impl Site {
         edit(&mut config);
         let (net, drain, clock) = (MemNet::new(), Drain::new(), Clock::manual(1_000));
         let (down, accounts) = (Probe::start(), Stub::start(log_in));
+        let files = TestVfs::start(&clock).await;
         let services = Services {
-            vfs: VfsClient {},
+            vfs: files.vfs.clone(),
             accounts: AccountsClient::new(accounts.recipient()),
             transfers: TransfersClient {},
             slaves: SlavesClient {},
@@ -90,6 +92,7 @@ impl Site {
             clock,
             down,
             accounts,
+            files,
         }
     }
 

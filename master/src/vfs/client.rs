@@ -91,6 +91,8 @@ pub struct Merged {
     pub compare: Vec<Compare>,
 }
 
+// What a point read finds is there at once; a store on other machines would be waited for.
+#[allow(clippy::unused_async)]
 impl VfsClient {
     pub(super) fn new(
         addr: Addr<VfsActor>,
@@ -317,7 +319,7 @@ impl VfsClient {
 
     /// A page of a walk: adopts what is new, confirms what is known, sets aside what is not, in
     /// one command.
-    #[allow(clippy::todo, clippy::unused_async)]
+    #[allow(clippy::todo)]
     pub async fn merge_page(
         &self,
         root: RootId,
@@ -329,7 +331,7 @@ impl VfsClient {
     }
 
     /// The answer to a [`Compare`]: equal files become another copy, others are kept beside.
-    #[allow(clippy::todo, clippy::unused_async)]
+    #[allow(clippy::todo)]
     pub async fn merge_compared(
         &self,
         root: RootId,
@@ -341,7 +343,7 @@ impl VfsClient {
 
     /// Staged files of a walk: committed ones are published, known intents become partial, the
     /// rest is discarded.
-    #[allow(clippy::todo, clippy::unused_async)]
+    #[allow(clippy::todo)]
     pub async fn merge_staged(
         &self,
         root: RootId,

@@ -13,6 +13,8 @@ pub mod types;
 mod uploads;
 
 #[cfg(test)]
+pub(crate) mod testkit;
+#[cfg(test)]
 mod tests;
 
 pub use actor::{Deps, start};
