@@ -1,0 +1,54 @@
+//! What the slave side asks of the file list, as a trait, so that it can be tried with a list that
+//! a test holds in its hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use drftpd_protocol::wire::{DirStep, RootOp, StagedEntry, WalkEntry};
+use drftpd_protocol::{FileId, OpSeq, RootId, SlaveId};
+use futures_util::future::LocalBoxFuture;
+use tokio::sync::watch;
+
+use crate::vfs::{Compare, Merged, VfsError};
+
+/// The newest position of every root's log.
+pub type Heads = Arc<BTreeMap<RootId, OpSeq>>;
+
+/// An answer of the file list.
+pub type Answer<'a, T> = LocalBoxFuture<'a, Result<T, VfsError>>;
+
+/// The part of the file list that slaves are kept in step with. See [`crate::vfs::VfsClient`].
+pub trait FileList: Send + Sync + 'static {
+    /// The newest position of every root's log, as it grows.
+    fn ops_heads(&self) -> watch::Receiver<Heads>;
+    /// A slave shows a root; answers how far the root's log is done.
+    fn root_shown<'a>(&'a self, root: RootId, slave: &'a SlaveId) -> Answer<'a, OpSeq>;
+    /// Operations of a root's log behind `after`.
+    fn ops_after(
+        &self,
+        root: RootId,
+        after: OpSeq,
+        most: usize,
+    ) -> Answer<'_, Vec<(OpSeq, RootOp)>>;
+    /// Operations up to here are done.
+    fn ops_done(&self, root: RootId, through: OpSeq) -> Answer<'_, ()>;
+    /// A page of a walk.
+    fn merge_page<'a>(
+        &'a self,
+        root: RootId,
+        slave: &'a SlaveId,
+        dir: Vec<DirStep>,
+        entries: Vec<WalkEntry>,
+    ) -> Answer<'a, Merged>;
+    /// Files that were compared, each with whether they are equal.
+    fn merge_compared<'a>(
+        &'a self,
+        root: RootId,
+        slave: &'a SlaveId,
+        compared: Vec<(Compare, bool)>,
+    ) -> Answer<'a, Merged>;
+    /// Staged files of a walk.
+    fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, ()>;
+    /// The end of a transfer that nobody waits for.
+    fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()>;
+}

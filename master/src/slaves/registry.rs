@@ -1,0 +1,473 @@
+//! `SlaveRegistry`: which slaves are online and what they show, who waits for which transfer, and
+//! which relayed connections are expected.
+//!
+//! Asked by the door (may this slave come in?), by sessions (a link for this transfer, a relay)
+//! and told by the managers of links, whose parent it is. Answers at once, from memory. A restart
+//! loses the links (slaves dial again) and who waits (sessions hear that their transfer is lost).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use actix::prelude::*;
+use drftpd_actors::{ChildDown, Clock, Dice, tell};
+use drftpd_protocol::wire::{
+    AbortTransfer, Alive, EndedSeen, Fault, FaultCode, Hello, Outcome, RelayToken, Revision,
+    TransferEnded, Welcome,
+};
+use drftpd_protocol::{Epoch, SlaveId, StoreId, TransferId};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{debug, error, info, warn};
+
+use super::awaited::{Awaited, End};
+use super::config::SlavesConfig;
+use super::error::SlaveError;
+use super::filelist::FileList;
+use super::link::{LinkHandle, Links};
+use super::messages::*;
+use super::relay::Relays;
+use super::roster::{LinkId, Roster};
+use super::view::SlaveViews;
+
+/// Views are published at most so often, changes of links at once.
+const VIEWS_GAP: Duration = Duration::from_millis(200);
+/// How often what is overdue is looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long an admitted slave may take until its link is up.
+const TO_COME_UP: Duration = Duration::from_secs(30);
+/// How long whoever took the end of a transfer may take to store what it means.
+const TO_STORE: Duration = Duration::from_secs(600);
+/// How long a slave may take to end a transfer that nobody waits for.
+const TO_ABORT: Duration = Duration::from_secs(60);
+
+/// Everything the registry was given.
+pub(super) struct Deps {
+    pub config: Arc<SlavesConfig>,
+    pub files: Arc<dyn FileList>,
+    pub clock: Clock,
+    pub dice: Dice,
+    pub epoch: Epoch,
+    pub store: StoreId,
+    /// Numbers of links go on after a restart.
+    pub last_link: Arc<AtomicU64>,
+    pub views: watch::Sender<SlaveViews>,
+    pub links: watch::Sender<Links>,
+    /// Closed for a link's manager when the registry that knew it began anew.
+    pub lives: watch::Sender<watch::Receiver<()>>,
+}
+
+/// What a restart loses.
+struct State {
+    roster: Roster<LinkHandle>,
+    granted: BTreeMap<SlaveId, BTreeSet<drftpd_protocol::RootId>>,
+    admitted: BTreeMap<SlaveId, (LinkId, Instant)>,
+    awaited: Awaited,
+    relays: Relays,
+    published: Option<Instant>,
+    scheduled: bool,
+    /// Managers live as long as this.
+    lives: watch::Sender<()>,
+}
+
+impl State {
+    fn new(config: &SlavesConfig) -> Self {
+        Self {
+            roster: Roster::default(),
+            granted: BTreeMap::new(),
+            admitted: BTreeMap::new(),
+            awaited: Awaited::default(),
+            relays: Relays::with_limit(config.max_relays),
+            published: None,
+            scheduled: false,
+            lives: watch::Sender::new(()),
+        }
+    }
+}
+
+/// Knows every link.
+pub(super) struct SlaveRegistry {
+    deps: Deps,
+    state: State,
+}
+
+impl SlaveRegistry {
+    pub fn new(deps: Deps) -> Self {
+        let state = State::new(&deps.config);
+        Self { deps, state }
+    }
+}
+
+impl Actor for SlaveRegistry {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.deps.lives.send_replace(self.state.lives.subscribe());
+        self.publish_links();
+        ctx.run_interval(LOOK_EVERY, |act, ctx| act.look(ctx));
+    }
+}
+
+impl Supervised for SlaveRegistry {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.state = State::new(&self.deps.config);
+    }
+}
+
+impl Handler<AreYouUp> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, _: AreYouUp, _: &mut Self::Context) {}
+}
+
+impl Handler<Admit> for SlaveRegistry {
+    type Result = Result<Admitted, NotAdmitted>;
+
+    fn handle(&mut self, msg: Admit, _: &mut Self::Context) -> Self::Result {
+        let revision = self.fits(&msg.hello)?;
+        let slave = msg.hello.name;
+        if let Some((link, handle)) = self.state.roster.link(&slave) {
+            return Err(NotAdmitted::Taken(link, handle.clone()));
+        }
+        if self.state.admitted.contains_key(&slave) {
+            let why = "a slave of that name is coming in just now".to_owned();
+            return Err(NotAdmitted::Refused(why, true));
+        }
+        let link = LinkId(self.deps.last_link.fetch_add(1, Ordering::Relaxed) + 1);
+        let until = Instant::now() + TO_COME_UP;
+        self.state.admitted.insert(slave, (link, until));
+        let welcome = self.welcome(revision);
+        Ok(Admitted { link, welcome })
+    }
+}
+
+impl Handler<AdmissionFailed> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: AdmissionFailed, _: &mut Self::Context) {
+        self.take_admitted(&msg.slave, msg.link);
+    }
+}
+
+impl Handler<LinkUp> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: LinkUp, ctx: &mut Self::Context) {
+        let slave = msg.hello.name.clone();
+        if !self.take_admitted(&slave, msg.link) {
+            let why = "it took too long to come in";
+            return tell(&msg.handle.manager, Cut { why });
+        }
+        info!(%slave, link = msg.link.0, address = %msg.address, build = msg.hello.build,
+            roots = msg.hello.roots.len(), transfers = msg.hello.transfers.len(), "a slave is online");
+        let (roster, since) = (&mut self.state.roster, self.deps.clock.unix());
+        roster.link_up(
+            msg.link,
+            msg.handle.clone(),
+            msg.address,
+            slave.clone(),
+            since,
+        );
+        self.state.granted.remove(&slave);
+        self.publish_links();
+        for transfer in self.state.awaited.link_back(&slave, &msg.hello.transfers) {
+            self.abort(&msg.handle, transfer, ctx);
+        }
+        let transfers = u32::try_from(msg.hello.transfers.len()).unwrap_or(u32::MAX);
+        let alive = Alive {
+            roots: msg.hello.roots,
+            transfers,
+            receiving: 0,
+            sending: 0,
+        };
+        self.told(&slave, msg.link, alive);
+        self.publish_views();
+    }
+}
+
+impl Handler<LinkDead> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: LinkDead, _: &mut Self::Context) {
+        self.link_down(msg.link);
+    }
+}
+
+impl Handler<ChildDown> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: ChildDown, _: &mut Self::Context) {
+        self.link_down(LinkId(msg.id));
+    }
+}
+
+impl Handler<SlaveTold> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: SlaveTold, ctx: &mut Self::Context) {
+        self.told(&msg.slave, msg.link, msg.alive);
+        self.publish_soon(ctx);
+    }
+}
+
+impl Handler<Remerging> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: Remerging, ctx: &mut Self::Context) {
+        let roster = &mut self.state.roster;
+        roster.remerging(&msg.slave, msg.link, msg.root, msg.runs);
+        self.publish_soon(ctx);
+    }
+}
+
+impl Handler<TransfersMoved> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: TransfersMoved, _: &mut Self::Context) {
+        for (transfer, bytes) in msg.moved {
+            self.state.awaited.moved(&msg.slave, transfer, bytes);
+        }
+    }
+}
+
+impl Handler<TransferOver> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: TransferOver, ctx: &mut Self::Context) {
+        let orphan_at = Instant::now() + TO_STORE;
+        match self.state.awaited.ended(&msg.slave, msg.ended, orphan_at) {
+            End::Known => {}
+            End::Orphan(ended) => self.settle(msg.slave, ended, ctx),
+        }
+    }
+}
+
+impl Handler<ExpectEnd> for SlaveRegistry {
+    type Result = MessageResult<ExpectEnd>;
+
+    fn handle(&mut self, msg: ExpectEnd, _: &mut Self::Context) -> Self::Result {
+        let Some((_, handle)) = self.state.roster.link(&msg.slave) else {
+            return MessageResult(Err(SlaveError::Offline(msg.slave)));
+        };
+        let handle = handle.clone();
+        let awaiting = self.state.awaited.expect(msg.slave, msg.transfer);
+        MessageResult(Ok((handle, awaiting)))
+    }
+}
+
+impl Handler<ForgetEnd> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: ForgetEnd, ctx: &mut Self::Context) {
+        self.state.awaited.forget(msg.transfer);
+        if let Some((_, handle)) = self.state.roster.link(&msg.slave) {
+            let handle = handle.clone();
+            self.abort(&handle, msg.transfer, ctx);
+        }
+    }
+}
+
+impl Handler<EndStored> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: EndStored, _: &mut Self::Context) {
+        self.state.awaited.seen(msg.transfer);
+        self.tell_seen(&msg.slave, msg.transfer);
+    }
+}
+
+impl Handler<ExpectRelay> for SlaveRegistry {
+    type Result = MessageResult<ExpectRelay>;
+
+    fn handle(&mut self, msg: ExpectRelay, _: &mut Self::Context) -> Self::Result {
+        let Some(from) = self.state.roster.address(&msg.slave) else {
+            return MessageResult(Err(SlaveError::Offline(msg.slave)));
+        };
+        let token = RelayToken(self.deps.dice.token());
+        let expected = self.state.relays.expect(token, from, Instant::now());
+        let expected = expected.map(|connection| (token, connection));
+        MessageResult(expected.ok_or_else(|| {
+            Fault::new(FaultCode::BUSY, "too many relayed connections are expected").into()
+        }))
+    }
+}
+
+impl Handler<RelayArrived> for SlaveRegistry {
+    type Result = MessageResult<RelayArrived>;
+
+    fn handle(&mut self, msg: RelayArrived, _: &mut Self::Context) -> Self::Result {
+        let relays = &mut self.state.relays;
+        MessageResult(relays.arrived(msg.token, msg.from, Instant::now()))
+    }
+}
+
+impl Handler<CutSlave> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: CutSlave, _: &mut Self::Context) {
+        if let Some((_, handle)) = self.state.roster.link(&msg.slave) {
+            tell(&handle.manager, Cut { why: msg.why });
+        }
+    }
+}
+
+#[cfg(test)]
+impl Handler<PanicOnPurpose> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, _: PanicOnPurpose, _: &mut Self::Context) {
+        panic!("on purpose");
+    }
+}
+
+impl SlaveRegistry {
+    /// Whether a slave and this master fit each other.
+    fn fits(&self, hello: &Hello) -> Result<Revision, NotAdmitted> {
+        let refused = |why: String| NotAdmitted::Refused(why, false);
+        let revision = Revision::common(hello.oldest, hello.newest).ok_or_else(|| {
+            let (oldest, newest) = (u16::from(Revision::OLDEST), u16::from(Revision::NEWEST));
+            refused(format!(
+                "no common revision: the master speaks {oldest} to {newest}, the slave {} to {}",
+                hello.oldest, hello.newest
+            ))
+        })?;
+        let (epoch, store) = (self.deps.epoch, self.deps.store);
+        match hello.seen {
+            Some((seen, _)) if seen > epoch => Err(refused(format!(
+                "this master was replaced: the slave saw epoch {seen}, this is {epoch}"
+            ))),
+            Some((seen, other)) if seen == epoch && other != store => Err(refused(format!(
+                "the slave belongs to store {other} of the same epoch, this is {store}"
+            ))),
+            _ => Ok(revision),
+        }
+    }
+
+    fn welcome(&self, revision: Revision) -> Welcome {
+        let heartbeat = self.deps.config.heartbeat.as_millis();
+        Welcome {
+            revision: revision.into(),
+            epoch: self.deps.epoch,
+            store: self.deps.store,
+            heartbeat_ms: u64::try_from(heartbeat).unwrap_or(u64::MAX),
+            build: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+
+    /// Takes an admission back; false when it is not the one that holds.
+    fn take_admitted(&mut self, slave: &SlaveId, link: LinkId) -> bool {
+        let holds = self.state.admitted.get(slave);
+        let holds = holds.is_some_and(|(held, _)| *held == link);
+        if holds {
+            self.state.admitted.remove(slave);
+        }
+        holds
+    }
+
+    fn told(&mut self, slave: &SlaveId, link: LinkId, alive: Alive) {
+        let Some(granted) = self.state.roster.told(slave, link, alive) else {
+            return;
+        };
+        for (root, holder) in granted.newly_refused {
+            error!(%slave, %root, %holder, "a root is shown by two slaves: the second is refused for it");
+        }
+        let before = self.state.granted.get(slave);
+        if before == Some(&granted.roots) {
+            return;
+        }
+        if let Some((_, handle)) = self.state.roster.link(slave) {
+            let roots = granted.roots.clone();
+            tell(&handle.manager, RootsGranted { roots });
+        }
+        self.state.granted.insert(slave.clone(), granted.roots);
+    }
+
+    fn link_down(&mut self, link: LinkId) {
+        let Some(slave) = self.state.roster.link_down(link) else {
+            return; // another took its place
+        };
+        self.state.granted.remove(&slave);
+        let lost_at = Instant::now() + self.deps.config.lost_transfer_after;
+        self.state.awaited.link_lost(&slave, lost_at);
+        self.publish_links();
+        self.publish_views();
+    }
+
+    fn abort(&self, handle: &LinkHandle, transfer: TransferId, ctx: &mut Context<Self>) {
+        let handle = handle.clone();
+        let abort = async move {
+            debug!(slave = %handle.slave, %transfer, "ending a transfer that nobody waits for");
+            if let Err(why) = handle.call(&AbortTransfer { transfer }, TO_ABORT).await {
+                debug!(slave = %handle.slave, %transfer, %why, "it was not ended");
+            }
+        };
+        ctx.spawn(abort.into_actor(self));
+    }
+
+    /// The end of a transfer that nobody waits for: the file list settles it, then the slave may
+    /// forget it. When that fails the slave tells it again on its next link.
+    fn settle(&mut self, slave: SlaveId, ended: TransferEnded, ctx: &mut Context<Self>) {
+        let transfer = ended.transfer;
+        let Some((root, file)) = ended.upload else {
+            return self.tell_seen(&slave, transfer);
+        };
+        if !self.state.roster.shows(&slave, root) {
+            return debug!(%slave, %transfer, %root, "the end of an upload to a root that is not there");
+        }
+        let kept = match ended.outcome {
+            Outcome::Prepared { size, .. } => Some(size),
+            Outcome::Broken { kept, .. } => kept,
+            Outcome::Sent { .. } => None,
+        };
+        let files = Arc::clone(&self.deps.files);
+        let settled = async move { files.settle_orphan(file, root, kept).await };
+        ctx.spawn(settled.into_actor(self).map(move |settled, act, _| {
+            match settled {
+                Ok(()) => act.tell_seen(&slave, transfer),
+                Err(why) => warn!(%slave, %transfer, %file, %why, "an upload that nobody waits for was not settled"),
+            }
+        }));
+    }
+
+    fn tell_seen(&self, slave: &SlaveId, transfer: TransferId) {
+        if let Some((_, handle)) = self.state.roster.link(slave) {
+            handle.notice(&EndedSeen { transfer });
+        }
+    }
+
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        self.state.relays.expire(now);
+        self.state.admitted.retain(|_, (_, until)| *until > now);
+        for (slave, ended) in self.state.awaited.expire(now) {
+            warn!(%slave, transfer = %ended.transfer, "nobody stored the end of a transfer, settling it");
+            self.settle(slave, ended, ctx);
+        }
+    }
+
+    fn publish_links(&self) {
+        let links = self.state.roster.managers();
+        self.deps.links.send_replace(Arc::new(links));
+    }
+
+    fn publish_views(&mut self) {
+        self.state.published = Some(Instant::now());
+        self.deps.views.send_replace(self.state.roster.views());
+    }
+
+    fn publish_soon(&mut self, ctx: &mut Context<Self>) {
+        let since = self.state.published.map(|at| at.elapsed());
+        match since {
+            Some(since) if since < VIEWS_GAP => {
+                if !std::mem::replace(&mut self.state.scheduled, true) {
+                    ctx.run_later(VIEWS_GAP - since, |act, _| {
+                        act.state.scheduled = false;
+                        act.publish_views();
+                    });
+                }
+            }
+            _ => self.publish_views(),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The work that goes on for one root while its slave is online: first its log of operations,
+//! before anything else, then a walk; operations that come later are sent as they come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use drftpd_actors::{Backoff, Dice};
+use drftpd_protocol::{OpSeq, RootId, SlaveId};
+use tokio::sync::{Notify, watch};
+use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{debug, error};
+
+use super::config::SlavesConfig;
+use super::filelist::FileList;
+use super::link::{LinkHandle, Links};
+use super::ops::OpsDriver;
+use super::registry::SlaveRegistry;
+use super::remerge;
+use super::roster::LinkId;
+use super::view::SlaveViews;
+
+/// First pause after something failed.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What all roots of all slaves are worked on with.
+pub(super) struct RootDeps {
+    /// `[slaves]`.
+    pub config: Arc<SlavesConfig>,
+    /// The file list.
+    pub files: Arc<dyn FileList>,
+    /// Links that are up, to reach other holders of a file.
+    pub links: watch::Receiver<Links>,
+    /// Which slave shows which root.
+    pub views: watch::Receiver<SlaveViews>,
+    /// For numbers of walks and for jitter.
+    pub dice: Dice,
+}
+
+/// One root of one link.
+pub(super) struct RootCx {
+    /// The root.
+    pub root: RootId,
+    /// The link's number.
+    pub link: LinkId,
+    /// The slave that shows it.
+    pub handle: LinkHandle,
+    /// Hears when a walk begins and ends.
+    pub registry: Addr<SlaveRegistry>,
+    /// What all have.
+    pub deps: Arc<RootDeps>,
+}
+
+impl RootCx {
+    /// The slave that shows the root.
+    pub fn slave(&self) -> &SlaveId {
+        &self.handle.slave
+    }
+
+    /// Pauses after failures: longer each time, never all at once.
+    pub fn backoff(&self) -> Backoff {
+        Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, self.deps.dice.clone())
+    }
+}
+
+/// The work on one root. Ends when dropped.
+pub(super) struct RootWork {
+    again: Arc<Notify>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl RootWork {
+    /// Begins it, on this arbiter.
+    pub fn begin(cx: RootCx) -> Self {
+        let again = Arc::new(Notify::new());
+        let task = tokio::task::spawn_local(work(cx, Arc::clone(&again)));
+        Self {
+            again,
+            _task: AbortOnDropHandle::new(task),
+        }
+    }
+
+    /// Walks the root again, after a walk that may run now.
+    pub fn walk_again(&self) {
+        self.again.notify_one();
+    }
+}
+
+async fn work(cx: RootCx, again: Arc<Notify>) {
+    let done = shown(&cx).await;
+    debug!(slave = %cx.slave(), root = %cx.root, done = done.0, "a root is shown");
+    let mut ops = OpsDriver::new(&cx, done);
+    ops.catch_up().await;
+    tokio::join!(ops.follow(), remerge::walks(&cx, &again));
+}
+
+/// Tells the file list that the root is there; without that nothing else makes sense.
+async fn shown(cx: &RootCx) -> OpSeq {
+    let mut backoff = cx.backoff();
+    loop {
+        match cx.deps.files.root_shown(cx.root, cx.slave()).await {
+            Ok(done) => return done,
+            Err(why) => {
+                error!(slave = %cx.slave(), root = %cx.root, %why, "a root was not taken by the file list, trying again");
+                sleep(backoff.next_wait()).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Which slaves are online, and who shows which root: pure book-keeping of the registry.
+//!
+//! A root belongs to the first slave that shows it, as long as that one is online and has it.
+//! Another slave that shows a root with the same identity (a copied disk) is refused for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use drftpd_protocol::wire::{Alive, RootState, RootStatus};
+use drftpd_protocol::{RootId, SlaveId};
+
+use super::view::{SlaveView, SlaveViews};
+
+/// Number of a link, unique in this run of the master.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// A link that is up, with whatever handle its manager is reached by.
+struct Link<M> {
+    id: LinkId,
+    manager: M,
+    view: SlaveView,
+    remerging: BTreeSet<RootId>,
+    refused: BTreeSet<RootId>,
+}
+
+/// What a link may do after its slave told about its roots.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// Roots that it may show.
+    pub roots: BTreeSet<RootId>,
+    /// Roots that are refused from now on, each with the slave that shows it.
+    pub newly_refused: Vec<(RootId, SlaveId)>,
+}
+
+/// All links that are up.
+pub struct Roster<M> {
+    links: BTreeMap<SlaveId, Link<M>>,
+    claims: BTreeMap<RootId, SlaveId>,
+}
+
+impl<M> Default for Roster<M> {
+    fn default() -> Self {
+        Self {
+            links: BTreeMap::new(),
+            claims: BTreeMap::new(),
+        }
+    }
+}
+
+impl<M: Clone> Roster<M> {
+    /// The link of a slave.
+    pub fn link(&self, slave: &SlaveId) -> Option<(LinkId, &M)> {
+        let link = self.links.get(slave)?;
+        Some((link.id, &link.manager))
+    }
+
+    /// Where a slave's link comes from.
+    pub fn address(&self, slave: &SlaveId) -> Option<IpAddr> {
+        self.links.get(slave).map(|link| link.view.address)
+    }
+
+    /// Whether this is the slave's link now (and not one that was replaced).
+    pub fn is_current(&self, slave: &SlaveId, id: LinkId) -> bool {
+        self.links.get(slave).is_some_and(|link| link.id == id)
+    }
+
+    /// Every manager with its slave.
+    pub fn managers(&self) -> BTreeMap<SlaveId, M> {
+        let pair = |(slave, link): (&SlaveId, &Link<M>)| (slave.clone(), link.manager.clone());
+        self.links.iter().map(pair).collect()
+    }
+
+    /// A link is up. One that was there under the same name is forgotten.
+    pub fn link_up(&mut self, id: LinkId, manager: M, address: IpAddr, slave: SlaveId, since: i64) {
+        self.release(&slave);
+        let view = SlaveView {
+            slave: slave.clone(),
+            address: address.to_canonical(),
+            roots: Vec::new(),
+            transfers: 0,
+            receiving: 0,
+            sending: 0,
+            remerging: false,
+            since,
+        };
+        let link = Link {
+            id,
+            manager,
+            view,
+            remerging: BTreeSet::new(),
+            refused: BTreeSet::new(),
+        };
+        self.links.insert(slave, link);
+    }
+
+    /// A slave told what it has; `None` from a link that is not current.
+    pub fn told(&mut self, slave: &SlaveId, id: LinkId, alive: Alive) -> Option<Granted> {
+        if !self.is_current(slave, id) {
+            return None;
+        }
+        let shown: BTreeSet<RootId> = alive
+            .roots
+            .iter()
+            .filter(|root| root.state != RootState::Absent)
+            .map(|root| root.root)
+            .collect();
+        self.claims
+            .retain(|root, holder| holder != slave || shown.contains(root));
+        for root in &shown {
+            self.claims.entry(*root).or_insert_with(|| slave.clone());
+        }
+        let claims = &self.claims;
+        let foreign = |root: &RootId| claims.get(root).filter(|holder| *holder != slave);
+        let link = self.links.get_mut(slave)?;
+        let refused: Vec<_> = shown
+            .iter()
+            .filter_map(|root| Some((*root, foreign(root)?.clone())))
+            .collect();
+        let newly_refused = refused
+            .iter()
+            .filter(|(root, _)| !link.refused.contains(root))
+            .cloned()
+            .collect();
+        link.refused = refused.into_iter().map(|(root, _)| root).collect();
+        let roots = shown.difference(&link.refused).copied().collect();
+        link.view.roots = once_each(alive.roots, &link.refused);
+        link.view.transfers = alive.transfers;
+        link.view.receiving = alive.receiving;
+        link.view.sending = alive.sending;
+        Some(Granted {
+            roots,
+            newly_refused,
+        })
+    }
+
+    /// A remerge of a root began or ended.
+    pub fn remerging(&mut self, slave: &SlaveId, id: LinkId, root: RootId, runs: bool) {
+        let Some(link) = self.links.get_mut(slave).filter(|link| link.id == id) else {
+            return;
+        };
+        if runs {
+            link.remerging.insert(root);
+        } else {
+            link.remerging.remove(&root);
+        }
+        link.view.remerging = !link.remerging.is_empty();
+    }
+
+    /// Whether a slave shows a root now, as far as it may.
+    pub fn shows(&self, slave: &SlaveId, root: RootId) -> bool {
+        self.claims.get(&root) == Some(slave)
+    }
+
+    /// A link is down; tells whose it was, if it was current.
+    pub fn link_down(&mut self, id: LinkId) -> Option<SlaveId> {
+        let (slave, _) = self.links.iter().find(|(_, link)| link.id == id)?;
+        let slave = slave.clone();
+        self.links.remove(&slave);
+        self.release(&slave);
+        Some(slave)
+    }
+
+    fn release(&mut self, slave: &SlaveId) {
+        self.claims.retain(|_, holder| holder != slave);
+    }
+
+    /// What others may know.
+    pub fn views(&self) -> SlaveViews {
+        let pair = |(slave, link): (&SlaveId, &Link<M>)| (slave.clone(), link.view.clone());
+        Arc::new(self.links.iter().map(pair).collect())
+    }
+}
+
+/// The roots that may be shown, each identity once.
+fn once_each(roots: Vec<RootStatus>, refused: &BTreeSet<RootId>) -> Vec<RootStatus> {
+    let mut seen = refused.clone();
+    roots
+        .into_iter()
+        .filter(|root| seen.insert(root.root))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slave(name: &str) -> SlaveId {
+        SlaveId::new(name).unwrap()
+    }
+
+    fn root(byte: u8, state: RootState) -> RootStatus {
+        RootStatus {
+            root: RootId([byte; 16]),
+            path: format!("/disk{byte}"),
+            state,
+            total: 100,
+            free: 50,
+            filesystem: 1,
+        }
+    }
+
+    fn alive(roots: Vec<RootStatus>) -> Alive {
+        Alive {
+            roots,
+            transfers: 3,
+            receiving: 4,
+            sending: 5,
+        }
+    }
+
+    fn roster(names: &[&str]) -> Roster<()> {
+        let mut roster = Roster::default();
+        for (at, name) in names.iter().enumerate() {
+            let address = [127, 0, 0, 1].into();
+            roster.link_up(LinkId(at as u64 + 1), (), address, slave(name), 9);
+        }
+        roster
+    }
+
+    const PRESENT: RootState = RootState::Present;
+
+    #[test]
+    fn what_a_slave_tells_is_what_others_see() {
+        let mut roster = roster(&["a"]);
+        let told = alive(vec![root(1, PRESENT), root(2, RootState::Absent)]);
+        let granted = roster.told(&slave("a"), LinkId(1), told).unwrap();
+        assert_eq!(granted.roots, BTreeSet::from([RootId([1; 16])]));
+        let views = roster.views();
+        let view = &views[&slave("a")];
+        assert!(view.shows(RootId([1; 16])) && !view.shows(RootId([2; 16])));
+        assert_eq!((view.transfers, view.roots.len(), view.since), (3, 2, 9));
+    }
+
+    #[test]
+    fn the_second_slave_that_shows_a_root_is_refused_for_it_until_the_first_is_gone() {
+        let mut roster = roster(&["a", "b"]);
+        let both = || alive(vec![root(1, PRESENT)]);
+        roster.told(&slave("a"), LinkId(1), both()).unwrap();
+        let more = || alive(vec![root(1, PRESENT), root(2, PRESENT)]);
+        let granted = roster.told(&slave("b"), LinkId(2), more()).unwrap();
+        assert_eq!(granted.roots, BTreeSet::from([RootId([2; 16])]));
+        assert_eq!(granted.newly_refused, [(RootId([1; 16]), slave("a"))]);
+        assert!(!roster.views()[&slave("b")].shows(RootId([1; 16])));
+        let again = roster.told(&slave("b"), LinkId(2), more()).unwrap();
+        assert_eq!(again.newly_refused, [], "said once");
+
+        assert_eq!(roster.link_down(LinkId(1)), Some(slave("a")));
+        let granted = roster.told(&slave("b"), LinkId(2), more()).unwrap();
+        assert_eq!(granted.roots.len(), 2);
+        assert!(roster.shows(&slave("b"), RootId([1; 16])));
+    }
+
+    #[test]
+    fn a_root_that_is_unmounted_may_be_shown_by_another_slave() {
+        let mut roster = roster(&["a", "b"]);
+        let here = || alive(vec![root(1, PRESENT)]);
+        roster.told(&slave("a"), LinkId(1), here()).unwrap();
+        let gone = alive(vec![root(1, RootState::Absent)]);
+        roster.told(&slave("a"), LinkId(1), gone).unwrap();
+        let granted = roster.told(&slave("b"), LinkId(2), here()).unwrap();
+        assert_eq!((granted.roots.len(), granted.newly_refused.len()), (1, 0));
+    }
+
+    #[test]
+    fn one_identity_on_two_folders_of_a_slave_is_one_root() {
+        let mut roster = roster(&["a"]);
+        let twice = alive(vec![root(1, PRESENT), root(1, PRESENT)]);
+        roster.told(&slave("a"), LinkId(1), twice).unwrap();
+        assert_eq!(roster.views()[&slave("a")].roots.len(), 1);
+    }
+
+    #[test]
+    fn a_link_that_was_replaced_is_not_heard() {
+        let mut roster = roster(&["a"]);
+        roster.link_up(LinkId(9), (), [127, 0, 0, 1].into(), slave("a"), 9);
+        assert_eq!(roster.told(&slave("a"), LinkId(1), alive(Vec::new())), None);
+        assert_eq!(roster.link_down(LinkId(1)), None);
+        assert!(roster.is_current(&slave("a"), LinkId(9)));
+    }
+
+    #[test]
+    fn a_slave_remerges_while_one_of_its_roots_does() {
+        let mut roster = roster(&["a"]);
+        let (one, two) = (RootId([1; 16]), RootId([2; 16]));
+        roster.remerging(&slave("a"), LinkId(1), one, true);
+        roster.remerging(&slave("a"), LinkId(1), two, true);
+        roster.remerging(&slave("a"), LinkId(1), one, false);
+        assert!(roster.views()[&slave("a")].remerging);
+        roster.remerging(&slave("a"), LinkId(1), two, false);
+        assert!(!roster.views()[&slave("a")].remerging);
+    }
+}

@@ -1,0 +1,169 @@
+//! A file list that notes what it is told, and has the logs that the test puts in.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use drftpd_protocol::wire::{DirStep, RootOp, StagedEntry, WalkEntry};
+use drftpd_protocol::{FileId, OpSeq, RootId, SlaveId};
+use futures_util::FutureExt;
+use tokio::sync::{Semaphore, watch};
+
+use crate::slaves::filelist::{Answer, FileList, Heads};
+use crate::vfs::{Compare, Merged, VfsError};
+
+/// What the list was told, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Told {
+    Shown(RootId),
+    Done(RootId, OpSeq),
+    Page(RootId, usize),
+    Staged(RootId, usize),
+    Compared(RootId, Vec<(FileId, bool)>),
+    Orphan(FileId, RootId, Option<u64>),
+}
+
+/// The list.
+pub(crate) struct FakeFiles {
+    state: Mutex<State>,
+    heads: watch::Sender<Heads>,
+    /// Pages are committed only as fast as the test lets them.
+    pub commits: Semaphore,
+}
+
+#[derive(Default)]
+struct State {
+    told: Vec<Told>,
+    logs: BTreeMap<RootId, Vec<(OpSeq, RootOp)>>,
+    done: BTreeMap<RootId, OpSeq>,
+    merged: VecDeque<Merged>,
+    failing: u32,
+}
+
+impl Default for FakeFiles {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            heads: watch::Sender::new(Arc::default()),
+            commits: Semaphore::new(100_000),
+        }
+    }
+}
+
+impl FakeFiles {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Everything it was told so far.
+    pub fn told(&self) -> Vec<Told> {
+        self.state().told.clone()
+    }
+
+    /// Puts an operation into a root's log.
+    pub fn push(&self, root: RootId, op: RootOp) -> OpSeq {
+        let mut state = self.state();
+        let log = state.logs.entry(root).or_default();
+        let seq = OpSeq(log.len() as u64 + 1);
+        log.push((seq, op));
+        drop(state);
+        self.heads.send_modify(|heads| {
+            Arc::make_mut(heads).insert(root, seq);
+        });
+        seq
+    }
+
+    /// What the next page will find.
+    pub fn will_find(&self, merged: Merged) {
+        self.state().merged.push_back(merged);
+    }
+
+    /// The next questions fail.
+    pub fn fail(&self, times: u32) {
+        self.state().failing = times;
+    }
+
+    fn note(&self, told: Told) -> Result<(), VfsError> {
+        let mut state = self.state();
+        if state.failing > 0 {
+            state.failing -= 1;
+            return Err(VfsError::NoUpload);
+        }
+        state.told.push(told);
+        Ok(())
+    }
+}
+
+impl FileList for FakeFiles {
+    fn ops_heads(&self) -> watch::Receiver<Heads> {
+        self.heads.subscribe()
+    }
+
+    fn root_shown<'a>(&'a self, root: RootId, _: &'a SlaveId) -> Answer<'a, OpSeq> {
+        async move {
+            self.note(Told::Shown(root))?;
+            Ok(self.state().done.get(&root).copied().unwrap_or(OpSeq::NONE))
+        }
+        .boxed_local()
+    }
+
+    fn ops_after(
+        &self,
+        root: RootId,
+        after: OpSeq,
+        most: usize,
+    ) -> Answer<'_, Vec<(OpSeq, RootOp)>> {
+        async move {
+            let state = self.state();
+            let log = state.logs.get(&root).into_iter().flatten();
+            Ok(log
+                .filter(|(seq, _)| *seq > after)
+                .take(most)
+                .cloned()
+                .collect())
+        }
+        .boxed_local()
+    }
+
+    fn ops_done(&self, root: RootId, through: OpSeq) -> Answer<'_, ()> {
+        async move {
+            self.note(Told::Done(root, through))?;
+            self.state().done.insert(root, through);
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn merge_page<'a>(
+        &'a self,
+        root: RootId,
+        _: &'a SlaveId,
+        _: Vec<DirStep>,
+        entries: Vec<WalkEntry>,
+    ) -> Answer<'a, Merged> {
+        async move {
+            self.commits.acquire().await.unwrap().forget();
+            self.note(Told::Page(root, entries.len()))?;
+            Ok(self.state().merged.pop_front().unwrap_or_default())
+        }
+        .boxed_local()
+    }
+
+    fn merge_compared<'a>(
+        &'a self,
+        root: RootId,
+        _: &'a SlaveId,
+        compared: Vec<(Compare, bool)>,
+    ) -> Answer<'a, Merged> {
+        let results = compared.into_iter().map(|(of, equal)| (of.live, equal));
+        let told = Told::Compared(root, results.collect());
+        async move { self.note(told).map(|()| Merged::default()) }.boxed_local()
+    }
+
+    fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, ()> {
+        async move { self.note(Told::Staged(root, files.len())) }.boxed_local()
+    }
+
+    fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()> {
+        async move { self.note(Told::Orphan(file, root, kept)) }.boxed_local()
+    }
+}

@@ -1,0 +1,9 @@
+//! The slave side as a whole: one thread, a clock that jumps, slaves held in the hand.
+
+mod admission;
+mod links;
+mod log;
+mod relayed;
+mod secure;
+mod transfers;
+mod walks;

@@ -1,0 +1,298 @@
+//! Walks: on credit, in order, and with a look into files that stand in each other's place.
+
+use std::time::Duration;
+
+use drftpd_actors::testkit::{settle, sim};
+use drftpd_protocol::wire::{
+    Checksum, ChecksumDone, DirStep, FaultCode, Place, StagedEntry, WalkCredit, WalkDone,
+    WalkEntry, WalkNode, WalkPage, WalkRoot, WalkStaged, WalkStarted,
+};
+use drftpd_protocol::{FileId, Generation, Name, NodeId, OpSeq};
+use tokio::time::{Instant, sleep};
+
+use crate::slaves::SlavesConfig;
+use crate::slaves::testkit::{Rig, ScriptedSlave, Told, root, slave};
+use crate::vfs::{Compare, Merged};
+
+async fn rig(credit: u32) -> Rig {
+    Rig::with(SlavesConfig {
+        walk_credit: credit,
+        ..SlavesConfig::default()
+    })
+    .await
+}
+
+async fn walk(link: &mut ScriptedSlave) -> WalkRoot {
+    let got = link.call::<WalkRoot>().await;
+    link.answer(&got, &WalkStarted {});
+    got.call
+}
+
+fn page(walk: &WalkRoot, entries: usize) -> WalkPage {
+    let entry = |at: usize| WalkEntry {
+        name: Name::new(format!("f{at}").into_bytes()).unwrap(),
+        node: WalkNode::File {
+            size: 1,
+            file: None,
+            crc32: None,
+        },
+        modified: 0,
+    };
+    WalkPage {
+        root: walk.root,
+        walk: walk.walk,
+        dir: vec![DirStep {
+            id: NodeId(3),
+            name: Name::new(&b"d"[..]).unwrap(),
+        }],
+        entries: (0..entries).map(entry).collect(),
+    }
+}
+
+fn end(walk: &WalkRoot) -> WalkDone {
+    WalkDone {
+        root: walk.root,
+        walk: walk.walk,
+        dirs: 1,
+        files: 2,
+        problems: Vec::new(),
+        complete: true,
+    }
+}
+
+fn live(node: u64) -> FileId {
+    FileId {
+        node: NodeId(node),
+        generation: Generation(1),
+    }
+}
+
+fn difference(node: u64, holder: u8) -> Compare {
+    Compare {
+        live: live(node),
+        at: Place {
+            dirs: Vec::new(),
+            name: Name::new(format!("f{node}").into_bytes()).unwrap(),
+        },
+        holders: vec![(root(1), OpSeq(1)), (root(holder), OpSeq(4))],
+        size: 10,
+        modified: 0,
+        crc32: None,
+    }
+}
+
+#[test]
+fn a_walk_brings_its_pages_and_staged_files_into_the_list_and_shows_while_it_runs() {
+    sim(async {
+        let rig = rig(2).await;
+        let mut link = rig.slave("a", &[1]).await;
+        let order = walk(&mut link).await;
+        assert_eq!((order.root, order.credit), (root(1), 2));
+        rig.until(|views| views[&slave("a")].remerging).await;
+        link.tell(&page(&order, 3));
+        link.tell(&page(&order, 1));
+        let files = vec![StagedEntry {
+            file: live(9),
+            size: 1,
+            prepared: None,
+        }];
+        let (root_, number) = (order.root, order.walk);
+        link.tell(&WalkStaged {
+            root: root_,
+            walk: number,
+            files,
+        });
+        link.tell(&end(&order));
+        rig.until(|views| !views[&slave("a")].remerging).await;
+        let told = rig.files.told();
+        let expected = [
+            Told::Shown(root(1)),
+            Told::Page(root(1), 3),
+            Told::Page(root(1), 1),
+            Told::Staged(root(1), 1),
+        ];
+        assert_eq!(told, expected);
+    });
+}
+
+#[test]
+fn credit_comes_back_with_each_page_that_is_committed_and_not_before() {
+    sim(async {
+        let rig = rig(3).await;
+        rig.files.commits.forget_permits(100_000);
+        let mut link = rig.slave("a", &[1]).await;
+        let order = walk(&mut link).await;
+        (0..3).for_each(|_| link.tell(&page(&order, 1)));
+        sleep(Duration::from_secs(5)).await;
+        assert!(link.is_quiet());
+        rig.files.commits.add_permits(2);
+        let credit = link.notice::<WalkCredit>().await;
+        assert_eq!((credit.walk, credit.pages), (order.walk, 1));
+        link.notice::<WalkCredit>().await;
+        settle().await;
+        assert!(link.is_quiet());
+        rig.files.commits.add_permits(1);
+        link.notice::<WalkCredit>().await;
+    });
+}
+
+#[test]
+fn a_slave_that_sends_far_more_than_its_credit_is_cut() {
+    sim(async {
+        let rig = rig(1).await;
+        rig.files.commits.forget_permits(100_000);
+        let mut link = rig.slave("a", &[1]).await;
+        let order = walk(&mut link).await;
+        (0..200).for_each(|_| link.tell(&page(&order, 1)));
+        link.is_cut().await;
+        rig.until(|views| views.is_empty()).await;
+    });
+}
+
+#[test]
+fn a_walk_that_breaks_off_begins_anew_under_another_number() {
+    sim(async {
+        let rig = rig(4).await;
+        let mut link = rig.slave("a", &[1]).await;
+        let got = link.call::<WalkRoot>().await;
+        link.fault(&got, FaultCode::BUSY);
+        let first = walk(&mut link).await;
+        rig.files.fail(1);
+        link.tell(&page(&first, 1));
+        let second = walk(&mut link).await;
+        assert_ne!(first.walk, second.walk);
+        link.tell(&page(&first, 7)); // of the walk that is over
+        link.tell(&page(&second, 2));
+        link.notice::<WalkCredit>().await;
+        let told = rig.files.told();
+        assert!(told.contains(&Told::Page(root(1), 2)) && !told.contains(&Told::Page(root(1), 7)));
+
+        drop(link);
+        rig.until(|views| views.is_empty()).await;
+        let mut link = rig.slave("a", &[1]).await;
+        let third = walk(&mut link).await;
+        assert_ne!(second.walk, third.walk);
+    });
+}
+
+#[test]
+fn a_walk_is_repeated_when_an_operator_asks() {
+    sim(async {
+        let rig = rig(4).await;
+        let mut link = rig.slave("a", &[1, 2]).await;
+        for _ in 0..2 {
+            let order = walk(&mut link).await;
+            link.tell(&end(&order));
+        }
+        sleep(Duration::from_secs(900)).await;
+        assert!(link.is_quiet());
+        rig.client.walk_again(&slave("a"), Some(root(2))).unwrap();
+        assert_eq!(walk(&mut link).await.root, root(2));
+        settle().await;
+        assert!(link.is_quiet());
+        assert!(rig.client.walk_again(&slave("b"), None).is_err());
+    });
+}
+
+#[test]
+fn files_in_each_others_place_are_read_on_both_slaves() {
+    sim(async {
+        let rig = rig(4).await;
+        let mut holder = rig.slave("h", &[9]).await;
+        let order = walk(&mut holder).await;
+        holder.tell(&end(&order));
+        let mut link = rig.slave("a", &[1]).await;
+        let order = walk(&mut link).await;
+        rig.files.will_find(Merged {
+            compare: vec![difference(1, 9), difference(2, 9), difference(3, 8)],
+            ..Merged::default()
+        });
+        link.tell(&page(&order, 3));
+        link.notice::<WalkCredit>().await;
+        link.tell(&end(&order));
+        for (node, equal) in [(1, true), (2, false)] {
+            let found = link.call::<Checksum>().await;
+            let stands = holder.call::<Checksum>().await;
+            assert_eq!((found.call.root, found.call.file), (root(1), None));
+            let (at, file) = (stands.call.root, stands.call.file);
+            assert_eq!(
+                (at, file, stands.call.after),
+                (root(9), Some(live(node)), OpSeq(4))
+            );
+            let sum = |byte| ChecksumDone {
+                sum: vec![byte],
+                bytes: 10,
+            };
+            link.answer(&found, &sum(1));
+            holder.answer(&stands, &sum(if equal { 1 } else { 2 }));
+        }
+        sleep(Duration::from_secs(1)).await;
+        rig.until(|views| !views[&slave("a")].remerging).await;
+        let compared: Vec<_> = rig
+            .files
+            .told()
+            .into_iter()
+            .filter_map(|told| match told {
+                Told::Compared(of, results) => Some((of, results)),
+                _ => None,
+            })
+            .flat_map(|(of, results)| {
+                assert_eq!(of, root(1));
+                results
+            })
+            .collect();
+        // The holder of the third is offline: a later walk tries again.
+        assert_eq!(compared, [(live(1), true), (live(2), false)]);
+    });
+}
+
+#[test]
+fn a_file_that_changed_while_it_was_read_is_left_to_a_later_walk() {
+    sim(async {
+        let rig = rig(4).await;
+        let mut link = rig.slave("a", &[1, 9]).await;
+        for _ in 0..2 {
+            let order = walk(&mut link).await;
+            if order.root == root(9) {
+                link.tell(&end(&order));
+                continue;
+            }
+            let compare = vec![difference(1, 9)];
+            rig.files.will_find(Merged {
+                compare,
+                ..Merged::default()
+            });
+            link.tell(&page(&order, 1));
+            link.tell(&end(&order));
+        }
+        let mut asked = 0;
+        while asked < 2 {
+            let frame = link.frame().await;
+            if frame.kind == drftpd_protocol::wire::kinds::CHECKSUM {
+                asked += 1;
+                let answer = ChecksumDone {
+                    sum: vec![1],
+                    bytes: 11,
+                };
+                link.send(frame.call, drftpd_protocol::wire::kinds::ANSWER, &answer);
+            }
+        }
+        sleep(Duration::from_secs(1)).await;
+        rig.until(|views| !views[&slave("a")].remerging).await;
+        let told = rig.files.told();
+        assert!(!told.iter().any(|told| matches!(told, Told::Compared(..))));
+    });
+}
+
+#[test]
+fn a_walk_that_falls_silent_is_given_up_and_begun_anew() {
+    sim(async {
+        let rig = rig(4).await;
+        let mut link = rig.slave("a", &[1]).await;
+        let first = walk(&mut link).await;
+        let begun = Instant::now();
+        let second = walk(&mut link).await;
+        assert_ne!(first.walk, second.walk);
+        assert!(begun.elapsed() >= Duration::from_secs(600));
+    });
+}
