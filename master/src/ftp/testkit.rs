@@ -17,7 +17,7 @@ use super::site::{NoSiteCommands, SiteTable};
 use super::{FtpServer, start};
 use crate::accounts::messages::LogIn;
 use crate::accounts::{Account, AccountsClient, LoginError};
-use crate::slaves::SlavesClient;
+use crate::slaves::testkit::Rig;
 use crate::transfer::TransfersClient;
 use crate::vfs::testkit::TestVfs;
 
@@ -33,6 +33,9 @@ pub struct Site {
     pub down: Probe<ChildDown>,
     pub accounts: Stub<LogIn>,
     pub files: TestVfs,
+    /// Where scripted slaves come in; its folder must live as long as the site.
+    #[allow(dead_code)]
+    pub(crate) slaves: Rig,
 }
 
 /// Everybody's password.
@@ -68,11 +71,12 @@ impl Site {
         let (net, drain, clock) = (MemNet::new(), Drain::new(), Clock::manual(1_000));
         let (down, accounts) = (Probe::start(), Stub::start(log_in));
         let files = TestVfs::start(&clock).await;
+        let slaves = Rig::beside(&net, &clock).await;
         let services = Services {
             vfs: files.vfs.clone(),
             accounts: AccountsClient::new(accounts.recipient()),
             transfers: TransfersClient {},
-            slaves: SlavesClient {},
+            slaves: slaves.client.clone(),
             site,
             net: Arc::new(net.clone()),
             clock: clock.clone(),
@@ -93,6 +97,7 @@ impl Site {
             down,
             accounts,
             files,
+            slaves,
         }
     }
 

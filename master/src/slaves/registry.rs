@@ -5,6 +5,8 @@
 //! and told by the managers of links, whose parent it is. Answers at once, from memory. A restart
 //! loses the links (slaves dial again) and who waits (sessions hear that their transfer is lost).
 
+mod work;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,14 +14,11 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use drftpd_actors::{ChildDown, Clock, Dice, tell};
-use drftpd_protocol::wire::{
-    AbortTransfer, Alive, EndedSeen, Fault, FaultCode, Hello, Outcome, RelayToken, Revision,
-    TransferEnded, Welcome,
-};
-use drftpd_protocol::{Epoch, SlaveId, StoreId, TransferId};
+use drftpd_protocol::wire::{Alive, Fault, FaultCode, RelayToken};
+use drftpd_protocol::{Epoch, RootId, SlaveId, StoreId};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::info;
 
 use super::awaited::{Awaited, End};
 use super::config::SlavesConfig;
@@ -31,16 +30,12 @@ use super::relay::Relays;
 use super::roster::{LinkId, Roster};
 use super::view::SlaveViews;
 
-/// Views are published at most so often, changes of links at once.
-const VIEWS_GAP: Duration = Duration::from_millis(200);
 /// How often what is overdue is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long an admitted slave may take until its link is up.
 const TO_COME_UP: Duration = Duration::from_secs(30);
 /// How long whoever took the end of a transfer may take to store what it means.
 const TO_STORE: Duration = Duration::from_secs(600);
-/// How long a slave may take to end a transfer that nobody waits for.
-const TO_ABORT: Duration = Duration::from_secs(60);
 
 /// Everything the registry was given.
 pub(super) struct Deps {
@@ -61,7 +56,7 @@ pub(super) struct Deps {
 /// What a restart loses.
 struct State {
     roster: Roster<LinkHandle>,
-    granted: BTreeMap<SlaveId, BTreeSet<drftpd_protocol::RootId>>,
+    granted: BTreeMap<SlaveId, BTreeSet<RootId>>,
     admitted: BTreeMap<SlaveId, (LinkId, Instant)>,
     awaited: Awaited,
     relays: Relays,
@@ -318,156 +313,5 @@ impl Handler<PanicOnPurpose> for SlaveRegistry {
 
     fn handle(&mut self, _: PanicOnPurpose, _: &mut Self::Context) {
         panic!("on purpose");
-    }
-}
-
-impl SlaveRegistry {
-    /// Whether a slave and this master fit each other.
-    fn fits(&self, hello: &Hello) -> Result<Revision, NotAdmitted> {
-        let refused = |why: String| NotAdmitted::Refused(why, false);
-        let revision = Revision::common(hello.oldest, hello.newest).ok_or_else(|| {
-            let (oldest, newest) = (u16::from(Revision::OLDEST), u16::from(Revision::NEWEST));
-            refused(format!(
-                "no common revision: the master speaks {oldest} to {newest}, the slave {} to {}",
-                hello.oldest, hello.newest
-            ))
-        })?;
-        let (epoch, store) = (self.deps.epoch, self.deps.store);
-        match hello.seen {
-            Some((seen, _)) if seen > epoch => Err(refused(format!(
-                "this master was replaced: the slave saw epoch {seen}, this is {epoch}"
-            ))),
-            Some((seen, other)) if seen == epoch && other != store => Err(refused(format!(
-                "the slave belongs to store {other} of the same epoch, this is {store}"
-            ))),
-            _ => Ok(revision),
-        }
-    }
-
-    fn welcome(&self, revision: Revision) -> Welcome {
-        let heartbeat = self.deps.config.heartbeat.as_millis();
-        Welcome {
-            revision: revision.into(),
-            epoch: self.deps.epoch,
-            store: self.deps.store,
-            heartbeat_ms: u64::try_from(heartbeat).unwrap_or(u64::MAX),
-            build: env!("CARGO_PKG_VERSION").to_owned(),
-        }
-    }
-
-    /// Takes an admission back; false when it is not the one that holds.
-    fn take_admitted(&mut self, slave: &SlaveId, link: LinkId) -> bool {
-        let holds = self.state.admitted.get(slave);
-        let holds = holds.is_some_and(|(held, _)| *held == link);
-        if holds {
-            self.state.admitted.remove(slave);
-        }
-        holds
-    }
-
-    fn told(&mut self, slave: &SlaveId, link: LinkId, alive: Alive) {
-        let Some(granted) = self.state.roster.told(slave, link, alive) else {
-            return;
-        };
-        for (root, holder) in granted.newly_refused {
-            error!(%slave, %root, %holder, "a root is shown by two slaves: the second is refused for it");
-        }
-        let before = self.state.granted.get(slave);
-        if before == Some(&granted.roots) {
-            return;
-        }
-        if let Some((_, handle)) = self.state.roster.link(slave) {
-            let roots = granted.roots.clone();
-            tell(&handle.manager, RootsGranted { roots });
-        }
-        self.state.granted.insert(slave.clone(), granted.roots);
-    }
-
-    fn link_down(&mut self, link: LinkId) {
-        let Some(slave) = self.state.roster.link_down(link) else {
-            return; // another took its place
-        };
-        self.state.granted.remove(&slave);
-        let lost_at = Instant::now() + self.deps.config.lost_transfer_after;
-        self.state.awaited.link_lost(&slave, lost_at);
-        self.publish_links();
-        self.publish_views();
-    }
-
-    fn abort(&self, handle: &LinkHandle, transfer: TransferId, ctx: &mut Context<Self>) {
-        let handle = handle.clone();
-        let abort = async move {
-            debug!(slave = %handle.slave, %transfer, "ending a transfer that nobody waits for");
-            if let Err(why) = handle.call(&AbortTransfer { transfer }, TO_ABORT).await {
-                debug!(slave = %handle.slave, %transfer, %why, "it was not ended");
-            }
-        };
-        ctx.spawn(abort.into_actor(self));
-    }
-
-    /// The end of a transfer that nobody waits for: the file list settles it, then the slave may
-    /// forget it. When that fails the slave tells it again on its next link.
-    fn settle(&mut self, slave: SlaveId, ended: TransferEnded, ctx: &mut Context<Self>) {
-        let transfer = ended.transfer;
-        let Some((root, file)) = ended.upload else {
-            return self.tell_seen(&slave, transfer);
-        };
-        if !self.state.roster.shows(&slave, root) {
-            return debug!(%slave, %transfer, %root, "the end of an upload to a root that is not there");
-        }
-        let kept = match ended.outcome {
-            Outcome::Prepared { size, .. } => Some(size),
-            Outcome::Broken { kept, .. } => kept,
-            Outcome::Sent { .. } => None,
-        };
-        let files = Arc::clone(&self.deps.files);
-        let settled = async move { files.settle_orphan(file, root, kept).await };
-        ctx.spawn(settled.into_actor(self).map(move |settled, act, _| {
-            match settled {
-                Ok(()) => act.tell_seen(&slave, transfer),
-                Err(why) => warn!(%slave, %transfer, %file, %why, "an upload that nobody waits for was not settled"),
-            }
-        }));
-    }
-
-    fn tell_seen(&self, slave: &SlaveId, transfer: TransferId) {
-        if let Some((_, handle)) = self.state.roster.link(slave) {
-            handle.notice(&EndedSeen { transfer });
-        }
-    }
-
-    fn look(&mut self, ctx: &mut Context<Self>) {
-        let now = Instant::now();
-        self.state.relays.expire(now);
-        self.state.admitted.retain(|_, (_, until)| *until > now);
-        for (slave, ended) in self.state.awaited.expire(now) {
-            warn!(%slave, transfer = %ended.transfer, "nobody stored the end of a transfer, settling it");
-            self.settle(slave, ended, ctx);
-        }
-    }
-
-    fn publish_links(&self) {
-        let links = self.state.roster.managers();
-        self.deps.links.send_replace(Arc::new(links));
-    }
-
-    fn publish_views(&mut self) {
-        self.state.published = Some(Instant::now());
-        self.deps.views.send_replace(self.state.roster.views());
-    }
-
-    fn publish_soon(&mut self, ctx: &mut Context<Self>) {
-        let since = self.state.published.map(|at| at.elapsed());
-        match since {
-            Some(since) if since < VIEWS_GAP => {
-                if !std::mem::replace(&mut self.state.scheduled, true) {
-                    ctx.run_later(VIEWS_GAP - since, |act, _| {
-                        act.state.scheduled = false;
-                        act.publish_views();
-                    });
-                }
-            }
-            _ => self.publish_views(),
-        }
     }
 }

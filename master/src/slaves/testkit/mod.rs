@@ -44,6 +44,15 @@ impl Rig {
         .await
     }
 
+    /// Beside the rest of a master, on its network; see [`Rig::new`].
+    pub async fn beside(net: &MemNet, clock: &Clock) -> Self {
+        let config = SlavesConfig {
+            remerge_at_start: false,
+            ..SlavesConfig::default()
+        };
+        Self::on(Arc::new(net.clone()), net.clone(), clock.clone(), config).await
+    }
+
     pub async fn with(config: SlavesConfig) -> Self {
         let net = MemNet::new();
         let clock = Clock::manual(1_800_000_000);

@@ -55,7 +55,9 @@ fn applied(link: &ScriptedSlave, got: &Got<ApplyOps>, through: u64) {
 fn a_returning_slave_does_its_log_before_it_walks() {
     sim(async {
         let rig = Rig::with(SlavesConfig::default()).await;
-        (1..=300).for_each(|node| drop(rig.files.push(root(1), discard(node))));
+        for node in 1..=300 {
+            rig.files.push(root(1), discard(node));
+        }
         let mut link = rig.slave("a", &[1]).await;
         let first = link.call::<ApplyOps>().await;
         assert_eq!(seqs(&first), (1..=256).collect::<Vec<_>>());
@@ -95,7 +97,9 @@ fn an_operation_is_sent_as_it_comes() {
 fn a_batch_that_fails_or_is_done_in_part_is_sent_again_from_where_it_stands() {
     sim(async {
         let rig = Rig::new().await;
-        (1..=4).for_each(|node| drop(rig.files.push(root(1), discard(node))));
+        for node in 1..=4 {
+            rig.files.push(root(1), discard(node));
+        }
         let mut link = rig.slave("a", &[1]).await;
         let got = link.call::<ApplyOps>().await;
         link.fault(&got, FaultCode::DISK);
@@ -154,7 +158,9 @@ fn what_was_not_acknowledged_is_sent_again_on_the_next_link() {
 fn a_batch_is_never_more_than_a_frame() {
     sim(async {
         let rig = Rig::new().await;
-        (1..=256).for_each(|_| drop(rig.files.push(root(1), long_move())));
+        for _ in 1..=256 {
+            rig.files.push(root(1), long_move());
+        }
         let mut link = rig.slave("a", &[1]).await;
         let (mut next, mut batches) = (1, 0);
         while next <= 256 {
