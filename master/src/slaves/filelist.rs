@@ -1,26 +1,20 @@
 //! What the slave side asks of the file list, as a trait, so that it can be tried with a list that
 //! a test holds in its hand.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use drftpd_protocol::wire::{DirStep, RootOp, StagedEntry, WalkEntry};
 use drftpd_protocol::{FileId, OpSeq, RootId, SlaveId};
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::watch;
 
-use crate::vfs::{Compare, Merged, VfsError};
-
-/// The newest position of every root's log.
-pub type Heads = Arc<BTreeMap<RootId, OpSeq>>;
+use crate::vfs::{Compare, Merged, OpsHeads, VfsClient, VfsError};
 
 /// An answer of the file list.
 pub type Answer<'a, T> = LocalBoxFuture<'a, Result<T, VfsError>>;
 
-/// The part of the file list that slaves are kept in step with. See [`crate::vfs::VfsClient`].
+/// The part of the file list that slaves are kept in step with. See [`VfsClient`].
 pub trait FileList: Send + Sync + 'static {
     /// The newest position of every root's log, as it grows.
-    fn ops_heads(&self) -> watch::Receiver<Heads>;
+    fn ops_heads(&self) -> watch::Receiver<OpsHeads>;
     /// A slave shows a root; answers how far the root's log is done.
     fn root_shown<'a>(&'a self, root: RootId, slave: &'a SlaveId) -> Answer<'a, OpSeq>;
     /// Operations of a root's log behind `after`.
@@ -51,4 +45,54 @@ pub trait FileList: Send + Sync + 'static {
     fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, ()>;
     /// The end of a transfer that nobody waits for.
     fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()>;
+}
+
+impl FileList for VfsClient {
+    fn ops_heads(&self) -> watch::Receiver<OpsHeads> {
+        VfsClient::ops_heads(self)
+    }
+
+    fn root_shown<'a>(&'a self, root: RootId, slave: &'a SlaveId) -> Answer<'a, OpSeq> {
+        Box::pin(VfsClient::root_shown(self, root, slave))
+    }
+
+    fn ops_after(
+        &self,
+        root: RootId,
+        after: OpSeq,
+        most: usize,
+    ) -> Answer<'_, Vec<(OpSeq, RootOp)>> {
+        Box::pin(VfsClient::ops_after(self, root, after, most))
+    }
+
+    fn ops_done(&self, root: RootId, through: OpSeq) -> Answer<'_, ()> {
+        Box::pin(VfsClient::ops_done(self, root, through))
+    }
+
+    fn merge_page<'a>(
+        &'a self,
+        root: RootId,
+        slave: &'a SlaveId,
+        dir: Vec<DirStep>,
+        entries: Vec<WalkEntry>,
+    ) -> Answer<'a, Merged> {
+        Box::pin(VfsClient::merge_page(self, root, slave, dir, entries))
+    }
+
+    fn merge_compared<'a>(
+        &'a self,
+        root: RootId,
+        slave: &'a SlaveId,
+        compared: Vec<(Compare, bool)>,
+    ) -> Answer<'a, Merged> {
+        Box::pin(VfsClient::merge_compared(self, root, slave, compared))
+    }
+
+    fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, ()> {
+        Box::pin(VfsClient::merge_staged(self, root, files))
+    }
+
+    fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()> {
+        Box::pin(VfsClient::settle_orphan(self, file, root, kept))
+    }
 }

@@ -37,6 +37,6 @@ pub use client::{Expected, Running, SlavesClient};
 pub use config::SlavesConfig;
 pub use enroll::{Enroll, EnrollError};
 pub use error::{SlaveError, fault_reply};
-pub use filelist::{FileList, Heads};
+pub use filelist::FileList;
 pub use start::{SlavesDeps, SlavesStartError, start};
 pub use view::{SlaveView, SlaveViews, slave_of};

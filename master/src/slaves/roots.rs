@@ -1,12 +1,14 @@
 //! The work that goes on for one root while its slave is online: first its log of operations,
 //! before anything else, then a walk; operations that come later are sent as they come.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
 use drftpd_actors::{Backoff, Dice};
 use drftpd_protocol::{OpSeq, RootId, SlaveId};
+use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
@@ -89,12 +91,30 @@ impl RootWork {
     }
 }
 
+/// The log goes on whatever becomes of a walk; both begin anew after a panic.
 async fn work(cx: RootCx, again: Arc<Notify>) {
-    let done = shown(&cx).await;
-    debug!(slave = %cx.slave(), root = %cx.root, done = done.0, "a root is shown");
-    let mut ops = OpsDriver::new(&cx, done);
-    ops.catch_up().await;
-    tokio::join!(ops.follow(), remerge::walks(&cx, &again));
+    let caught_up = Notify::new();
+    let log = unpanicked(&cx, "log", async || {
+        let done = shown(&cx).await;
+        debug!(slave = %cx.slave(), root = %cx.root, done = done.0, "a root is shown");
+        let mut ops = OpsDriver::new(&cx, done);
+        ops.catch_up().await;
+        caught_up.notify_one();
+        ops.follow().await;
+    });
+    let walk = async {
+        caught_up.notified().await;
+        unpanicked(&cx, "walk", async || remerge::walks(&cx, &again).await).await;
+    };
+    tokio::join!(log, walk);
+}
+
+async fn unpanicked(cx: &RootCx, what: &'static str, work: impl AsyncFn()) {
+    let mut backoff = cx.backoff();
+    while AssertUnwindSafe(work()).catch_unwind().await.is_err() {
+        error!(slave = %cx.slave(), root = %cx.root, what, "work on a root panicked, it begins anew");
+        sleep(backoff.next_wait()).await;
+    }
 }
 
 /// Tells the file list that the root is there; without that nothing else makes sense.

@@ -8,8 +8,8 @@ use drftpd_protocol::{FileId, OpSeq, RootId, SlaveId};
 use futures_util::FutureExt;
 use tokio::sync::{Semaphore, watch};
 
-use crate::slaves::filelist::{Answer, FileList, Heads};
-use crate::vfs::{Compare, Merged, VfsError};
+use crate::slaves::filelist::{Answer, FileList};
+use crate::vfs::{Compare, Merged, OpsHeads, VfsError};
 
 /// What the list was told, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) enum Told {
 /// The list.
 pub(crate) struct FakeFiles {
     state: Mutex<State>,
-    heads: watch::Sender<Heads>,
+    heads: watch::Sender<OpsHeads>,
     /// Pages are committed only as fast as the test lets them.
     pub commits: Semaphore,
 }
@@ -94,7 +94,7 @@ impl FakeFiles {
 }
 
 impl FileList for FakeFiles {
-    fn ops_heads(&self) -> watch::Receiver<Heads> {
+    fn ops_heads(&self) -> watch::Receiver<OpsHeads> {
         self.heads.subscribe()
     }
 
