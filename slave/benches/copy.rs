@@ -66,19 +66,37 @@ fn main() {
         || four(|| bench.up(LARGE)),
     );
     for (what, run) in [("down", Bench::down as fn(&Bench, u64)), ("up", Bench::up)] {
-        let took = seconds(|| (0..SMALL_FILES).for_each(|_| run(&bench, SMALL)));
-        let rate = SMALL_FILES as f64 / took;
-        println!("files of 10 KiB {what}, one after the other: {rate:.0}/s");
-        let took = seconds(|| {
-            thread::scope(|scope| {
-                for _ in 0..8 {
-                    scope.spawn(|| (0..SMALL_FILES).for_each(|_| run(&bench, SMALL)));
-                }
+        for clients in [1, 8] {
+            let cpu = cpu_seconds();
+            let took = seconds(|| {
+                thread::scope(|scope| {
+                    for _ in 0..clients {
+                        scope.spawn(|| (0..SMALL_FILES).for_each(|_| run(&bench, SMALL)));
+                    }
+                });
             });
-        });
-        let rate = 8.0 * SMALL_FILES as f64 / took;
-        println!("files of 10 KiB {what}, eight at a time: {rate:.0}/s");
+            let files = (clients * SMALL_FILES) as f64;
+            let cpu = 1e3 * (cpu_seconds() - cpu) / files;
+            let rate = files / took;
+            println!(
+                "files of 10 KiB {what}, {clients} at a time: {rate:.0}/s, {cpu:.3} ms of CPU"
+            );
+        }
     }
+}
+
+/// Processor time of this process: slave, client and bare loops together.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = |n: usize| {
+        after_name
+            .split_ascii_whitespace()
+            .nth(n)?
+            .parse::<f64>()
+            .ok()
+    };
+    (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
 }
 
 fn four(run: impl Fn() + Sync) {
@@ -92,15 +110,24 @@ fn four(run: impl Fn() + Sync) {
 /// Runs both in turns and prints what share of the bare speed ours has: of the medians, of the best.
 fn ratio(what: &str, bare: impl Fn(), ours: impl Fn()) {
     let mut times = (Vec::new(), Vec::new());
+    let mut cpu = (0.0, 0.0);
     for _ in 0..7 {
+        let begun = cpu_seconds();
         times.0.push(seconds(&bare));
+        let between = cpu_seconds();
         times.1.push(seconds(&ours));
+        cpu.0 += between - begun;
+        cpu.1 += cpu_seconds() - between;
     }
     times.0.sort_by(f64::total_cmp);
     times.1.sort_by(f64::total_cmp);
     let (median, best) = (times.0[3] / times.1[3], times.0[0] / times.1[0]);
     let speed = 1024.0 / times.1[3];
-    println!("{what}: {median:.2} (best {best:.2}), {speed:.0} MiB/s a stream");
+    let cpu = (cpu.0 / 7.0, cpu.1 / 7.0);
+    println!(
+        "{what}: {median:.2} (best {best:.2}), {speed:.0} MiB/s a stream, CPU {:.2} s / {:.2} s",
+        cpu.1, cpu.0
+    );
 }
 
 fn seconds(run: impl FnOnce()) -> f64 {

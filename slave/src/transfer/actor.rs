@@ -25,7 +25,7 @@ use super::channel::{Channel, Step};
 use super::copy::cx::CopyCx;
 use super::copy::{self, Report, Work};
 use super::env::Env;
-use super::job::{self, Opened};
+use super::job::{Opened, Opener};
 use super::messages::{AbortChannel, BeginJob, ChannelOver, StartChannel};
 use super::meter::Meter;
 use super::pace::{Pace, Patience};
@@ -107,25 +107,22 @@ impl Handler<StartChannel> for TransferActor {
 impl Handler<BeginJob> for TransferActor {
     type Result = ResponseActFuture<Self, Result<Begun, Fault>>;
 
-    fn handle(&mut self, BeginJob(begin): BeginJob, ctx: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, msg: BeginJob, ctx: &mut Self::Context) -> Self::Result {
         if self.channel.begin().is_err() {
             let again = Fault::new(FaultCode::BAD_REQUEST, "the transfer has begun already");
             return Box::pin(async { Err(again) }.into_actor(self));
         }
         self.clear_due(ctx);
-        let terms = Ordered::of(&begin);
-        let (env, registry) = (Arc::clone(&self.deps.env), self.deps.registry.clone());
-        let open = job::open(env, registry, begin, self.connect_timeout());
-        Box::pin(
-            open.into_actor(self)
-                .map(move |opened, act, ctx| match opened {
-                    Ok(opened) => act.opened(opened, &terms, ctx),
-                    Err(fault) => {
-                        act.follow(Step::Vanish, ctx);
-                        Err(fault)
-                    }
-                }),
-        )
+        let ordered = Ordered::of(&msg.begin);
+        let open = self.opener().open(msg.begin, msg.growth).into_actor(self);
+        Box::pin(open.map(move |opened, act, ctx| match opened {
+            Ok(opened) => act.opened(opened, &ordered, ctx),
+            Err(fault) => {
+                let step = act.channel.refused();
+                act.follow(step, ctx);
+                Err(fault)
+            }
+        }))
     }
 }
 
@@ -168,6 +165,15 @@ impl TransferActor {
             Step::Vanish => self.leave(None, ctx),
             Step::GiveUp => self.stop.stop(FaultCode::NO_CONNECTION),
             Step::Abort => self.stop.stop(FaultCode::ABORTED),
+        }
+    }
+
+    fn opener(&self) -> Opener {
+        Opener {
+            env: Arc::clone(&self.deps.env),
+            registry: self.deps.registry.clone(),
+            stop: self.stop.clone(),
+            limit: self.connect_timeout(),
         }
     }
 
@@ -222,9 +228,7 @@ impl TransferActor {
         let (wanted, connection) = oneshot::channel();
         self.wanted = Some(wanted);
         let aborted = step == Step::Vanish;
-        if aborted {
-            self.stop.stop(FaultCode::ABORTED);
-        } else {
+        if !aborted {
             self.upload = ordered.upload;
             self.set_due(ctx);
         }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use drftpd_protocol::ids::{FileId, RootId, TransferId};
 use drftpd_protocol::wire::{Fault, FaultCode, Outcome, TransferEnded};
 
-use super::growing::Follower;
+use super::growing::{Follower, Grower};
+use super::messages::Growing;
 use super::meter::Meter;
 
 /// All channels of a slave. `A` is where a channel's actor is reached.
@@ -15,7 +16,7 @@ use super::meter::Meter;
 pub struct Book<A> {
     most: usize,
     channels: BTreeMap<TransferId, Entry<A>>,
-    uploads: BTreeMap<FileId, (TransferId, Follower)>,
+    uploads: BTreeMap<(RootId, FileId), (TransferId, Follower)>,
     ends: VecDeque<TransferEnded>,
 }
 
@@ -91,35 +92,47 @@ impl<A: Clone> Book<A> {
         Some(entry.actor.clone())
     }
 
-    /// A download begins; when its file is being uploaded, this follows the upload.
-    pub fn sends(&mut self, transfer: TransferId, file: FileId) -> Option<Follower> {
-        if let Some(entry) = self.channels.get_mut(&transfer) {
-            entry.job = Some(Booked::Sends);
-        }
-        let (_, follower) = self.uploads.get(&file)?;
-        Some(follower.clone())
-    }
-
-    /// An upload begins.
+    /// A channel gets its job. Gives where it is reached, and how the job's file grows.
     ///
     /// # Errors
-    /// [`FaultCode::BUSY`] when the same file is being received already.
-    pub fn receives(
+    /// [`FaultCode::NO_SUCH_TRANSFER`]; [`FaultCode::BAD_REQUEST`] for one that has its job;
+    /// [`FaultCode::BUSY`] for an upload of a file that is being received.
+    pub fn book(
         &mut self,
         transfer: TransferId,
-        root: RootId,
-        file: FileId,
-        follower: Follower,
-    ) -> Result<(), Fault> {
-        if let Some((other, _)) = self.uploads.get(&file) {
-            let text = format!("file {file} is being received by transfer {other}");
-            return Err(Fault::new(FaultCode::BUSY, text));
+        file: (RootId, FileId),
+        receives: bool,
+    ) -> Result<(A, Growing), Fault> {
+        let entry = self.channels.get_mut(&transfer).ok_or_else(|| {
+            let text = format!("no channel {transfer}");
+            Fault::new(FaultCode::NO_SUCH_TRANSFER, text)
+        })?;
+        if entry.job.is_some() {
+            let text = "the transfer has begun already";
+            return Err(Fault::new(FaultCode::BAD_REQUEST, text));
         }
-        if let Some(entry) = self.channels.get_mut(&transfer) {
-            entry.job = Some(Booked::Receives(root, file));
-            self.uploads.insert(file, (transfer, follower));
-        }
-        Ok(())
+        let upload = self.uploads.get(&file);
+        let (job, growth) = match (receives, upload) {
+            (false, None) => (Booked::Sends, Growing::Not),
+            (false, Some((_, follower))) => (Booked::Sends, Growing::Follow(follower.clone())),
+            (true, None) => {
+                let (grower, follower) = Grower::new();
+                self.uploads.insert(file, (transfer, follower));
+                (Booked::Receives(file.0, file.1), Growing::Tell(grower))
+            }
+            (true, Some((other, _))) => {
+                let text = format!("file {} is being received by transfer {other}", file.1);
+                return Err(Fault::new(FaultCode::BUSY, text));
+            }
+        };
+        entry.job = Some(job);
+        Ok((entry.actor.clone(), growth))
+    }
+
+    /// The upload of a file into a root, if one runs.
+    pub fn upload(&self, file: (RootId, FileId)) -> Option<Follower> {
+        let (_, follower) = self.uploads.get(&file)?;
+        Some(follower.clone())
     }
 
     /// A channel is over. An end that must be told is kept until it is acknowledged.
@@ -154,8 +167,8 @@ impl<A: Clone> Book<A> {
 
     fn leave(&mut self, transfer: TransferId) -> Option<Booked> {
         let entry = self.channels.remove(&transfer)?;
-        if let Some(Booked::Receives(_, file)) = entry.job {
-            self.uploads.remove(&file);
+        if let Some(Booked::Receives(root, file)) = entry.job {
+            self.uploads.remove(&(root, file));
         }
         entry.job
     }
@@ -198,7 +211,7 @@ impl<A: Clone> Book<A> {
 
     /// Files that are being received.
     pub fn files(&self) -> Vec<FileId> {
-        self.uploads.keys().copied().collect()
+        self.uploads.keys().map(|(_, file)| *file).collect()
     }
 
     /// Begun transfers that moved since the master was told, with where they are.
@@ -225,7 +238,6 @@ impl<A: Clone> Book<A> {
 mod tests {
     use drftpd_protocol::ids::{Generation, NodeId};
 
-    use super::super::growing::Grower;
     use super::*;
 
     const ROOT: RootId = RootId([1; 16]);
@@ -307,18 +319,23 @@ mod tests {
 
     #[test]
     fn a_download_finds_the_upload_of_its_file_while_it_runs() {
-        let mut book = book(9, 3);
-        let (_grower, follower) = Grower::new();
-        let busy = follower.clone();
-        book.receives(TransferId(1), ROOT, file(7), follower)
-            .unwrap();
-        assert!(book.sends(TransferId(2), file(7)).is_some());
-        assert!(book.sends(TransferId(2), file(8)).is_none());
+        let mut book = book(9, 5);
+        let mut grows = |transfer, node, receives| {
+            let file = (ROOT, file(node));
+            let booked = book.book(TransferId(transfer), file, receives);
+            booked.map(|(_, growth)| growth).map_err(|fault| fault.code)
+        };
+        assert!(matches!(grows(1, 7, true), Ok(Growing::Tell(_))));
+        assert!(matches!(grows(2, 7, false), Ok(Growing::Follow(_))));
+        assert!(matches!(grows(3, 8, false), Ok(Growing::Not)));
+        assert_eq!(grows(4, 7, true).err(), Some(FaultCode::BUSY));
+        assert_eq!(grows(3, 7, false).err(), Some(FaultCode::BAD_REQUEST));
+        let nobody = grows(99, 7, false).err();
+        assert_eq!(nobody, Some(FaultCode::NO_SUCH_TRANSFER));
         assert_eq!(book.files(), [file(7)]);
-        let again = book.receives(TransferId(3), ROOT, file(7), busy);
-        assert_eq!(code(again), FaultCode::BUSY);
+        assert!(book.upload((ROOT, file(7))).is_some());
         book.over(TransferId(1), None);
-        assert!(book.sends(TransferId(2), file(7)).is_none());
+        assert!(book.upload((ROOT, file(7))).is_none());
     }
 
     #[test]
@@ -328,8 +345,8 @@ mod tests {
         for (n, meter) in (1..).zip(&meters) {
             book.enter(TransferId(n), n, Arc::clone(meter));
         }
-        book.sends(TransferId(1), file(1));
-        book.sends(TransferId(2), file(2));
+        book.book(TransferId(1), (ROOT, file(1)), false).unwrap();
+        book.book(TransferId(2), (ROOT, file(2)), false).unwrap();
         meters[0].sent(10);
         meters[2].sent(10);
         let moved = book.moved();
@@ -342,7 +359,7 @@ mod tests {
     #[test]
     fn an_actor_that_fails_is_told_of_only_if_its_transfer_had_begun() {
         let mut book = book(9, 2);
-        book.sends(TransferId(1), file(1));
+        book.book(TransferId(1), (ROOT, file(1)), false).unwrap();
         let end = book.failed(TransferId(1)).unwrap();
         assert!(
             matches!(end.outcome, Outcome::Broken { fault, .. } if fault.code == FaultCode::FAILED)

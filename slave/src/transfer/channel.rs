@@ -42,7 +42,8 @@ pub enum Step {
     Vanish,
     /// The transfer's task is told to stop because nobody connected; it reports the end.
     GiveUp,
-    /// The transfer's task is told to stop because of an order; it reports the end.
+    /// Whoever opens the file, or the transfer's task, is told to stop because of an order; the task
+    /// reports the end.
     Abort,
 }
 
@@ -131,7 +132,7 @@ impl Channel {
             Stage::Idle | Stage::Held => self.to(Stage::Over, Step::Vanish),
             Stage::Opening { held, .. } => {
                 let aborted = true;
-                self.to(Stage::Opening { held, aborted }, Step::Wait)
+                self.to(Stage::Opening { held, aborted }, Step::Abort)
             }
             Stage::Awaiting | Stage::Running => self.to(Stage::Running, Step::Abort),
             Stage::Over => Step::Wait,
@@ -240,7 +241,7 @@ mod tests {
     fn an_abort_while_the_file_is_opened_counts_when_it_is_open() {
         let mut channel = listening();
         channel.begin().unwrap();
-        assert_eq!(channel.abort(), Step::Wait);
+        assert_eq!(channel.abort(), Step::Abort);
         assert_eq!(channel.connected(), Step::Wait);
         assert_eq!(channel.opened(), Step::Vanish);
     }

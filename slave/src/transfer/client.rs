@@ -8,14 +8,14 @@ use actix::Addr;
 use drftpd_actors::{AskError, Budget, ChildSpec, Place, ask, supervise, tell};
 use drftpd_protocol::ids::{FileId, TransferId};
 use drftpd_protocol::wire::{
-    AbortTransfer, BeginTransfer, Begun, DataOpened, Fault, FaultCode, OpenData, TransferEnded,
+    AbortTransfer, BeginTransfer, Begun, DataOpened, Fault, FaultCode, Job, OpenData, TransferEnded,
 };
 use tokio::time::Instant;
 
 use super::env::Deps;
 use super::messages::{
-    AbortChannel, BeginJob, EndStored, EnterChannel, FindChannel, ListChannels, ListEnds,
-    ListFiles, StartChannel,
+    AbortChannel, BeginJob, BookJob, Booking, EndStored, EnterChannel, FindChannel, ListChannels,
+    ListEnds, ListFiles, StartChannel,
 };
 use super::meter::{Load, Speeds, Totals};
 use super::registry::TransferRegistry;
@@ -65,16 +65,27 @@ impl Transfers {
     /// Begins a channel's transfer. Answered when the file is open; its end comes as a notice.
     ///
     /// # Errors
-    /// `NO_SUCH_TRANSFER`, storage's faults, `BUSY`. After an error the channel is gone.
+    /// `NO_SUCH_TRANSFER`, storage's faults, `BUSY`. When its file cannot be opened the channel is
+    /// gone.
     pub async fn begin(&self, begin: BeginTransfer) -> Result<Begun, Fault> {
         let transfer = begin.transfer;
-        let found = ask(&self.registry, FindChannel { transfer }, LIMIT).await;
-        let Some(channel) = found.map_err(|error| failed(&error))? else {
-            return Err(no_such(transfer));
+        let (file, receives) = match &begin.job {
+            Job::Send(job) => ((job.root, job.file), false),
+            Job::Receive(job) => ((job.root, job.file), true),
         };
-        match ask(&channel, BeginJob(begin), BEGIN_LIMIT).await {
+        let book = BookJob {
+            transfer,
+            file,
+            receives,
+        };
+        let booked = ask(&self.registry, book, LIMIT).await;
+        let Booking { channel, growth } = booked.map_err(|error| failed(&error))??;
+        match ask(&channel, BeginJob { begin, growth }, BEGIN_LIMIT).await {
             Ok(begun) => begun,
-            Err(AskError::Gone) => Err(no_such(transfer)),
+            Err(AskError::Gone) => {
+                let text = format!("channel {transfer} went away");
+                Err(Fault::new(FaultCode::NO_SUCH_TRANSFER, text))
+            }
             Err(error) => Err(failed(&error)),
         }
     }
@@ -130,9 +141,4 @@ impl Transfers {
 
 fn failed(error: &AskError) -> Fault {
     Fault::new(FaultCode::FAILED, format!("transfers: {error}"))
-}
-
-fn no_such(transfer: TransferId) -> Fault {
-    let text = format!("no channel {transfer}");
-    Fault::new(FaultCode::NO_SUCH_TRANSFER, text)
 }

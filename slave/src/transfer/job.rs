@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use actix::Addr;
 use bytes::Bytes;
-use drftpd_actors::{AskError, ask};
-use drftpd_protocol::ids::TransferId;
+use drftpd_actors::ask;
 use drftpd_protocol::wire::{BeginTransfer, Fault, FaultCode, Job, ReceiveJob, SendJob};
 
 use super::copy::Work;
@@ -15,8 +14,9 @@ use super::copy::send::{Download, read};
 use super::env::Env;
 use super::error::TransferError;
 use super::growing::{Follower, Grower};
-use super::messages::{BookDownload, BookUpload};
+use super::messages::{FindUpload, Growing};
 use super::registry::TransferRegistry;
+use super::stop::Stop;
 use crate::storage::StoredFile;
 
 /// How long the registry may take for an answer from memory.
@@ -33,43 +33,71 @@ pub struct Opened {
     pub size: u64,
 }
 
-/// Opens what the order names, after the root's log is applied as far as the order says.
-///
-/// # Errors
-/// Storage's faults; `BUSY` when the log is not applied within `limit`, or the same file is being
-/// received.
-pub async fn open(
-    env: Arc<Env>,
-    registry: Addr<TransferRegistry>,
-    begin: BeginTransfer,
-    limit: Duration,
-) -> Result<Opened, Fault> {
-    let transfer = begin.transfer;
-    match begin.job {
-        Job::Send(job) => {
-            env.applied.reached(job.root, begin.after, limit).await?;
-            open_download(&env, &registry, transfer, job).await
+/// What opening needs beside the order.
+pub struct Opener {
+    /// Storage and threads.
+    pub env: Arc<Env>,
+    /// Knows the uploads that run.
+    pub registry: Addr<TransferRegistry>,
+    /// The word to stop, which may come while operations are waited for.
+    pub stop: Stop,
+    /// How long operations are waited for.
+    pub limit: Duration,
+}
+
+impl Opener {
+    /// Opens what the order names, after the root's log is applied as far as the order says.
+    ///
+    /// # Errors
+    /// Storage's faults; `BUSY` when the log is not applied in time; `ABORTED`.
+    pub async fn open(self, begin: BeginTransfer, growth: Growing) -> Result<Opened, Fault> {
+        let root = match &begin.job {
+            Job::Send(job) => job.root,
+            Job::Receive(job) => job.root,
+        };
+        tokio::select! {
+            stopped = self.stop.said() => return Err(TransferError::from(stopped).fault()),
+            applied = self.env.applied.reached(root, begin.after, self.limit) => applied?,
         }
-        Job::Receive(job) => {
-            let (grower, follower) = Grower::new();
-            let book = BookUpload {
-                transfer,
-                root: job.root,
-                file: job.file,
-                follower,
+        match (begin.job, growth) {
+            (Job::Send(job), Growing::Follow(follower)) => self.download(job, Some(follower)).await,
+            (Job::Send(job), _) => self.download(job, None).await,
+            (Job::Receive(job), Growing::Tell(grower)) => upload(&self.env, job, grower).await,
+            (Job::Receive(_), _) => {
+                let text = "an upload that was not booked";
+                Err(Fault::new(FaultCode::FAILED, text))
+            }
+        }
+    }
+
+    async fn download(
+        &self,
+        job: SendJob,
+        mut follower: Option<Follower>,
+    ) -> Result<Opened, Fault> {
+        let mut found = open_file(&self.env, &job, follower.is_some()).await?;
+        let stored = &found.stored;
+        if stored.staged && stored.crc32.is_none() && follower.is_none() {
+            // What is left of a broken upload, or one that began in between.
+            let find = FindUpload {
+                file: (job.root, job.file),
             };
-            ask(&registry, book, REGISTRY_LIMIT).await.map_err(gone)??;
-            env.applied.reached(job.root, begin.after, limit).await?;
-            open_upload(&env, job, grower).await
+            let upload = ask(&self.registry, find, REGISTRY_LIMIT).await;
+            follower = upload.map_err(|error| {
+                Fault::new(FaultCode::FAILED, format!("registry of transfers: {error}"))
+            })?;
         }
+        if !found.stored.staged {
+            follower = None;
+        }
+        if follower.is_some() {
+            found.head = None;
+        }
+        download(found, follower, &job)
     }
 }
 
-fn gone(error: AskError) -> Fault {
-    Fault::new(FaultCode::FAILED, format!("registry of transfers: {error}"))
-}
-
-async fn open_upload(env: &Env, job: ReceiveJob, grower: Grower) -> Result<Opened, Fault> {
+async fn upload(env: &Env, job: ReceiveJob, grower: Grower) -> Result<Opened, Fault> {
     let roots = env.roots.clone();
     let stage = move || {
         let root = roots.get(job.root)?;
@@ -83,29 +111,6 @@ async fn open_upload(env: &Env, job: ReceiveJob, grower: Grower) -> Result<Opene
         grower,
     });
     Ok(Opened { work, size: 0 })
-}
-
-async fn open_download(
-    env: &Env,
-    registry: &Addr<TransferRegistry>,
-    transfer: TransferId,
-    job: SendJob,
-) -> Result<Opened, Fault> {
-    let file = job.file;
-    let follow = || ask(registry, BookDownload { transfer, file }, REGISTRY_LIMIT);
-    let mut follower = follow().await.map_err(gone)?;
-    let mut found = open_file(env, &job, follower.is_some()).await?;
-    if found.stored.staged && follower.is_none() {
-        // Its upload may have begun in between.
-        follower = follow().await.map_err(gone)?;
-    }
-    if !found.stored.staged {
-        follower = None;
-    }
-    if follower.is_some() {
-        found.head = None;
-    }
-    download(found, follower, &job)
 }
 
 struct Found {

@@ -8,7 +8,7 @@ use drftpd_protocol::wire::{
 };
 
 use super::actor::TransferActor;
-use super::growing::Follower;
+use super::growing::{Follower, Grower};
 
 /// What the master is told unasked; the link sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,28 +35,45 @@ pub struct FindChannel {
     pub transfer: TransferId,
 }
 
-/// Books a download, and asks for the upload of the same file that it can follow.
+/// Books what a channel is about to do. Refused where there is no such channel, where it has its job
+/// already, and with `BUSY` for an upload of a file that is being received.
 #[derive(Message, Debug)]
-#[rtype(result = "Option<Follower>")]
-pub struct BookDownload {
+#[rtype(result = "Result<Booking, Fault>")]
+pub struct BookJob {
     /// The channel.
     pub transfer: TransferId,
-    /// The file.
-    pub file: FileId,
+    /// The root, and the file on it.
+    pub file: (RootId, FileId),
+    /// Whether the file comes in.
+    pub receives: bool,
 }
 
-/// Books an upload; refused with `BUSY` while the same file is being received.
+/// A job that is booked.
+#[derive(Debug)]
+pub struct Booking {
+    /// Where the channel is reached.
+    pub channel: Addr<TransferActor>,
+    /// How its file grows.
+    pub growth: Growing,
+}
+
+/// How a job's file grows.
+#[derive(Debug)]
+pub enum Growing {
+    /// It does not.
+    Not,
+    /// It is being uploaded: what a download follows.
+    Follow(Follower),
+    /// This job is the upload: what it tells its followers by.
+    Tell(Grower),
+}
+
+/// Asks for the upload of a file, if one runs.
 #[derive(Message, Debug)]
-#[rtype(result = "Result<(), Fault>")]
-pub struct BookUpload {
-    /// The channel.
-    pub transfer: TransferId,
-    /// The root that takes it.
-    pub root: RootId,
-    /// The file.
-    pub file: FileId,
-    /// For those who download it meanwhile.
-    pub follower: Follower,
+#[rtype(result = "Option<Follower>")]
+pub struct FindUpload {
+    /// The root, and the file on it.
+    pub file: (RootId, FileId),
 }
 
 /// Tells that a channel is over, and the end of its transfer if it had begun.
@@ -97,10 +114,15 @@ pub struct ListFiles;
 #[rtype(result = "Result<DataOpened, Fault>")]
 pub struct StartChannel;
 
-/// Asks a channel to begin its transfer. Answered when the file is open.
+/// Asks a channel to begin the job that was booked. Answered when the file is open.
 #[derive(Message, Debug)]
 #[rtype(result = "Result<Begun, Fault>")]
-pub struct BeginJob(pub BeginTransfer);
+pub struct BeginJob {
+    /// The order.
+    pub begin: BeginTransfer,
+    /// How its file grows.
+    pub growth: Growing,
+}
 
 /// Asks a channel to end at once.
 #[derive(Message, Debug)]

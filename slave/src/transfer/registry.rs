@@ -20,7 +20,7 @@ use super::book::Book;
 use super::env::{Deps, Env};
 use super::growing::Follower;
 use super::messages::{
-    BookDownload, BookUpload, ChannelOver, EndStored, EnterChannel, FindChannel, ListChannels,
+    BookJob, Booking, ChannelOver, EndStored, EnterChannel, FindChannel, FindUpload, ListChannels,
     ListEnds, ListFiles, TransferNotice,
 };
 use super::meter::{Meter, Totals};
@@ -113,25 +113,20 @@ impl Handler<FindChannel> for TransferRegistry {
     }
 }
 
-impl Handler<BookDownload> for TransferRegistry {
-    type Result = Option<Follower>;
+impl Handler<BookJob> for TransferRegistry {
+    type Result = Result<Booking, Fault>;
 
-    fn handle(&mut self, msg: BookDownload, _: &mut Self::Context) -> Self::Result {
-        self.state.book.sends(msg.transfer, msg.file)
+    fn handle(&mut self, msg: BookJob, _: &mut Self::Context) -> Self::Result {
+        let booked = self.state.book.book(msg.transfer, msg.file, msg.receives);
+        booked.map(|(channel, growth)| Booking { channel, growth })
     }
 }
 
-impl Handler<BookUpload> for TransferRegistry {
-    type Result = Result<(), Fault>;
+impl Handler<FindUpload> for TransferRegistry {
+    type Result = Option<Follower>;
 
-    fn handle(&mut self, msg: BookUpload, _: &mut Self::Context) -> Self::Result {
-        let BookUpload {
-            transfer,
-            root,
-            file,
-            follower,
-        } = msg;
-        self.state.book.receives(transfer, root, file, follower)
+    fn handle(&mut self, msg: FindUpload, _: &mut Self::Context) -> Self::Result {
+        self.state.book.upload(msg.file)
     }
 }
 

@@ -2,7 +2,9 @@
 //! ended. It decides nothing else.
 
 pub mod cx;
-pub mod intake;
+mod gather;
+mod hop;
+mod intake;
 mod linger;
 mod queue;
 pub mod receive;

@@ -4,25 +4,19 @@
 //! than that, the thread reads the socket itself. A small file is gathered whole and costs one hop,
 //! in which it is also prepared.
 
-use std::time::Duration;
-
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use drftpd_actors::BoxIo;
 use drftpd_protocol::wire::Outcome;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::io::AsyncWriteExt;
 
 use super::super::error::TransferError;
 use super::super::growing::{Grower, GrowthState};
 use super::cx::CopyCx;
+use super::gather::{Gathered, gather};
+use super::hop::{Broke, Hop, Left};
 use super::intake::Intake;
-use super::turn::{self, Terms, TurnEnd, Wire};
+use super::turn::Wire;
 use crate::storage::{Root, Staging};
-
-/// What is gathered at most before a thread writes it.
-const GATHER: usize = 64 << 10;
-/// How long a slow trickle is gathered before what there is goes to the disk.
-const GATHER_FOR: Duration = Duration::from_millis(200);
 
 /// An upload whose file is open in staging.
 #[derive(Debug)]
@@ -35,43 +29,40 @@ pub struct Upload {
     pub grower: Grower,
 }
 
-/// One hop to a thread and back.
-struct Hop {
-    root: Root,
-    intake: Intake,
-    gathered: BytesMut,
-    wire: Option<Wire>,
-    terms: Terms,
-    ended: bool,
-}
-
-/// What a hop leaves.
-enum Left {
-    /// More may come.
-    Going { intake: Intake, dry: bool },
-    /// All is there and prepared.
-    Prepared { bytes: u64, size: u64, crc32: u32 },
-    /// It broke; what was written can be kept. `None`: storage has it already.
-    Broken(Option<Intake>, u64, TransferError),
-}
-
 /// Receives until the end, and says how it ended.
 pub async fn receive(io: &mut BoxIo, upload: Upload, cx: &mut CopyCx) -> Outcome {
-    let Upload {
-        root,
-        staging,
-        grower,
-    } = upload;
-    cx.meter.begins_at(staging.len);
-    grower.has(staging.len);
-    let mut gathered = BytesMut::new();
-    let mut intake = Intake::new(staging);
+    let (root, grower) = (upload.root, upload.grower);
+    cx.meter.begins_at(upload.staging.len);
+    grower.has(upload.staging.len);
+    let intake = Intake::new(upload.staging);
+    match all(io, &root, intake, &grower, cx).await {
+        Ok(prepared) => {
+            grower.ended(GrowthState::Complete);
+            prepared
+        }
+        Err(broke) => {
+            super::reset(io);
+            let outcome = broken(root, broke, &grower, cx).await;
+            grower.ended(GrowthState::Broken);
+            outcome
+        }
+    }
+}
+
+async fn all(
+    io: &mut BoxIo,
+    root: &Root,
+    mut intake: Intake,
+    grower: &Grower,
+    cx: &mut CopyCx,
+) -> Result<Outcome, Broke> {
+    let mut buffer = BytesMut::new();
     let mut wire = None;
     let mut ready = false;
-    let (intake, bytes, error) = loop {
+    loop {
         let come = match ready {
-            true => Gathered::full(),
-            false => gather(io, &mut gathered, cx).await,
+            true => Gathered::nothing(),
+            false => gather(io, &mut buffer, cx).await,
         };
         if come.flood && wire.is_none() {
             wire = io.as_tcp().and_then(|tcp| Wire::of(tcp).ok());
@@ -80,51 +71,54 @@ pub async fn receive(io: &mut BoxIo, upload: Upload, cx: &mut CopyCx) -> Outcome
             // The sender need not wait until the disk has everything.
             drop(io.shutdown().await);
         }
+        let before = intake.received;
         let hop = Hop {
             root: root.clone(),
             intake,
-            gathered: std::mem::take(&mut gathered),
+            gathered: std::mem::take(&mut buffer),
             wire: wire.clone().filter(|_| come.flood),
             terms: cx.terms(come.limit),
             ended: come.ended,
         };
-        let before = hop.intake.received;
-        let left = match cx.blocking.run(move || hop.run()).await {
-            Ok((left, buffer)) => {
-                gathered = buffer;
-                left
-            }
-            Err(error) => break (None, before, error.into()),
-        };
-        match left {
-            Left::Going { intake: going, dry } => {
-                grower.has(going.staging.len);
-                cx.moved(going.received - before);
-                if let Some(error) = come.failed {
-                    break (Some(going), 0, error);
-                }
-                if dry {
-                    cx.patience.in_vain();
-                }
-                ready = come.flood && !dry && cx.pace.is_none();
+        let left = cx.blocking.run(move || hop.run()).await;
+        let (left, emptied) = left.map_err(|error| Broke::Closed {
+            bytes: before,
+            kept: None,
+            error: error.into(),
+        })?;
+        buffer = emptied;
+        let dry = match left {
+            Left::Going(going, dry) => {
                 intake = going;
+                dry
             }
             Left::Prepared { bytes, size, crc32 } => {
                 grower.has(size);
-                grower.ended(GrowthState::Complete);
-                return Outcome::Prepared { bytes, size, crc32 };
+                return Ok(Outcome::Prepared { bytes, size, crc32 });
             }
-            Left::Broken(intake, bytes, error) => break (intake, bytes, error),
+            Left::Broken(broke) => return Err(broke),
+        };
+        grower.has(intake.staging.len);
+        cx.moved(intake.received - before);
+        if let Some(error) = come.failed {
+            return Err(Broke::Open(intake, error));
+        }
+        if dry && come.flood {
+            cx.patience.in_vain();
+        }
+        ready = come.flood && !dry && cx.pace.is_none();
+    }
+}
+
+async fn broken(root: Root, broke: Broke, grower: &Grower, cx: &CopyCx) -> Outcome {
+    let (bytes, kept, error) = match broke {
+        Broke::Closed { bytes, kept, error } => (bytes, kept, error),
+        Broke::Open(intake, error) => {
+            grower.has(intake.staging.len);
+            let kept = keep(root, intake.staging, cx).await;
+            (intake.received, kept, error)
         }
     };
-    let bytes = intake.as_ref().map_or(bytes, |intake| intake.received);
-    let staging = intake.map(|intake| intake.staging);
-    if let Some(staging) = &staging {
-        grower.has(staging.len);
-    }
-    super::reset(io);
-    let kept = keep(root, staging, cx).await;
-    grower.ended(GrowthState::Broken);
     Outcome::Broken {
         fault: error.fault(),
         bytes,
@@ -132,19 +126,16 @@ pub async fn receive(io: &mut BoxIo, upload: Upload, cx: &mut CopyCx) -> Outcome
     }
 }
 
-/// Ends an upload that never had a connection, or does not get further.
+/// Ends an upload that never had a connection.
 pub async fn give_up(upload: Upload, error: TransferError, cx: &CopyCx) -> Outcome {
-    let kept = keep(upload.root, Some(upload.staging), cx).await;
+    let intake = Intake::new(upload.staging);
+    let broke = Broke::Open(intake, error);
+    let outcome = broken(upload.root, broke, &upload.grower, cx).await;
     upload.grower.ended(GrowthState::Broken);
-    Outcome::Broken {
-        fault: error.fault(),
-        bytes: 0,
-        kept,
-    }
+    outcome
 }
 
-async fn keep(root: Root, staging: Option<Staging>, cx: &CopyCx) -> Option<u64> {
-    let staging = staging?;
+async fn keep(root: Root, staging: Staging, cx: &CopyCx) -> Option<u64> {
     let kept = cx.blocking.run(move || root.keep(staging)).await;
     match kept {
         Ok(Ok(kept)) => Some(kept),
@@ -159,133 +150,102 @@ async fn keep(root: Root, staging: Option<Staging>, cx: &CopyCx) -> Option<u64> 
     }
 }
 
-/// What was gathered on the arbiter.
-struct Gathered {
-    /// The peer said that this was all.
-    ended: bool,
-    /// More comes than is worth gathering.
-    flood: bool,
-    /// It broke after these bytes.
-    failed: Option<TransferError>,
-    /// What a thread may take in addition.
-    limit: u64,
-}
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::sync::Arc;
+    use std::time::Duration;
 
-impl Gathered {
-    /// Nothing was gathered because the socket is ready anyway.
-    fn full() -> Self {
-        Gathered {
-            ended: false,
-            flood: true,
-            failed: None,
-            limit: u64::MAX,
+    use drftpd_actors::testkit::{MemNet, sim};
+    use drftpd_actors::{Blocking, Clock, Dice, Net};
+    use drftpd_protocol::ids::{FileId, Generation, NodeId};
+    use drftpd_protocol::wire::{Base, FaultCode};
+    use tempfile::TempDir;
+
+    use super::super::super::meter::Meter;
+    use super::super::super::pace::Patience;
+    use super::super::super::stop::Stop;
+    use super::*;
+    use crate::storage::{Fsync, RootConfig, Roots, StoragePolicy};
+
+    fn cx() -> CopyCx {
+        CopyCx {
+            blocking: Blocking::inline(),
+            stop: Stop::default(),
+            stall: Duration::from_secs(60),
+            close_wait: Duration::from_millis(500),
+            meter: Arc::new(Meter::new(Arc::default())),
+            pace: None,
+            patience: Patience::default(),
+            first_byte: None,
         }
     }
 
-    fn failed(error: TransferError) -> Self {
-        Gathered {
-            ended: false,
-            flood: false,
-            failed: Some(error),
-            limit: 0,
-        }
-    }
-}
-
-async fn gather(io: &mut BoxIo, bytes: &mut BytesMut, cx: &mut CopyCx) -> Gathered {
-    let limit = match cx.grant().await {
-        Ok(limit) => limit,
-        Err(error) => return Gathered::failed(error),
-    };
-    let most = usize::try_from(limit).map_or(GATHER, |limit| limit.min(GATHER));
-    let end = fill(io, bytes, most, cx).await;
-    Gathered {
-        ended: matches!(end, Ok(true)),
-        flood: matches!(end, Ok(false)) && bytes.len() == most,
-        failed: end.err(),
-        limit: limit - bytes.len() as u64,
-    }
-}
-
-/// Reads until there are `most` bytes, or the time for gathering is over; true at the end.
-async fn fill(
-    io: &mut BoxIo,
-    bytes: &mut BytesMut,
-    most: usize,
-    cx: &mut CopyCx,
-) -> Result<bool, TransferError> {
-    // A connection that is idle for long holds no buffer.
-    if let Some(tcp) = io.as_tcp() {
-        cx.on_wire(tcp.readable()).await?;
-    }
-    bytes.reserve(most);
-    let mut into = bytes.limit(most);
-    if cx.on_wire(io.read_buf(&mut into)).await? == 0 {
-        return Ok(true);
-    }
-    cx.moves();
-    let begun = Instant::now();
-    let until = begun + GATHER_FOR;
-    while into.has_remaining_mut() {
-        let read = tokio::select! {
-            stopped = cx.stop.said() => return Err(stopped.into()),
-            read = timeout_at(until, io.read_buf(&mut into)) => read,
+    fn upload() -> (TempDir, Upload) {
+        let dir = tempfile::tempdir().unwrap();
+        let (clock, dice) = (Clock::manual(0), Dice::seeded(1));
+        let id = Roots::create(dir.path(), &dice).unwrap();
+        let policy = StoragePolicy {
+            fsync: Fsync::Never,
+            trash_keep: Duration::ZERO,
         };
-        match read {
-            Err(_elapsed) => break,
-            Ok(Ok(0)) => return Ok(true),
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => return Err(TransferError::Connection(error)),
-        }
-    }
-    cx.patience.ready_after(begun.elapsed());
-    Ok(false)
-}
-
-impl Hop {
-    fn run(mut self) -> (Left, BytesMut) {
-        let written = self.intake.write(&self.gathered, &self.terms.meter);
-        self.gathered.clear();
-        let buffer = std::mem::take(&mut self.gathered);
-        let left = match written {
-            Err(error) => Left::Broken(Some(self.intake), 0, error),
-            Ok(()) if self.ended => self.prepare(),
-            Ok(()) => match self.wire.take() {
-                Some(wire) => self.flood(&wire),
-                None => Left::Going {
-                    intake: self.intake,
-                    dry: true,
-                },
-            },
+        let configured = [RootConfig::existing(dir.path())];
+        let roots = Roots::open(&configured, policy, clock, dice).unwrap();
+        let root = roots.get(id).unwrap();
+        let file = FileId {
+            node: NodeId(7),
+            generation: Generation(1),
         };
-        (left, buffer)
+        let staging = root.stage(file, &Base::Empty, 0).unwrap();
+        let (grower, _) = Grower::new();
+        let upload = Upload {
+            root,
+            staging,
+            grower,
+        };
+        (dir, upload)
     }
 
-    fn flood(mut self, wire: &Wire) -> Left {
-        match turn::receive(wire, &mut self.intake, &self.terms) {
-            TurnEnd::UsedUp => Left::Going {
-                intake: self.intake,
-                dry: false,
-            },
-            TurnEnd::Dry => Left::Going {
-                intake: self.intake,
-                dry: true,
-            },
-            TurnEnd::End => {
-                wire.shutdown();
-                self.prepare()
-            }
-            TurnEnd::Failed(error) => Left::Broken(Some(self.intake), 0, error),
-        }
+    async fn connection() -> (BoxIo, BoxIo) {
+        let net = MemNet::new();
+        let at = "127.0.0.1:5000".parse().unwrap();
+        let listener = net.bind(at).await.unwrap();
+        let client = net.connect(None, at).await.unwrap();
+        let io = listener.accept().await.unwrap().adopt().unwrap();
+        (client, io)
     }
 
-    fn prepare(self) -> Left {
-        let bytes = self.intake.received;
-        let staging = self.intake.staging;
-        let crc32 = staging.crc32();
-        match self.root.prepare(staging, crc32) {
-            Ok(size) => Left::Prepared { bytes, size, crc32 },
-            Err(error) => Left::Broken(None, bytes, TransferError::Storage(error.fault())),
-        }
+    #[test]
+    fn a_full_disk_breaks_the_upload_and_says_so() {
+        sim(async {
+            let (_dir, mut upload) = upload();
+            upload.staging.file = File::options().write(true).open("/dev/full").unwrap();
+            let (mut client, mut io) = connection().await;
+            client.write_all(b"12345").await.unwrap();
+            let outcome = receive(&mut io, upload, &mut cx()).await;
+            let Outcome::Broken { fault, bytes, kept } = outcome else {
+                panic!("{outcome:?}");
+            };
+            assert_eq!(fault.code, FaultCode::NO_SPACE);
+            assert_eq!((bytes, kept), (0, Some(0)));
+        });
+    }
+
+    #[test]
+    fn an_upload_that_was_deleted_meanwhile_ends_aborted_and_keeps_nothing() {
+        sim(async {
+            let (_dir, upload) = upload();
+            let (root, file) = (upload.root.clone(), upload.staging.id());
+            let (mut client, mut io) = connection().await;
+            client.write_all(b"12345").await.unwrap();
+            client.shutdown().await.unwrap();
+            root.discard(file).unwrap();
+            let outcome = receive(&mut io, upload, &mut cx()).await;
+            let Outcome::Broken { fault, kept, .. } = outcome else {
+                panic!("{outcome:?}");
+            };
+            assert_eq!(fault.code, FaultCode::ABORTED);
+            assert_eq!(kept.unwrap_or(0), 0);
+        });
     }
 }

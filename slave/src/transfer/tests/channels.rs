@@ -240,3 +240,36 @@ fn a_file_that_is_not_there_is_a_fault_and_no_end() {
         assert!(rig.notices.try_recv().is_err());
     });
 }
+
+#[test]
+fn an_abort_while_operations_are_waited_for_ends_the_wait() {
+    in_memory(|mut rig| async move {
+        let (transfer, _) = rig.listen().await;
+        let mut order = rig.order(transfer, rig.receive(7, Base::Empty));
+        order.after = OpSeq(3);
+        let transfers = rig.transfers.clone();
+        let begun = tokio::task::spawn_local(async move { transfers.begin(order).await });
+        sleep(Duration::from_secs(1)).await;
+        rig.abort(transfer).await;
+        let fault = begun.await.unwrap().unwrap_err();
+        assert_eq!(fault.code, FaultCode::ABORTED);
+        assert_eq!(rig.transfers.running().await, []);
+        assert!(rig.transfers.running_files().await.is_empty());
+        assert!(rig.notices.try_recv().is_err());
+    });
+}
+
+#[test]
+fn a_second_order_is_refused_and_the_first_goes_on() {
+    in_memory(|mut rig| async move {
+        let (transfer, to) = rig.listen().await;
+        let job = rig.store(7, b"hello");
+        rig.begin(transfer, job.clone()).await.unwrap();
+        let fault = rig.begin(transfer, job).await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::BAD_REQUEST);
+        let mut client = rig.connect(to).await;
+        assert_eq!(read_all(&mut client).await, b"hello");
+        drop(client);
+        assert_eq!(rig.ended().await.outcome, sent(5));
+    });
+}

@@ -38,6 +38,7 @@ struct Rig {
     transfers: Transfers,
     notices: mpsc::Receiver<TransferNotice>,
     net: Arc<dyn Net>,
+    blocking: Blocking,
     roots: Roots,
     root: RootId,
     applied: Applied,
@@ -82,7 +83,7 @@ impl Rig {
         let applied = Applied::default();
         let transfers = Transfers::start(Deps {
             roots: roots.clone(),
-            blocking,
+            blocking: blocking.clone(),
             net: Arc::clone(&net),
             place: Place::here(),
             master: master_now,
@@ -96,6 +97,7 @@ impl Rig {
             transfers,
             notices,
             net,
+            blocking,
             roots,
             root,
             applied,

@@ -174,3 +174,24 @@ fn two_slaves_share_a_range_of_ports() {
         assert_eq!(opened.port, taken.port());
     });
 }
+
+#[test]
+fn a_thread_that_waits_for_its_disk_stops_no_other_transfer() {
+    on_loopback(|mut rig| async move {
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let blocking = rig.blocking.clone();
+        let slow =
+            tokio::task::spawn_local(
+                async move { blocking.run(move || wait.recv().is_ok()).await },
+            );
+        let bytes = pattern(5_000_000);
+        let job = rig.store(7, &bytes);
+        let mut reader = rig.download(job).await;
+        assert!(read_all(&mut reader).await == bytes);
+        drop(reader);
+        assert_eq!(rig.ended().await.outcome, sent(bytes.len()));
+        assert!(!slow.is_finished());
+        go.send(()).unwrap();
+        assert_eq!(slow.await.unwrap(), Ok(true));
+    });
+}

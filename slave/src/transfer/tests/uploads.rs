@@ -99,3 +99,17 @@ fn a_speed_limit_holds_for_uploads() {
         assert!((4.0..=6.0).contains(&took), "{took} s");
     });
 }
+
+#[test]
+fn more_than_the_disk_has_is_refused_before_it_begins() {
+    in_memory(|mut rig| async move {
+        let (transfer, _) = rig.listen().await;
+        let mut job = rig.receive(7, Base::Empty);
+        if let Job::Receive(job) = &mut job {
+            job.expected = 1 << 60;
+        }
+        let fault = rig.begin(transfer, job).await.unwrap_err();
+        assert_eq!(fault.code, FaultCode::NO_SPACE);
+        assert!(rig.transfers.running_files().await.is_empty());
+    });
+}

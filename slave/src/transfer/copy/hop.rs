@@ -1,0 +1,96 @@
+//! One hop of an upload to a thread and back: what was gathered is written, more is taken from the
+//! socket while it comes fast, and at the end the file is prepared.
+
+use bytes::BytesMut;
+
+use super::super::error::TransferError;
+use super::intake::Intake;
+use super::turn::{self, Terms, TurnEnd, Wire};
+use crate::storage::{Root, StorageError};
+
+/// One hop.
+pub struct Hop {
+    /// Where the file is stored.
+    pub root: Root,
+    /// The file.
+    pub intake: Intake,
+    /// What the arbiter gathered.
+    pub gathered: BytesMut,
+    /// The socket, while more comes than is worth gathering.
+    pub wire: Option<Wire>,
+    /// For what is taken from the socket.
+    pub terms: Terms,
+    /// Whether the gathered bytes are the last ones.
+    pub ended: bool,
+}
+
+/// What a hop leaves.
+pub enum Left {
+    /// More may come; whether the socket had nothing.
+    Going(Intake, bool),
+    /// All is there and prepared.
+    Prepared { bytes: u64, size: u64, crc32: u32 },
+    /// It broke off.
+    Broken(Broke),
+}
+
+/// What is left of an upload that broke off.
+pub enum Broke {
+    /// What was written can be kept.
+    Open(Intake, TransferError),
+    /// The file is out of our hands.
+    Closed {
+        /// Bytes that came over the connection.
+        bytes: u64,
+        /// Bytes that stayed in staging, as far as that is known.
+        kept: Option<u64>,
+        /// Why.
+        error: TransferError,
+    },
+}
+
+impl Hop {
+    /// Does it; gives the buffer back, empty.
+    pub fn run(mut self) -> (Left, BytesMut) {
+        let written = self.intake.write(&self.gathered, &self.terms.meter);
+        let mut buffer = std::mem::take(&mut self.gathered);
+        buffer.clear();
+        let left = match (written, self.wire.take()) {
+            (Err(error), _) => Left::Broken(Broke::Open(self.intake, error)),
+            (Ok(()), _) if self.ended => self.prepare(),
+            (Ok(()), Some(wire)) => self.flood(&wire),
+            (Ok(()), None) => Left::Going(self.intake, true),
+        };
+        (left, buffer)
+    }
+
+    fn flood(mut self, wire: &Wire) -> Left {
+        match turn::receive(wire, &mut self.intake, &self.terms) {
+            TurnEnd::UsedUp => Left::Going(self.intake, false),
+            TurnEnd::Dry => Left::Going(self.intake, true),
+            TurnEnd::Failed(error) => Left::Broken(Broke::Open(self.intake, error)),
+            TurnEnd::End => {
+                wire.shutdown();
+                self.prepare()
+            }
+        }
+    }
+
+    fn prepare(self) -> Left {
+        let Intake { staging, received } = self.intake;
+        let (size, crc32) = (staging.len, staging.crc32());
+        match self.root.prepare(staging, crc32) {
+            Ok(size) => Left::Prepared {
+                bytes: received,
+                size,
+                crc32,
+            },
+            Err(error) => Left::Broken(Broke::Closed {
+                bytes: received,
+                // What could not be prepared stays as what broke off, unless it was deleted.
+                kept: Some(size).filter(|_| !matches!(error, StorageError::Revoked(_))),
+                error: TransferError::Storage(error.fault()),
+            }),
+        }
+    }
+}
