@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::ports::PortRange;
 use drftpd_actors::{Check, ConfigError};
+use drftpd_slave::transfer::PortRange;
 use serde::Deserialize;
 
 /// What becomes of a PASV or EPSV that no PRET announced.

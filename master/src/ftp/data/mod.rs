@@ -6,15 +6,19 @@
 //! the other end is decided in [`peers`].
 
 pub mod active;
+pub mod announce;
+pub mod channel;
 pub mod config;
 pub mod error;
 pub mod forward;
 pub mod listing;
 pub mod passive;
 pub mod peers;
-pub mod ports;
+pub mod plans;
+pub mod record;
 pub mod relay;
 pub mod reserved;
+pub mod run;
 #[cfg(target_os = "linux")]
 mod splice;
 

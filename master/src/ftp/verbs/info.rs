@@ -14,13 +14,17 @@ const NAMES_A_LINE: usize = 8;
 /// What is remembered of a CLNT.
 const MAX_CLIENT: usize = 64;
 
-/// `ABOR` (RFC 959): the session cuts what runs and says 426 first; here nothing runs.
+/// `ABOR` (RFC 959): the session cuts what runs and says 426 first; here nothing runs, and a data connection that was
+/// agreed on is given up.
 pub(super) const ABOR: Verb = Verb {
     name: "ABOR",
     syntax: "ABOR",
     while_busy: WhileBusy::Runs,
     kind: Kind::Abort,
-    run: |_, _| answer(Reply::aborted()),
+    run: |_, _| {
+        let done = Done::with(Reply::aborted(), Change::Pret(None));
+        Box::pin(std::future::ready(Ok(done)))
+    },
     ..Verb::PLAIN
 };
 

@@ -1,14 +1,17 @@
 //! The table of verbs. A verb is one constant in a family's file and one line here; HELP, FEAT, the login gate, the
 //! rules about order and about a running transfer, logs and `SITE WHO` all follow from it.
 
+mod endpoint;
 mod files;
 mod hash;
 mod info;
+mod list;
 mod login;
 mod navigate;
 mod site;
 #[cfg(test)]
 mod testing;
+mod transfer;
 
 use bytes::Bytes;
 use drftpd_protocol::ftp::{ArgError, Reply, args};
@@ -114,29 +117,46 @@ impl Verb {
 pub static VERBS: &[&Verb] = &[
     &info::ABOR,
     &login::ACCT,
+    &transfer::ALLO,
+    &transfer::APPE,
     &info::AUTH,
     &navigate::CDUP,
+    &endpoint::CEPR,
     &info::CLNT,
     &navigate::CWD,
     &files::DELE,
+    &endpoint::EPRT,
+    &endpoint::EPSV,
     &info::FEAT,
     &hash::HASH,
     &info::HELP,
+    &list::LIST,
     &files::MDTM,
     &files::MFMT,
     &files::MKD,
+    &list::MLSD,
+    &list::MLST,
     &info::MODE,
+    &list::NLST,
     &info::NOOP,
     &info::OPTS,
     &login::PASS,
+    &endpoint::PASV,
+    &endpoint::PORT,
+    &endpoint::PRET,
     &navigate::PWD,
     &login::QUIT,
     &login::REIN,
+    &transfer::REST,
+    &transfer::RETR,
     &files::RMD,
     &files::RNFR,
     &files::RNTO,
     &site::SITE,
     &files::SIZE,
+    &list::STAT,
+    &transfer::STOR,
+    &transfer::STOU,
     &info::STRU,
     &info::SYST,
     &info::TYPE,

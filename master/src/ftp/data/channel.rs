@@ -1,0 +1,168 @@
+//! From what PASV, PORT and their kin left behind to the channel of one transfer: judged for its path, and opened on
+//! its slave.
+
+use std::net::SocketAddr;
+
+use drftpd_actors::BoxIo;
+use drftpd_protocol::VfsPath;
+use drftpd_protocol::wire::{DataPath, PeerRule};
+use tokio::sync::oneshot;
+
+use super::config::WithoutPret;
+use super::error::DataError;
+use super::forward::{Ends, Forward};
+use super::passive::Passive;
+use super::peers;
+use super::relay::RelayPermit;
+use super::{Endpoint, active};
+use crate::accounts::Action;
+use crate::ftp::error::FtpError;
+use crate::ftp::guard::TransferGuard;
+use crate::ftp::services::VerbCx;
+use crate::transfer::Direction;
+
+/// How a transfer with a slave gets its data connection.
+#[derive(Debug)]
+pub enum Channel {
+    /// The slave listens; its slot is held.
+    Listening(TransferGuard),
+    /// No slave knows of it yet.
+    Unopened(Unopened),
+}
+
+/// A channel that no slave knows of yet.
+#[derive(Debug)]
+pub enum Unopened {
+    /// The slave dials the client.
+    Dial(SocketAddr),
+    /// The client comes to the master, which forwards.
+    Relay(Passive, PeerRule, RelayPermit),
+}
+
+/// Where the slave's connection arrives, if the master forwards.
+pub type Arrival = Option<oneshot::Receiver<BoxIo>>;
+
+/// Whether this path's user may have other hosts at the other end.
+pub fn may_fxp(cx: &VerbCx, path: &VfsPath) -> bool {
+    cx.may(Action::Fxp, path).is_ok()
+}
+
+impl Channel {
+    /// Judges an endpoint for a transfer of a file with a slave.
+    ///
+    /// # Errors
+    /// When there is none, it does not fit, or the other end would be somebody that the user may not have there.
+    pub fn of(
+        cx: &VerbCx,
+        endpoint: Option<Endpoint>,
+        path: &VfsPath,
+        direction: Direction,
+    ) -> Result<Self, DataError> {
+        let fxp = may_fxp(cx, path);
+        match endpoint.ok_or(DataError::NotAgreed)? {
+            Endpoint::Dial(to) => {
+                let to = peers::may_dial(to, cx.client(), fxp)?;
+                Ok(Self::Unopened(Unopened::Dial(to)))
+            }
+            Endpoint::Here(_) if cx.services.data.passive.without_pret == WithoutPret::Refuse => {
+                Err(DataError::OtherAnnounced(
+                    "Announce the transfer with PRET before PASV",
+                ))
+            }
+            Endpoint::Here(passive) => {
+                let permit = cx.services.data.relays.permit()?;
+                let who = peers::who_may_connect(cx.client(), fxp);
+                Ok(Self::Unopened(Unopened::Relay(passive, who, permit)))
+            }
+            Endpoint::Slave(reserved) => {
+                if reserved.path != *path || reserved.direction != direction {
+                    return Err(DataError::OtherAnnounced(
+                        "PRET announced another transfer: send PRET and PASV again",
+                    ));
+                }
+                let guard = reserved.take().ok_or(DataError::NobodyConnected)?;
+                Ok(Self::Listening(guard))
+            }
+        }
+    }
+}
+
+impl Unopened {
+    /// Opens it on the slave of a slot. It is kept for another try.
+    ///
+    /// # Errors
+    /// What the slave says.
+    pub async fn open(&self, cx: &VerbCx, guard: &mut TransferGuard) -> Result<Arrival, FtpError> {
+        let limits = &cx.services.data.limits;
+        let (path, arrival) = match self {
+            Self::Dial(to) => (DataPath::Dial { to: *to }, None),
+            Self::Relay(..) => {
+                let slave = guard.slot().map(|slot| slot.slave.clone());
+                let slave = slave.ok_or(DataError::NobodyConnected)?;
+                let expected = cx.services.slaves.expect_relay(&slave).await?;
+                let token = expected.token;
+                (DataPath::Relay { token }, Some(expected.connection))
+            }
+        };
+        let opened = guard.open(path, limits.connect_timeout, limits.open_timeout);
+        opened.await?;
+        Ok(arrival)
+    }
+
+    /// Does the master's part once the transfer has begun.
+    pub fn start(self, cx: &VerbCx, arrival: Arrival) -> Option<Forward> {
+        let (Self::Relay(client, who, permit), Some(slave)) = (self, arrival) else {
+            return None;
+        };
+        let ends = Ends {
+            client,
+            who,
+            slave,
+            permit,
+        };
+        Some(Forward::start(ends, &cx.services.data.limits))
+    }
+}
+
+/// A data connection of the master's own, for a listing of `path`.
+///
+/// # Errors
+/// When the endpoint is on a slave, or nobody is at the other end.
+pub async fn own(cx: &VerbCx, endpoint: Endpoint, path: &VfsPath) -> Result<BoxIo, DataError> {
+    let connect = cx.services.data.limits.connect_timeout;
+    match endpoint {
+        Endpoint::Here(passive) => {
+            let who = peers::who_may_connect(cx.client(), may_fxp(cx, path));
+            passive.accept(who, connect).await
+        }
+        Endpoint::Dial(to) => {
+            active::dial(cx.services.net.as_ref(), cx.local.ip(), to, connect).await
+        }
+        Endpoint::Slave(_) => Err(announced_transfer()),
+    }
+}
+
+/// Whether an endpoint is good for a listing of `path`: known before 150.
+///
+/// # Errors
+/// When it is not.
+pub fn for_listing(
+    cx: &VerbCx,
+    endpoint: Option<Endpoint>,
+    path: &VfsPath,
+) -> Result<Endpoint, DataError> {
+    match endpoint.ok_or(DataError::NotAgreed)? {
+        Endpoint::Slave(_) => Err(announced_transfer()),
+        Endpoint::Dial(to) => {
+            let to = peers::may_dial(to, cx.client(), may_fxp(cx, path))?;
+            Ok(Endpoint::Dial(to))
+        }
+        here => Ok(here),
+    }
+}
+
+fn announced_transfer() -> DataError {
+    DataError::OtherAnnounced(
+        "PRET announced a file, and its slave listens: send PRET LIST and PASV for a listing",
+    )
+}

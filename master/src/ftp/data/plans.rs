@@ -1,0 +1,234 @@
+//! What a transfer would be, and whether it may: the same for PRET, for PASV and for the transfer's own verb.
+
+use drftpd_actors::AskError;
+use drftpd_protocol::{RootId, VfsPath};
+
+use crate::accounts::Action;
+use crate::ftp::error::FtpError;
+use crate::ftp::guard::TransferGuard;
+use crate::ftp::services::VerbCx;
+use crate::slaves::slave_of;
+use crate::transfer::{Direction, TransferError, Want};
+use crate::vfs::{Entry, FileState, Readable, UploadMode, UploadPlan};
+
+/// A download that is allowed.
+#[derive(Debug)]
+pub struct DownloadFrom {
+    /// The file, resolved.
+    pub path: VfsPath,
+    /// What the file list says of it.
+    pub readable: Readable,
+}
+
+/// An upload that is allowed.
+#[derive(Debug)]
+pub struct UploadTo {
+    /// The file, resolved.
+    pub path: VfsPath,
+    /// How it treats what is there.
+    pub mode: UploadMode,
+    /// What the file list says of it.
+    pub plan: UploadPlan,
+}
+
+/// Looks whether a file may be fetched.
+///
+/// # Errors
+/// When it is not there, not complete, or not for this user.
+pub async fn download(cx: &VerbCx, path: &VfsPath) -> Result<DownloadFrom, FtpError> {
+    let path = cx.target(path, Action::Download).await?;
+    let readable = cx.services.vfs.readable(&path).await?;
+    Ok(DownloadFrom { path, readable })
+}
+
+/// Looks whether a file may be sent.
+///
+/// # Errors
+/// When the user may not, or the file list cannot take it.
+pub async fn upload(cx: &VerbCx, path: &VfsPath, mode: UploadMode) -> Result<UploadTo, FtpError> {
+    let path = cx.services.vfs.resolve(path).await?;
+    let plan = match cx.services.vfs.plan_upload(&path, mode).await {
+        Ok(plan) => plan,
+        Err(why) => {
+            // Nobody learns what is there by trying.
+            cx.may(Action::Upload, &path)?;
+            return Err(why.into());
+        }
+    };
+    let user = &cx.account()?.name;
+    let action = what_it_is(mode, plan.existing.as_ref(), user);
+    match cx.may(action, &path) {
+        Err(FtpError::Denied(_)) if action == Action::Overwrite => Err(FtpError::NameTaken),
+        judged => judged.map(|()| UploadTo { path, mode, plan }),
+    }
+}
+
+/// Which right an upload takes. What is left of a user's own upload that broke off is in nobody's way.
+fn what_it_is(mode: UploadMode, existing: Option<&Entry>, user: &str) -> Action {
+    match (mode, existing) {
+        (_, None) => Action::Upload,
+        (UploadMode::Resume { .. } | UploadMode::Append, Some(_)) => Action::Resume,
+        (UploadMode::Store, Some(there))
+            if there.state != FileState::Complete && there.owner == user =>
+        {
+            Action::Upload
+        }
+        (UploadMode::Store, Some(_)) => Action::Overwrite,
+    }
+}
+
+/// The mode that a STOR has after a REST.
+pub fn store_mode(rest: Option<u64>) -> UploadMode {
+    match rest {
+        Some(offset) if offset > 0 => UploadMode::Resume { offset },
+        _ => UploadMode::Store,
+    }
+}
+
+impl DownloadFrom {
+    /// The roots with the file that some slave shows now.
+    ///
+    /// # Errors
+    /// [`TransferError::NoSlave`] where there is none.
+    pub fn present(&self, cx: &VerbCx) -> Result<Vec<RootId>, TransferError> {
+        let views = cx.services.slaves.views();
+        let views = views.borrow();
+        let holders = self.readable.holders.iter().map(|(root, _)| *root);
+        let present: Vec<_> = holders
+            .filter(|root| slave_of(&views, *root).is_some())
+            .collect();
+        if present.is_empty() {
+            return Err(TransferError::NoSlave {
+                direction: Direction::Download,
+                path: self.path.clone(),
+                why: "no root with the file is present".to_owned(),
+            });
+        }
+        Ok(present)
+    }
+
+    /// Holds a slot on one of these roots.
+    ///
+    /// # Errors
+    /// What the coordinator says.
+    pub async fn hold(
+        &self,
+        cx: &VerbCx,
+        roots: Vec<RootId>,
+    ) -> Result<TransferGuard, TransferError> {
+        let want = want(cx, &self.path, Direction::Download, Some(roots), 0);
+        hold(cx, want).await
+    }
+}
+
+impl UploadTo {
+    /// Holds a slot where the file can go.
+    ///
+    /// # Errors
+    /// What the coordinator says.
+    pub async fn hold(&self, cx: &VerbCx) -> Result<TransferGuard, TransferError> {
+        let (bytes, roots) = (cx.state.expected.unwrap_or(0), self.plan.only_roots.clone());
+        hold(cx, want(cx, &self.path, Direction::Upload, roots, bytes)).await
+    }
+
+    /// Holds a slot for an announced upload. A REST may still follow, so the slot is where the bytes lie that are
+    /// there, if it can be.
+    ///
+    /// # Errors
+    /// What the coordinator says.
+    pub async fn hold_early(&self, cx: &VerbCx) -> Result<TransferGuard, FtpError> {
+        if self.plan.existing.is_some() && self.plan.only_roots.is_none() {
+            let appended = cx.services.vfs.plan_upload(&self.path, UploadMode::Append);
+            let roots = appended.await.ok().and_then(|plan| plan.only_roots);
+            let bytes = cx.state.expected.unwrap_or(0);
+            if roots.is_some()
+                && let Ok(there) =
+                    hold(cx, want(cx, &self.path, Direction::Upload, roots, bytes)).await
+            {
+                return Ok(there);
+            }
+        }
+        Ok(self.hold(cx).await?)
+    }
+}
+
+fn want(
+    cx: &VerbCx,
+    path: &VfsPath,
+    direction: Direction,
+    roots: Option<Vec<RootId>>,
+    bytes: u64,
+) -> Want {
+    Want {
+        session: cx.session,
+        path: path.clone(),
+        direction,
+        roots,
+        bytes,
+        client: cx.client(),
+    }
+}
+
+/// Cut in the middle, the slot is freed when it comes.
+async fn hold(cx: &VerbCx, want: Want) -> Result<TransferGuard, TransferError> {
+    let (services, cleanup) = (cx.services.clone(), cx.cleanup.clone());
+    let hold = async move {
+        let slot = services.transfers.hold(want).await?;
+        Ok(TransferGuard::new(&services, &cleanup, slot))
+    };
+    let held = cx.cleanup.uncut(hold).await;
+    held.unwrap_or(Err(TransferError::Ask(AskError::Gone)))
+}
+
+#[cfg(test)]
+mod tests {
+    use drftpd_protocol::{Generation, NodeId};
+
+    use super::*;
+    use crate::vfs::Kind;
+
+    fn entry(state: FileState, owner: &str) -> Entry {
+        Entry {
+            id: NodeId(2),
+            parent: NodeId::ROOT,
+            name: None,
+            kind: Kind::File,
+            owner: owner.to_owned(),
+            group: String::new(),
+            mode: 0o644,
+            modified: 0,
+            size: 1,
+            files: 1,
+            generation: Generation(1),
+            crc32: None,
+            state,
+            target: None,
+        }
+    }
+
+    #[test]
+    fn the_right_that_an_upload_takes_depends_on_what_is_there() {
+        let complete = entry(FileState::Complete, "bob");
+        let own = entry(FileState::Partial, "bob");
+        let foreign = entry(FileState::Partial, "eve");
+        let resume = UploadMode::Resume { offset: 1 };
+        for (mode, there, want) in [
+            (UploadMode::Store, None, Action::Upload),
+            (UploadMode::Append, None, Action::Upload),
+            (UploadMode::Store, Some(&complete), Action::Overwrite),
+            (UploadMode::Store, Some(&own), Action::Upload),
+            (UploadMode::Store, Some(&foreign), Action::Overwrite),
+            (resume, Some(&complete), Action::Resume),
+            (UploadMode::Append, Some(&foreign), Action::Resume),
+        ] {
+            assert_eq!(what_it_is(mode, there, "bob"), want, "{mode:?} {there:?}");
+        }
+    }
+
+    #[test]
+    fn rest_makes_a_store_go_on_unless_it_is_at_the_beginning() {
+        assert_eq!(store_mode(None), UploadMode::Store);
+        assert_eq!(store_mode(Some(0)), UploadMode::Store);
+        assert_eq!(store_mode(Some(7)), UploadMode::Resume { offset: 7 });
+    }
+}

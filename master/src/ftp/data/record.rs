@@ -1,0 +1,105 @@
+//! What is remembered of a transfer: the row that others see while it runs, the line that the client hears at its end,
+//! and the event for the transfer log.
+
+use std::time::Duration;
+
+use drftpd_protocol::{SlaveId, VfsPath};
+use tokio::time::Instant;
+
+use crate::events::TransferLogged;
+use crate::ftp::live::Live;
+use crate::ftp::services::{Services, VerbCx};
+use crate::transfer::Direction;
+
+/// The record of one transfer that has begun. Dropped, it is published: as broken off, unless it was told otherwise.
+pub struct Record {
+    services: std::rc::Rc<Services>,
+    live: Live,
+    begun: Instant,
+    event: TransferLogged,
+}
+
+impl Record {
+    /// 150 has been said.
+    pub fn begin(cx: &VerbCx, path: &VfsPath, direction: Direction, slave: SlaveId) -> Self {
+        cx.live.transfer_began(path.clone(), direction);
+        let user = cx.account().map(|account| account.name.clone());
+        Self {
+            services: cx.services.clone(),
+            live: cx.live.clone(),
+            begun: Instant::now(),
+            event: TransferLogged {
+                session: cx.session,
+                user: user.unwrap_or_default(),
+                client: cx.client(),
+                path: path.clone(),
+                direction,
+                slave,
+                bytes: 0,
+                took: Duration::ZERO,
+                ended: 0,
+                complete: false,
+            },
+        }
+    }
+
+    /// So many bytes have moved by now.
+    pub fn moved(&mut self, bytes: u64) {
+        self.event.bytes = bytes;
+        self.live.transfer_moved(bytes);
+    }
+
+    /// All is well, with so many bytes; gives what the client hears of it.
+    pub fn complete(mut self, bytes: u64) -> String {
+        self.event.bytes = bytes;
+        self.event.complete = true;
+        figures(bytes, self.begun.elapsed())
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let mut event = self.event.clone();
+        event.took = self.begun.elapsed();
+        event.ended = self.services.clock.unix();
+        self.services.bus.publish(event);
+    }
+}
+
+/// `1048576 bytes in 0.52 s (1.92 MiB/s)`.
+fn figures(bytes: u64, took: Duration) -> String {
+    const UNITS: [&str; 4] = ["B/s", "KiB/s", "MiB/s", "GiB/s"];
+    let seconds = took.as_secs_f64();
+    // Nobody needs to be precise here.
+    #[allow(clippy::cast_precision_loss)]
+    let mut rate = bytes as f64 / seconds.max(0.001);
+    let mut unit = UNITS[0];
+    for next in &UNITS[1..] {
+        if rate >= 1024.0 {
+            rate /= 1024.0;
+            unit = next;
+        }
+    }
+    format!("{bytes} bytes in {seconds:.2} s ({rate:.2} {unit})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_for_people() {
+        for (bytes, millis, want) in [
+            (0, 0, "0 bytes in 0.00 s (0.00 B/s)"),
+            (1000, 2000, "1000 bytes in 2.00 s (500.00 B/s)"),
+            (1 << 20, 500, "1048576 bytes in 0.50 s (2.00 MiB/s)"),
+            (
+                5 << 40,
+                1000,
+                "5497558138880 bytes in 1.00 s (5120.00 GiB/s)",
+            ),
+        ] {
+            assert_eq!(figures(bytes, Duration::from_millis(millis)), want);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! A transfer from its order to its end, as the master sees it: begun on the slave, watched, forwarded if need be.
+
+use drftpd_protocol::wire::{Begun, Fault, FaultCode, Job, Outcome, ReceiveJob, SendJob};
+use drftpd_protocol::{OpSeq, RootId};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::active;
+use super::channel::{Arrival, Channel, Unopened};
+use super::error::DataError;
+use super::forward::Forward;
+use super::plans::{DownloadFrom, UploadTo};
+use crate::ftp::error::FtpError;
+use crate::ftp::guard::{TransferGuard, UploadGuard};
+use crate::ftp::services::VerbCx;
+use crate::slaves::SlaveError;
+
+/// A transfer that has begun: 150 may be said.
+pub struct Moving {
+    /// Its slot.
+    pub guard: TransferGuard,
+    /// What the slave said of it.
+    pub begun: Begun,
+    unopened: Option<(Unopened, Arrival)>,
+}
+
+/// Begins a download at a byte. Where no slave is bound yet, a second one is tried if the first has not got the file.
+///
+/// # Errors
+/// When no slave can serve it.
+pub async fn begin_download(
+    cx: &VerbCx,
+    from: &DownloadFrom,
+    offset: u64,
+    channel: Channel,
+) -> Result<Moving, FtpError> {
+    let unopened = match channel {
+        Channel::Listening(mut guard) => {
+            let begun = send(cx, from, offset, &mut guard).await?;
+            let unopened = None;
+            return Ok(Moving {
+                guard,
+                begun,
+                unopened,
+            });
+        }
+        Channel::Unopened(unopened) => unopened,
+    };
+    let mut roots = from.present(cx)?;
+    loop {
+        let mut guard = from.hold(cx, roots.clone()).await?;
+        let tried = root_of(&guard)?;
+        let arrival = unopened.open(cx, &mut guard).await?;
+        match send(cx, from, offset, &mut guard).await {
+            Ok(begun) => {
+                let unopened = Some((unopened, arrival));
+                return Ok(Moving {
+                    guard,
+                    begun,
+                    unopened,
+                });
+            }
+            Err(why) if is_elsewhere(&why) && roots.len() > 1 => {
+                tracing::warn!(path = %from.path, root = %tried, %why, "copy is not where it should be");
+                // Once: if the next one has not got it either, something is wrong that time will not mend.
+                roots.retain(|root| *root != tried);
+                roots.truncate(1);
+            }
+            Err(why) => return Err(why),
+        }
+    }
+}
+
+async fn send(
+    cx: &VerbCx,
+    from: &DownloadFrom,
+    offset: u64,
+    guard: &mut TransferGuard,
+) -> Result<Begun, FtpError> {
+    let root = root_of(guard)?;
+    let holder = from.readable.holders.iter().find(|(held, _)| *held == root);
+    let after = match holder {
+        Some((_, after)) => *after,
+        // Announced for what was there then.
+        None => return Err(moved_away()),
+    };
+    let job = Job::Send(SendJob {
+        root,
+        file: from.readable.file,
+        at: from.readable.at.clone(),
+        offset,
+        length: None,
+    });
+    order(cx, guard, job, after, None).await
+}
+
+/// Begins an upload.
+///
+/// # Errors
+/// When the file list or the slave cannot take it.
+pub async fn begin_upload(
+    cx: &VerbCx,
+    to: &UploadTo,
+    channel: Channel,
+) -> Result<(Moving, drftpd_protocol::FileId), FtpError> {
+    let (mut guard, unopened) = match channel {
+        Channel::Listening(guard) => (guard, None),
+        Channel::Unopened(unopened) => {
+            let mut guard = to.hold(cx).await?;
+            let arrival = unopened.open(cx, &mut guard).await?;
+            (guard, Some((unopened, arrival)))
+        }
+    };
+    let root = root_of(&guard)?;
+    if to
+        .plan
+        .only_roots
+        .as_ref()
+        .is_some_and(|only| !only.contains(&root))
+    {
+        return Err(moved_away());
+    }
+    let (path, owner) = (to.path.clone(), cx.owner()?);
+    let begin = UploadGuard::begin(&cx.services, &cx.cleanup, path, to.mode, owner, root);
+    let (upload, settles) = begin.await?;
+    let job = Job::Receive(ReceiveJob {
+        root,
+        file: upload.file,
+        base: upload.base,
+        expected: cx.state.expected.unwrap_or(0),
+    });
+    let begun = order(cx, &mut guard, job, upload.after, Some(settles)).await?;
+    let moving = Moving {
+        guard,
+        begun,
+        unopened,
+    };
+    Ok((moving, upload.file))
+}
+
+async fn order(
+    cx: &VerbCx,
+    guard: &mut TransferGuard,
+    job: Job,
+    after: OpSeq,
+    upload: Option<UploadGuard>,
+) -> Result<Begun, FtpError> {
+    let stall = cx.services.data.limits.stall_timeout;
+    match guard.begin(job, after, stall, upload).await {
+        // Its port was closed when nobody came in time.
+        Err(SlaveError::Fault(fault)) if fault.code == FaultCode::NO_SUCH_TRANSFER => {
+            Err(DataError::NobodyConnected.into())
+        }
+        begun => Ok(begun?),
+    }
+}
+
+fn root_of(guard: &TransferGuard) -> Result<RootId, DataError> {
+    let slot = guard.slot().ok_or(DataError::NobodyConnected)?;
+    Ok(slot.root)
+}
+
+fn moved_away() -> FtpError {
+    let text = "bytes are on another slave than the announced one";
+    FtpError::Broken(Fault::new(FaultCode::OTHER_IDENTITY, text))
+}
+
+fn is_elsewhere(why: &FtpError) -> bool {
+    use FaultCode as F;
+    matches!(why, FtpError::Slave(SlaveError::Fault(fault))
+        if [F::NO_SUCH_FILE, F::OTHER_IDENTITY, F::NO_SUCH_ROOT].contains(&fault.code))
+}
+
+impl Moving {
+    /// Watches the transfer to the slave's end of it, and tells how far it is. Of a download the client has everything
+    /// then, as far as anybody can know.
+    ///
+    /// # Errors
+    /// Why it broke off. What is to be undone is undone when this is dropped.
+    pub async fn end(
+        &mut self,
+        cx: &VerbCx,
+        mut moved: impl FnMut(u64),
+    ) -> Result<Outcome, FtpError> {
+        let begun = Instant::now();
+        let dials = matches!(&self.unopened, Some((Unopened::Dial(_), _)));
+        let mut forward = self
+            .unopened
+            .take()
+            .and_then(|(it, arrival)| it.start(cx, arrival));
+        let outcome = self.watch(cx, &mut forward, &mut moved).await?;
+        match &outcome {
+            Outcome::Broken { fault, .. } => {
+                if dials && fault.code == FaultCode::NO_CONNECTION {
+                    active::fail_late(begun).await;
+                }
+                Err(FtpError::Broken(fault.clone()))
+            }
+            Outcome::Sent { .. } => {
+                if let Some(forward) = unfinished(&mut forward) {
+                    forward.slave_is_done();
+                    forward.end().await?;
+                }
+                Ok(outcome)
+            }
+            // Closing is a matter of the slave, and of a moment; the file is safe whatever becomes of it.
+            Outcome::Prepared { .. } => {
+                if let Some(mut forward) = forward.filter(|forward| !forward.has_ended()) {
+                    forward.slave_is_done();
+                    let closing = timeout(cx.services.config.abort_timeout, async move {
+                        drop(forward.end().await);
+                    });
+                    drop(tokio::task::spawn_local(closing));
+                }
+                Ok(outcome)
+            }
+        }
+    }
+
+    /// Waits for what the slave says in the end.
+    async fn watch(
+        &mut self,
+        cx: &VerbCx,
+        forward: &mut Option<Forward>,
+        moved: &mut impl FnMut(u64),
+    ) -> Result<Outcome, FtpError> {
+        let mut progress = self.guard.progress();
+        let mut broken: Option<(DataError, Instant)> = None;
+        loop {
+            let late = broken.as_ref().map(|(_, late)| *late);
+            tokio::select! {
+                biased;
+                end = self.guard.ended() => return judge(end?, broken.map(|(why, _)| why)),
+                bytes = next(&mut progress) => moved(bytes),
+                end = forward_end(forward) => match end {
+                    Ok(()) => {}
+                    Err(DataError::NobodyConnected) => return Err(DataError::NobodyConnected.into()),
+                    // The slave has been cut off by it, and will soon say so.
+                    Err(why) => broken = Some((why, Instant::now() + cx.services.config.abort_timeout)),
+                },
+                () = until(late) => {
+                    let why = broken.map(|(why, _)| why);
+                    return Err(why.unwrap_or(DataError::NobodyConnected).into());
+                }
+            }
+        }
+    }
+}
+
+/// What the slave says, in the light of what became of the relay.
+fn judge(said: Outcome, relay: Option<DataError>) -> Result<Outcome, FtpError> {
+    match (said, relay) {
+        // The slave had everything before; what broke was the way back.
+        (said @ Outcome::Prepared { .. }, _) | (said, None) => Ok(said),
+        (_, Some(why)) => Err(why.into()),
+    }
+}
+
+fn unfinished(forward: &mut Option<Forward>) -> Option<&mut Forward> {
+    forward.as_mut().filter(|forward| !forward.has_ended())
+}
+
+async fn forward_end(forward: &mut Option<Forward>) -> Result<(), DataError> {
+    match unfinished(forward) {
+        Some(forward) => forward.end().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(late: Option<Instant>) {
+    match late {
+        Some(late) => sleep_until(late).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next count of bytes.
+async fn next(progress: &mut Option<watch::Receiver<u64>>) -> u64 {
+    if let Some(counts) = progress {
+        if counts.changed().await.is_ok() {
+            return *counts.borrow_and_update();
+        }
+        *progress = None;
+    }
+    std::future::pending().await
+}

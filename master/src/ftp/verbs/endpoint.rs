@@ -1,0 +1,238 @@
+//! How the next data connection comes about: PRET PASV EPSV CEPR PORT EPRT.
+
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+
+use drftpd_protocol::ftp::args::Epsv;
+use drftpd_protocol::ftp::{Line, Reply, args};
+use drftpd_protocol::wire::Family;
+
+use super::{Arg, Change, Done, Feat, Keeps, Verb, VerbResult};
+use crate::accounts::Action;
+use crate::ftp::data::announce::{Announced, is_reachable, slave_listens};
+use crate::ftp::data::passive::announced_address;
+use crate::ftp::data::{Endpoint, Passive, WithoutPret, channel, peers, plans};
+use crate::ftp::error::FtpError;
+use crate::ftp::services::VerbCx;
+use crate::ftp::state::Pret;
+
+/// `PRET` (DrFTPD): announces the next transfer, so that PASV can name the slave that serves it. What would refuse
+/// the transfer refuses it here already.
+pub(super) const PRET: Verb = Verb {
+    name: "PRET",
+    syntax: "PRET <SP> verb [<SP> pathname]",
+    feat: Feat::Line("PRET"),
+    keeps: Keeps::Rest,
+    run: |cx, arg| Box::pin(pret(cx, arg)),
+    ..Verb::PLAIN
+};
+
+async fn pret(cx: VerbCx, arg: Arg) -> VerbResult {
+    let line = args::pret(arg.bytes())?;
+    match announce(&cx, &line).await {
+        Ok(pret) => {
+            let reply = Reply::new(200, "Announced, use PASV, EPSV, PORT or EPRT");
+            Ok(Done::with(reply, Change::Pret(Some(pret))))
+        }
+        // What was announced before does not hold any more either.
+        Err(why) => Ok(Done::with(why.reply(), Change::Pret(None))),
+    }
+}
+
+async fn announce(cx: &VerbCx, line: &Line) -> Result<Pret, FtpError> {
+    let verb = line.verb;
+    let named = matches!(verb.as_str(), "RETR" | "STOR" | "APPE");
+    let path = match named {
+        true => Some(cx.path(args::path(line.arg())?)?),
+        false => None,
+    };
+    let pret = Pret { verb, path };
+    let path = match Announced::of(&pret, cx.state.rest) {
+        None => return Err(FtpError::Said(Reply::not_for_that())),
+        Some(Announced::Listing | Announced::Unique) => None,
+        Some(Announced::Download(path)) => {
+            let from = plans::download(cx, &path).await?;
+            from.present(cx)?;
+            Some(from.path)
+        }
+        Some(Announced::Upload(path, mode)) => Some(plans::upload(cx, &path, mode).await?.path),
+    };
+    Ok(Pret { verb, path })
+}
+
+/// `PASV` (RFC 959): one port for one data connection, on a slave if PRET announced what for, else here.
+pub(super) const PASV: Verb = Verb {
+    name: "PASV",
+    syntax: "PASV",
+    feat: Feat::Line("PASV"),
+    keeps: Keeps::Rest,
+    run: |cx, _| Box::pin(pasv(cx)),
+    ..Verb::PLAIN
+};
+
+async fn pasv(cx: VerbCx) -> VerbResult {
+    not_after_epsv_all(&cx)?;
+    if let Some(announced) = announced(&cx)
+        && let Some((reserved, at)) = slave_listens(&cx, &announced, Family::V4).await?
+        && let SocketAddr::V4(at) = at
+        && is_reachable(at.ip().to_owned().into(), cx.client())
+    {
+        return Ok(opened(Reply::passive(at), Endpoint::Slave(reserved)));
+    }
+    let address = announced_address(&cx.services.data.passive, cx.local.ip());
+    let IpAddr::V4(address) = address else {
+        return Err(FtpError::Said(Reply::new(425, "Use EPSV over IPv6")));
+    };
+    let passive = listen(&cx).await?;
+    let at = SocketAddrV4::new(address, passive.port());
+    Ok(opened(Reply::passive(at), Endpoint::Here(passive)))
+}
+
+/// `EPSV` (RFC 2428): like PASV, but only the port is told. So it must be a port at the address that the client knows.
+pub(super) const EPSV: Verb = Verb {
+    name: "EPSV",
+    syntax: "EPSV [<SP> (1 | 2 | ALL)]",
+    feat: Feat::Line("EPSV"),
+    keeps: Keeps::Rest,
+    run: |cx, arg| Box::pin(epsv(cx, arg)),
+    ..Verb::PLAIN
+};
+
+async fn epsv(cx: VerbCx, arg: Arg) -> VerbResult {
+    let local = cx.local.ip().to_canonical();
+    let (family, number) = match local {
+        IpAddr::V4(_) => (Family::V4, 1),
+        IpAddr::V6(_) => (Family::V6, 2),
+    };
+    match args::epsv(&arg)? {
+        Epsv::All => {
+            let reply = Reply::new(200, "Only EPSV from now on");
+            return Ok(Done::with(reply, Change::EpsvAll));
+        }
+        Epsv::V4 if family == Family::V6 => return Err(other_protocol(number)),
+        Epsv::V6 if family == Family::V4 => return Err(other_protocol(number)),
+        Epsv::Same | Epsv::V4 | Epsv::V6 => {}
+    }
+    let names_address = cx.state.epsv_names_address;
+    if let Some(announced) = announced(&cx)
+        && let Some((reserved, at)) = slave_listens(&cx, &announced, family).await?
+    {
+        let named = names_address && is_reachable(at.ip(), cx.client());
+        if at.ip() == local || named {
+            let reply = extended_passive(at, names_address);
+            return Ok(opened(reply, Endpoint::Slave(reserved)));
+        }
+        if cx.services.data.passive.without_pret == WithoutPret::Refuse {
+            let text = "Not for this transfer, use PASV";
+            return Err(FtpError::Said(Reply::new(502, text)));
+        }
+    }
+    let passive = listen(&cx).await?;
+    let at = match names_address {
+        true => announced_address(&cx.services.data.passive, local),
+        false => local,
+    };
+    let reply = extended_passive((at, passive.port()).into(), names_address);
+    Ok(opened(reply, Endpoint::Here(passive)))
+}
+
+fn extended_passive(at: SocketAddr, names_address: bool) -> Reply {
+    match names_address {
+        true => Reply::extended_passive_at(at),
+        false => Reply::extended_passive(at.port()),
+    }
+}
+
+fn other_protocol(number: u8) -> FtpError {
+    let text = format!("Network protocol not supported, use ({number})");
+    FtpError::Said(Reply::new(522, text))
+}
+
+/// `CEPR` (of glftpd): from now on 229 names protocol and address, so that EPSV can lead to a slave.
+pub(super) const CEPR: Verb = Verb {
+    name: "CEPR",
+    syntax: "CEPR <SP> (ON | OFF)",
+    feat: Feat::Line("CEPR"),
+    keeps: Keeps::Rest,
+    run: |_, arg| {
+        let done = args::switch(&arg).map(|on| {
+            let text = if on {
+                "229 names the address"
+            } else {
+                "229 names the port"
+            };
+            Done::with(Reply::new(200, text), Change::EpsvNamesAddress(on))
+        });
+        Box::pin(std::future::ready(done.map_err(FtpError::from)))
+    },
+    ..Verb::PLAIN
+};
+
+/// What PRET announced, as far as it takes a slave. Where nothing was announced it may be that nothing is opened.
+fn announced(cx: &VerbCx) -> Option<Announced> {
+    let pret = cx.state.pret.as_ref()?;
+    Announced::of(pret, cx.state.rest)
+}
+
+/// A port of the master's.
+async fn listen(cx: &VerbCx) -> Result<Passive, FtpError> {
+    let data = &cx.services.data;
+    if data.passive.without_pret == WithoutPret::Refuse && cx.state.pret.is_none() {
+        let text = "You need a client that supports PRET (PRE Transfer) to use passive mode here";
+        return Err(FtpError::Said(Reply::new(500, text)));
+    }
+    let net = cx.services.net.as_ref();
+    let listen = Passive::listen(net, &data.passive, cx.local.ip(), &cx.services.dice);
+    Ok(listen.await?)
+}
+
+fn opened(reply: Reply, endpoint: Endpoint) -> Done {
+    Done::with(reply, Change::Endpoint(endpoint))
+}
+
+/// `PORT` (RFC 959): the client listens, over IPv4.
+pub(super) const PORT: Verb = Verb {
+    name: "PORT",
+    syntax: "PORT <SP> h1,h2,h3,h4,p1,p2",
+    keeps: Keeps::Rest,
+    run: |cx, arg| Box::pin(port(cx, arg)),
+    ..Verb::PLAIN
+};
+
+async fn port(cx: VerbCx, arg: Arg) -> VerbResult {
+    not_after_epsv_all(&cx)?;
+    let to = args::port(&arg)?;
+    dial(cx, to.into()).await
+}
+
+/// `EPRT` (RFC 2428): the client listens, over either protocol.
+pub(super) const EPRT: Verb = Verb {
+    name: "EPRT",
+    syntax: "EPRT <SP> |protocol|address|port|",
+    feat: Feat::Line("EPRT"),
+    keeps: Keeps::Rest,
+    run: |cx, arg| Box::pin(eprt(cx, arg)),
+    ..Verb::PLAIN
+};
+
+async fn eprt(cx: VerbCx, arg: Arg) -> VerbResult {
+    not_after_epsv_all(&cx)?;
+    let to = args::eprt(&arg)?;
+    dial(cx, to).await
+}
+
+/// Judged for where the user stands, or for what PRET announced; and once more for the transfer itself.
+async fn dial(cx: VerbCx, to: SocketAddr) -> VerbResult {
+    let here = cx.services.vfs.resolve(&cx.state.cwd).await?;
+    let about = cx.state.pret.as_ref().and_then(|pret| pret.path.as_ref());
+    let fxp = channel::may_fxp(&cx, about.unwrap_or(&here)) || cx.may(Action::Fxp, &here).is_ok();
+    let to = peers::may_dial(to, cx.client(), fxp).map_err(crate::ftp::data::DataError::from)?;
+    let reply = Reply::new(200, "Data connections will be made to there");
+    Ok(opened(reply, Endpoint::Dial(to)))
+}
+
+fn not_after_epsv_all(cx: &VerbCx) -> Result<(), FtpError> {
+    if cx.state.epsv_all {
+        return Err(FtpError::Sequence("EPSV ALL was said: only EPSV is taken"));
+    }
+    Ok(())
+}
