@@ -1,5 +1,6 @@
 //! The narrow door to the sessions that run: who is there, and out with one of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Recipient;
@@ -12,9 +13,11 @@ use super::messages::{KickSession, ListSessions, LoginChanged};
 /// The acceptor answers from memory.
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Handle to the sessions; cheap to clone, one per holder.
+/// Handle to the sessions; cheap to clone, one per holder (a session and all its verbs are one).
 #[derive(Clone)]
-pub struct SessionsClient {
+pub struct SessionsClient(Arc<Doors>);
+
+struct Doors {
     list: Recipient<ListSessions>,
     kick: Recipient<KickSession>,
     login: Recipient<LoginChanged>,
@@ -27,7 +30,7 @@ impl SessionsClient {
         kick: Recipient<KickSession>,
         login: Recipient<LoginChanged>,
     ) -> Self {
-        Self { list, kick, login }
+        Self(Arc::new(Doors { list, kick, login }))
     }
 
     /// All sessions, in the order of their numbers.
@@ -35,7 +38,7 @@ impl SessionsClient {
     /// # Errors
     /// When the acceptor does not answer.
     pub async fn list(&self) -> Result<Vec<SessionInfo>, AskError> {
-        ask_recipient(&self.list, ListSessions, LIMIT).await
+        ask_recipient(&self.0.list, ListSessions, LIMIT).await
     }
 
     /// Ends a session with 421 and this text, and the transfer that it runs; tells whether there is one.
@@ -44,11 +47,11 @@ impl SessionsClient {
     /// When the acceptor does not answer.
     pub async fn kick(&self, session: SessionId, why: &str) -> Result<bool, AskError> {
         let why = why.to_owned();
-        ask_recipient(&self.kick, KickSession { session, why }, LIMIT).await
+        ask_recipient(&self.0.kick, KickSession { session, why }, LIMIT).await
     }
 
     /// Somebody has logged in, or is not logged in any more.
     pub(super) fn login_changed(&self, session: SessionId, logged_in: bool) {
-        tell_recipient(&self.login, LoginChanged { session, logged_in });
+        tell_recipient(&self.0.login, LoginChanged { session, logged_in });
     }
 }

@@ -25,6 +25,8 @@ pub mod state;
 #[cfg(test)]
 pub mod testkit;
 pub mod verbs;
+#[cfg(test)]
+mod verbs_tests;
 mod writer;
 
 pub use accept::{CannotListen, FtpServer, start};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use drftpd_actors::testkit::{MemNet, Probe, Stub};
 use drftpd_actors::{BoxIo, ChildDown, Clock, Dice, Drain, EventBus, Net, Place};
-use drftpd_protocol::VfsPath;
+use drftpd_protocol::{RootId, SlaveId, VfsPath};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -20,6 +20,7 @@ use crate::accounts::{Account, AccountsClient, LoginError};
 use crate::slaves::testkit::Rig;
 use crate::transfer::TransfersClient;
 use crate::vfs::testkit::TestVfs;
+use crate::vfs::{Owner, PreparedBytes, UploadMode};
 
 /// Simulated time after which a reply that does not come fails the test.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -41,14 +42,14 @@ pub struct Site {
 /// Everybody's password.
 pub const PASSWORD: &str = "secret";
 
-/// Bob and Eve have accounts; so many logins at once are too many for "busy".
+/// Bob and Eve may do everything, the guest nothing; for "busy" there are always too many logins.
 fn log_in(msg: LogIn) -> Result<Account, LoginError> {
     match msg.user.as_str() {
         "busy" => Err(LoginError::Busy),
-        "bob" | "eve" if msg.password == PASSWORD.as_bytes() => Ok(Account {
+        "bob" | "eve" | "guest" if msg.password == PASSWORD.as_bytes() => Ok(Account {
+            admin: msg.user != "guest",
             name: msg.user,
             group: "users".to_owned(),
-            admin: true,
             home: VfsPath::root(),
         }),
         _ => Err(LoginError::Incorrect),
@@ -118,6 +119,25 @@ impl Site {
         let mut client = self.client().await;
         client.log_in("bob").await;
         client
+    }
+
+    /// Puts a complete file into the file list, held by a root that no slave shows.
+    pub async fn file(&self, path: &str, content: &[u8], crc32: Option<u32>) {
+        let (path, vfs) = (VfsPath::absolute(path.as_bytes()).unwrap(), &self.files.vfs);
+        let (root, slave) = (RootId([1; 16]), SlaveId::new("a").unwrap());
+        vfs.root_shown(root, &slave).await.unwrap();
+        let owner = Owner {
+            user: "bob".to_owned(),
+            group: "users".to_owned(),
+        };
+        let begun = vfs.begin_upload(&path, UploadMode::Store, owner, root);
+        let file = begun.await.unwrap().file;
+        let bytes = PreparedBytes {
+            size: content.len() as u64,
+            crc32: crc32.unwrap_or_default(),
+            received: content.len() as u64,
+        };
+        vfs.commit_upload(file, root, bytes).await.unwrap();
     }
 
     pub fn address(&self) -> SocketAddr {

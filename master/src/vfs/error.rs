@@ -72,7 +72,7 @@ impl VfsError {
             Self::NotFound(_) => Reply::new(550, "No such file or directory"),
             Self::IsDirectory(_) => Reply::new(550, "Is a directory"),
             Self::NotADirectory(_) => Reply::new(550, "Not a directory"),
-            Self::Exists(_) => Reply::new(550, "Something with that name exists"),
+            Self::Exists(_) => Reply::new(550, "That name already exists"),
             Self::NotEmpty(_) => Reply::new(550, "Directory is not empty"),
             Self::Busy(_) => Reply::new(450, "File is being uploaded, try again later"),
             Self::Incomplete(_) => Reply::new(450, "Upload of this file is not complete"),

@@ -169,6 +169,8 @@ pub static VERBS: &[&Verb] = &[
     #[cfg(test)]
     &testing::XTESTPANIC,
     #[cfg(test)]
+    &testing::XTESTREST,
+    #[cfg(test)]
     &testing::XTESTSTATE,
     #[cfg(test)]
     &testing::XTESTTALK,

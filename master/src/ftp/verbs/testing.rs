@@ -7,7 +7,7 @@ use drftpd_protocol::VfsPath;
 use drftpd_protocol::ftp::Reply;
 use tokio::time::sleep;
 
-use super::{Arg, Gate, Kind, Verb, VerbResult};
+use super::{Arg, Change, Done, Gate, Kind, Verb, VerbResult};
 use crate::ftp::guard::Cleanup;
 use crate::ftp::services::VerbCx;
 use crate::transfer::Direction;
@@ -18,6 +18,18 @@ pub(super) const XTESTPANIC: Verb = Verb {
     syntax: "XTESTPANIC",
     gate: Gate::Anyone,
     run: |_, _| Box::pin(async { panic!("as the test wants it") }),
+    ..Verb::PLAIN
+};
+
+/// REST, which belongs to another family.
+pub(super) const XTESTREST: Verb = Verb {
+    name: "XTESTREST",
+    syntax: "XTESTREST <SP> offset",
+    run: |_, arg| {
+        let offset = String::from_utf8_lossy(&arg).parse().unwrap();
+        let done = Done::with(Reply::pending("Go on"), Change::Rest(offset));
+        Box::pin(std::future::ready(Ok(done)))
+    },
     ..Verb::PLAIN
 };
 
