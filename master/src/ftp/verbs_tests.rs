@@ -1,6 +1,7 @@
 //! What each verb does, seen by clients of a site with a real file list.
 
 use drftpd_actors::testkit::sim;
+use drftpd_protocol::wire::{Algorithm, Checksum, ChecksumDone, FaultCode};
 use proptest::prelude::*;
 
 use super::testkit::{FtpScript, Site};
@@ -186,10 +187,52 @@ fn a_stored_checksum_is_answered_at_once_and_no_other_without_a_slave() {
                 ("XCRC nosuch", 550),
                 ("XCRC /", 550),
                 ("XCRC \"f 1\" 0 6", 554),
+                ("XCRC \"f 1\" 1 5", 450),
+                ("XMD5 f 1", 450),
+                ("XSHA f 1", 450),
+                ("XSHA1 f 1", 450),
+                ("XSHA256 f 1", 450),
+                ("XSHA512 f 1", 450),
                 ("HASH", 501),
             ],
         )
         .await;
+    });
+}
+
+#[test]
+fn a_slave_that_holds_the_file_makes_the_checksum() {
+    sim(async {
+        let site = Site::start(|_| {}).await;
+        let mut slave = site.slaves.slave("a", &[1]).await;
+        let mut user = site.user().await;
+        site.file("/f", b"hello", None).await;
+        user.send("XSHA256 f 1 4\r\n").await;
+        let got = slave.call::<Checksum>().await;
+        assert_eq!(got.call.algorithm, Algorithm::Sha256);
+        assert_eq!((got.call.offset, got.call.length), (1, Some(3)));
+        let done = |bytes| ChecksumDone {
+            sum: vec![0xAB; 2],
+            bytes,
+        };
+        slave.answer(&got, &done(3));
+        assert_eq!(user.expect(250).await, "250 ABAB\r\n");
+        // One that read something else is not believed.
+        user.send("HASH f\r\n").await;
+        let got = slave.call::<Checksum>().await;
+        slave.answer(&got, &done(4));
+        user.expect(451).await;
+        user.send("XMD5 f\r\n").await;
+        let got = slave.call::<Checksum>().await;
+        slave.fault(&got, FaultCode::DISK);
+        user.expect(451).await;
+        // A long one is cut by ABOR, and NOOP need not wait for it.
+        user.send("XSHA512 f\r\n").await;
+        slave.call::<Checksum>().await;
+        user.ask("NOOP", 200).await;
+        user.ask("ABOR", 426).await;
+        user.expect(226).await;
+        user.ask("PWD", 257).await;
     });
 }
 
