@@ -11,7 +11,7 @@ use super::error::{Doing, StorageError};
 use super::live::Live;
 use super::mark::{self, FileMark, Mark, Seen};
 use super::tree::{Chain, Found, Work};
-use crate::sys::{copy, entry};
+use crate::sys::{beneath, copy, entry};
 
 /// Names of copies in staging that are being made begin so.
 const COPY_PREFIX: &str = "copy-";
@@ -24,11 +24,7 @@ impl<'a> Work<'a> {
         at: &Place,
         size: u64,
     ) -> Result<(), StorageError> {
-        if self.adopt(file, at, size)?.is_some() {
-            let chain = self.make(&at.dirs)?;
-            self.touched(chain.fd())?;
-        }
-        Ok(())
+        self.adopt(file, at, size, true).map(drop)
     }
 
     /// A file without identity gets one and another place.
@@ -42,21 +38,27 @@ impl<'a> Work<'a> {
         if self.file_at(file, to)?.is_some() {
             return Ok(());
         }
-        match self.adopt(file, from, size)? {
-            Some(chain) if from != to => {
-                self.place(chain.fd(), from.name.as_bytes(), file, to)?;
-                self.prune(chain)
-            }
-            _ => Ok(()),
+        let Some(chain) = self.adopt(file, from, size, false)? else {
+            return Ok(());
+        };
+        let names = |place: &'_ Place| -> Vec<_> {
+            place.dirs.iter().map(|step| step.name.clone()).collect()
+        };
+        if names(from) == names(to) {
+            self.take_over(&chain, &to.dirs)?;
         }
+        self.place(chain.fd(), from.name.as_bytes(), file, to)?;
+        self.prune(chain)
     }
 
-    /// Marks the file at a place; `None` if it is not what was found there before.
+    /// Marks the file at a place, after the directories if it `stays` there; `None` if it is not
+    /// what was found there before.
     fn adopt(
         &mut self,
         file: FileId,
         at: &Place,
         size: u64,
+        stays: bool,
     ) -> Result<Option<Chain<'a>>, StorageError> {
         let Some(chain) = self.find(&at.dirs)? else {
             self.remark(format!("the way to {} is not there", at.name));
@@ -73,6 +75,9 @@ impl<'a> Work<'a> {
                 return Ok(None);
             }
         }
+        if stays {
+            self.take_over(&chain, &at.dirs)?;
+        }
         let marked = self.mark_file(chain.fd(), name, file, size)?;
         Ok(marked.then_some(chain))
     }
@@ -85,13 +90,8 @@ impl<'a> Work<'a> {
         size: u64,
     ) -> Result<bool, StorageError> {
         let shown = name.escape_ascii();
-        let opened = match entry::open_writable(dir, name) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                self.remark(format!("{shown} may not be written: it gets no identity"));
-                return Ok(false);
-            }
-            opened => opened.doing("opening a file that was found")?,
-        };
+        let opened = beneath::open_entry(dir, name, beneath::Open::Read);
+        let opened = File::from(opened.doing("opening a file that was found")?);
         let look = entry::look_at(opened.as_fd()).doing("looking at a file that was found")?;
         if look.kind != entry::Kind::File || look.size != size {
             self.remark(format!("{shown} changed meanwhile"));
@@ -106,7 +106,15 @@ impl<'a> Work<'a> {
             self.mark_copy(dir, name, (&opened, look), (file, mark))?;
             return Ok(true);
         }
-        mark::write(opened.as_fd(), mark)?;
+        match entry::while_writable(opened.as_fd(), || mark::write(opened.as_fd(), mark)) {
+            Err(StorageError::Io { source, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                self.remark(format!("{shown} may not be written: it gets no identity"));
+                return Ok(false);
+            }
+            marked => marked?,
+        }
         self.touched(opened.as_fd())?;
         Ok(true)
     }

@@ -15,6 +15,7 @@ mod identify;
 mod identity;
 mod live;
 mod mark;
+mod merge;
 mod moves;
 mod open;
 mod publish;

@@ -1,7 +1,7 @@
 //! Operations that move: files and directories get another place, directories go.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use drftpd_protocol::ids::{DirId, FileId};
 use drftpd_protocol::wire::{DirStep, Place};
@@ -24,9 +24,13 @@ impl<'a> Work<'a> {
         from: &Place,
         to: &Place,
     ) -> Result<(), StorageError> {
-        let arrived = self.file_at(file, to)?.is_some();
+        let arrived = self.file_at(file, to)?;
+        if path_of(from) == path_of(to) {
+            // Only the directories have other identities than they should.
+            return arrived.map_or(Ok(()), |chain| self.take_over(&chain, &to.dirs));
+        }
+        let arrived = arrived.is_some();
         match self.file_at(file, from)? {
-            _ if from == to => {}
             Some(chain) if arrived => {
                 let note = Note {
                     path: &path_of(from),
@@ -63,15 +67,26 @@ impl<'a> Work<'a> {
         Ok(found.is_file(file).map(|_| chain))
     }
 
-    /// A directory has another place, with all that is in it.
+    /// A directory has another place, with all that is in it. One that is at both places becomes
+    /// one: an older part of the log that was done again made it once more.
     pub(super) fn move_dir(
         &mut self,
         dir: DirId,
         from: &Place,
         to: &Place,
     ) -> Result<(), StorageError> {
+        if path_of(from) == path_of(to) {
+            // Only the directories above have other identities than they should.
+            let above = self.find(&to.dirs)?;
+            return above.map_or(Ok(()), |above| self.take_over(&above, &to.dirs));
+        }
         let source = match self.dir_at(dir, to)? {
-            Some((_, name)) if name == to.name.as_bytes() => return Ok(()),
+            Some((there, name)) if name == to.name.as_bytes() => {
+                return match self.dir_at(dir, from)? {
+                    Some(twice) => self.merge(twice, (there, name)),
+                    None => Ok(()),
+                };
+            }
             Some(beside) => Some(beside),
             None => self.dir_at(dir, from)?,
         };
@@ -142,7 +157,7 @@ impl<'a> Work<'a> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             opened => opened.doing("opening a directory")?,
         };
-        mark::remove(std::os::fd::AsFd::as_fd(&fd))?;
-        self.touched(std::os::fd::AsFd::as_fd(&fd))
+        mark::remove(fd.as_fd())?;
+        self.touched(fd.as_fd())
     }
 }

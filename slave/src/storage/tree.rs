@@ -169,16 +169,31 @@ impl<'a> Work<'a> {
         Ok(Some(chain))
     }
 
-    /// The way to a place, made where it is missing. Directories get the identities that the file
-    /// list gives them: what lies in them by hand stays in them.
+    /// The way to a place, made where it is missing. A directory without identity gets the one
+    /// that the file list gives it; one with another identity stands in the way.
     pub(super) fn make(&mut self, dirs: &[DirStep]) -> Result<Chain<'a>, StorageError> {
         let mut chain = self.top();
         for step in dirs {
             let fd = self.make_step(&chain, step)?;
-            self.identify_dir(fd.as_fd(), step)?;
             chain.dirs.push((step.name.clone(), fd));
         }
         Ok(chain)
+    }
+
+    /// The directories of a way that was found by its names get the identities that the file list
+    /// gives them, whatever they had: what lies in them belongs there.
+    pub(super) fn take_over(
+        &mut self,
+        chain: &Chain<'_>,
+        dirs: &[DirStep],
+    ) -> Result<(), StorageError> {
+        for ((_, fd), step) in chain.dirs.iter().zip(dirs) {
+            if mark::read(fd.as_fd())?.dir() != Some(step.id) {
+                mark::write(fd.as_fd(), Mark::Dir(step.id))?;
+                self.touched(fd.as_fd())?;
+            }
+        }
+        Ok(())
     }
 
     fn top(&self) -> Chain<'a> {
@@ -211,9 +226,16 @@ impl<'a> Work<'a> {
         let name = step.name.as_bytes();
         for _ in 0..TRIES {
             if let Some(fd) = self.enter(chain, &step.name)? {
-                return Ok(fd);
-            }
-            if self.bring_back(chain.fd(), step)? {
+                match mark::read(fd.as_fd())? {
+                    Seen::Mark(Mark::Dir(id)) if id == step.id => return Ok(fd),
+                    Seen::Nothing => {
+                        mark::write(fd.as_fd(), Mark::Dir(step.id))?;
+                        self.touched(fd.as_fd())?;
+                        return Ok(fd);
+                    }
+                    _ => {}
+                }
+            } else if self.bring_back(chain.fd(), step)? {
                 continue;
             }
             self.clear_way(chain.fd(), name, None)?;
@@ -229,24 +251,12 @@ impl<'a> Work<'a> {
         })
     }
 
-    fn identify_dir(&mut self, fd: BorrowedFd<'_>, step: &DirStep) -> Result<(), StorageError> {
-        match mark::read(fd)? {
-            Seen::Mark(Mark::Dir(id)) if id == step.id => return Ok(()),
-            Seen::Mark(Mark::Dir(id)) => {
-                let (name, new) = (&step.name, step.id);
-                self.remark(format!("directory {name} was {id} and is {new} now"));
-            }
-            _ => {}
-        }
-        mark::write(fd, Mark::Dir(step.id))?;
-        self.touched(fd)
-    }
-
     /// Removes the directories of a way that are empty now and have an identity of ours, from the
     /// deepest up.
     pub(super) fn prune(&mut self, mut chain: Chain<'_>) -> Result<(), StorageError> {
         while let Some((name, fd)) = chain.dirs.last() {
-            if mark::read(fd.as_fd())?.dir().is_none() {
+            let ours = mark::read(fd.as_fd())?.dir().is_some();
+            if !ours || !self.is_named(chain.above(), name, fd)? {
                 return Ok(());
             }
             match entry::remove_dir(chain.above(), name.as_bytes()) {
@@ -260,5 +270,17 @@ impl<'a> Work<'a> {
             chain.dirs.pop();
         }
         Ok(())
+    }
+
+    /// Whether the name still leads to this open directory: making room may have moved it.
+    fn is_named(
+        &self,
+        above: BorrowedFd<'_>,
+        name: &Name,
+        fd: &OwnedFd,
+    ) -> Result<bool, StorageError> {
+        let named = entry::look(above, name.as_bytes()).doing("looking at a directory")?;
+        let open = entry::look_at(fd.as_fd()).doing("looking at a directory")?;
+        Ok(named.is_some_and(|named| (named.device, named.inode) == (open.device, open.inode)))
     }
 }

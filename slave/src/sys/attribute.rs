@@ -1,7 +1,7 @@
 //! Extended attributes of files and directories.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{XattrFlags, fgetxattr, fremovexattr, fsetxattr};
 use rustix::io::Errno;
@@ -18,22 +18,16 @@ pub fn read(fd: BorrowedFd<'_>, name: &str) -> io::Result<Option<Vec<u8>>> {
     of_value(fgetxattr(fd, name, &mut value), &value)
 }
 
-/// Reads an attribute of the entry `entry` of an open directory without opening the entry, where
-/// the system has a way to do that; otherwise by opening it. `None` where there is none.
+/// Reads an attribute of the entry `entry` of an open directory; `None` where there is none.
+///
+/// It opens the entry. Asking by name through `/proc/self/fd` looks cheaper and was measured half
+/// as slow again: 12 µs instead of 8.
 ///
 /// # Errors
 /// As [`read`], and those of opening.
 pub fn read_entry(dir: BorrowedFd<'_>, entry: &[u8], name: &str) -> io::Result<Option<Vec<u8>>> {
-    #[cfg(all(target_os = "linux", not(feature = "portable")))]
-    if let Some(path) = native::path_of(dir, entry) {
-        let mut value = [0; MAX_VALUE];
-        match rustix::fs::lgetxattr(path.as_slice(), name, &mut value) {
-            Err(Errno::NOENT) => {} // gone, or no /proc here: opening tells
-            done => return of_value(done, &value),
-        }
-    }
     let file = super::beneath::open_entry(dir, entry, super::beneath::Open::Read)?;
-    read(std::os::fd::AsFd::as_fd(&file), name)
+    read(file.as_fd(), name)
 }
 
 fn of_value(done: Result<usize, Errno>, value: &[u8]) -> io::Result<Option<Vec<u8>>> {
@@ -63,28 +57,8 @@ pub fn remove(fd: BorrowedFd<'_>, name: &str) -> io::Result<()> {
     }
 }
 
-#[cfg(all(target_os = "linux", not(feature = "portable")))]
-mod native {
-    use std::io::Write;
-    use std::os::fd::{AsRawFd, BorrowedFd};
-
-    /// The entry through the directory's own number: the directory cannot be swapped, and the
-    /// last name is not followed.
-    pub(super) fn path_of(dir: BorrowedFd<'_>, entry: &[u8]) -> Option<Vec<u8>> {
-        if entry.contains(&b'/') || entry.contains(&0) {
-            return None;
-        }
-        let mut path = Vec::with_capacity(32 + entry.len());
-        write!(path, "/proc/self/fd/{}/", dir.as_raw_fd()).ok()?;
-        path.extend_from_slice(entry);
-        Some(path)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
-
     use super::*;
     use crate::sys::beneath::open_top;
     use crate::sys::entry;

@@ -207,6 +207,25 @@ pub fn set_modified(fd: BorrowedFd<'_>, seconds: i64) -> io::Result<()> {
     Ok(rustix::fs::futimens(fd, &times)?)
 }
 
+/// Does something to a file that its owner may not be allowed to write: if so, he is for as long
+/// as it takes. Somebody else's file stays as it is.
+pub fn while_writable<T>(fd: BorrowedFd<'_>, what: impl FnOnce() -> T) -> T {
+    let was = rustix::fs::fstat(fd).map(|stat| Mode::from_raw_mode(stat.st_mode));
+    let changed = match was {
+        Ok(was) if !was.contains(Mode::WUSR) => rustix::fs::fchmod(fd, was | Mode::WUSR)
+            .is_ok()
+            .then_some(was),
+        _ => None,
+    };
+    let done = what();
+    if let Some(was) = changed
+        && let Err(error) = rustix::fs::fchmod(fd, was)
+    {
+        tracing::warn!(%error, "a file stays writable that was not");
+    }
+    done
+}
+
 /// Takes the lock of an open file for as long as it is open; `false` if somebody else has it.
 ///
 /// # Errors
@@ -302,6 +321,15 @@ mod tests {
         assert!(!try_lock(second.as_fd()).expect("asked"));
         drop(first);
         assert!(try_lock(second.as_fd()).expect("asked"));
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_written_may_be_for_a_moment() {
+        let file = tempfile::tempfile().expect("a file");
+        let mode = || rustix::fs::fstat(&file).expect("looked").st_mode & 0o777;
+        rustix::fs::fchmod(&file, Mode::RUSR).expect("set");
+        assert_eq!(while_writable(file.as_fd(), mode), 0o600);
+        assert_eq!(mode(), 0o400);
     }
 
     #[test]

@@ -15,9 +15,17 @@ use drftpd_protocol::wire::{Base, DirStep, Moved, Place, RootOp};
 
 use super::mark::{self, FileMark, Mark};
 use super::{Fsync, Root, RootConfig, Roots, StoragePolicy};
-use crate::sys::{beneath, entry};
 
+mod confinement;
+mod crashes;
+mod dirs;
+mod files;
+mod found;
+mod model;
+mod roots;
+mod trash;
 mod uploads;
+mod walks;
 
 /// When the tests' clock begins, Unix seconds.
 const NOW: i64 = 1_800_000_000;
