@@ -45,7 +45,7 @@ fn a_new_generation_takes_the_place_and_the_old_one_goes_to_the_trash() {
     let mut bytes = [0; 3];
     std::os::unix::fs::FileExt::read_exact_at(&old.file, &mut bytes, 0).expect("read");
     assert_eq!(&bytes, b"old");
-    assert_eq!(fixture.apply(&delete(id(5, 1), "3:a/f")).is_some(), true);
+    assert!(fixture.apply(&delete(id(5, 1), "3:a/f")).is_some());
     assert_eq!(fixture.visible(), ["a=dir[3]", "a/f=new[5.2]"]);
 }
 
