@@ -213,8 +213,13 @@ impl Root {
         match space::allocate(out.as_fd(), keep, expected) {
             Ok(true) => Ok(self.0.promised.promise(0)),
             Ok(false) => Ok(self.0.promised.promise(expected)),
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::NOSPC) => Err(none),
-            Err(error) => Err(error).doing("reserving space"),
+            Err(error) => {
+                out.set_len(keep).doing("giving reserved space back")?;
+                match Errno::from_io_error(&error) {
+                    Some(Errno::NOSPC) => Err(none),
+                    _ => Err(error).doing("reserving space"),
+                }
+            }
         }
     }
 

@@ -30,10 +30,11 @@ pub fn of(fd: BorrowedFd<'_>) -> io::Result<Space> {
 }
 
 /// Sets space aside for `length` bytes of a file from `offset` on, without changing its size;
-/// `false` where the filesystem cannot.
+/// `false` where the filesystem cannot. Ask first how much is free: filesystems take all there is
+/// before they say that it is too little.
 ///
 /// # Errors
-/// `ENOSPC` if there is not so much, else the operating system's.
+/// `ENOSPC` if there is not so much, else the operating system's. Some may be set aside then.
 pub fn allocate(fd: BorrowedFd<'_>, offset: u64, length: u64) -> io::Result<bool> {
     #[cfg(all(target_os = "linux", not(feature = "portable")))]
     if length > 0 {
@@ -66,11 +67,9 @@ mod tests {
     }
 
     #[test]
-    fn more_than_there_is_cannot_be_set_aside() {
+    fn no_more_is_free_than_there_is() {
         let file = tempfile::tempfile().expect("a file");
         let space = of(file.as_fd()).expect("asked");
-        assert!(space.total >= space.free);
-        let asked = allocate(file.as_fd(), 0, space.total.saturating_mul(2));
-        assert!(!matches!(asked, Ok(true)), "{asked:?}");
+        assert!(space.total >= space.free && space.total > 0);
     }
 }
