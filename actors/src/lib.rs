@@ -41,5 +41,7 @@ pub use net::{BoxIo, Incoming, Io, Listener, Net, Secured};
 pub use place::{Place, block_on};
 pub use slots::{SlotKey, Slots, SlotsFull};
 pub use supervise::{Budget, Child, ChildDown, ChildSpec, Ended, supervise};
-pub use telemetry::{LogFormat, TelemetryConfig, TelemetryError, init as init_telemetry};
+pub use telemetry::{
+    LogFormat, TelemetryConfig, TelemetryError, init as init_telemetry, set_level as set_log_level,
+};
 pub use tokio_net::TokioNet;

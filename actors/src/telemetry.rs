@@ -1,6 +1,7 @@
 //! Logging: `tracing` to stderr, as text or as JSON, with what libraries say through `log`.
 
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use tracing::error;
@@ -38,6 +39,9 @@ pub enum TelemetryError {
     /// Somebody has set up logging before.
     #[error("logging has begun already: {0}")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
+    /// The log is gone.
+    #[error("log filter: {0}")]
+    Gone(#[from] tracing_subscriber::reload::Error),
 }
 
 impl Default for TelemetryConfig {
@@ -57,6 +61,13 @@ impl Check for TelemetryConfig {
     }
 }
 
+/// Gives the log another filter.
+type SetFilter =
+    Box<dyn Fn(EnvFilter) -> Result<(), tracing_subscriber::reload::Error> + Send + Sync>;
+
+/// The filter of the log that has begun.
+static FILTER: OnceLock<SetFilter> = OnceLock::new();
+
 /// Begins logging to stderr for the whole process; panics are logged too, with the place where they happened.
 ///
 /// # Errors
@@ -66,16 +77,40 @@ pub fn init(config: &TelemetryConfig) -> Result<(), TelemetryError> {
         .with_env_filter(filter(&config.level)?)
         .with_writer(io::stderr)
         .with_ansi(config.format == LogFormat::Text && io::stderr().is_terminal());
-    match config.format {
-        LogFormat::Text => lines.finish().try_init()?,
-        LogFormat::Json => lines.json().flatten_event(true).finish().try_init()?,
-    }
+    let set: SetFilter = match config.format {
+        LogFormat::Text => {
+            let lines = lines.with_filter_reloading();
+            let handle = lines.reload_handle();
+            lines.finish().try_init()?;
+            Box::new(move |filter| handle.reload(filter))
+        }
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_filter_reloading();
+            let handle = lines.reload_handle();
+            lines.finish().try_init()?;
+            Box::new(move |filter| handle.reload(filter))
+        }
+    };
+    // A second log would have failed above.
+    drop(FILTER.set(set));
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);
         let cause = panic.payload_as_str().unwrap_or("without words");
         error!(at, cause, "panicked");
     }));
     Ok(())
+}
+
+/// Gives the log that has begun another level; nothing where there is no log.
+///
+/// # Errors
+/// When the level cannot be understood.
+pub fn set_level(level: &str) -> Result<(), TelemetryError> {
+    let filter = filter(level)?;
+    match FILTER.get() {
+        Some(set) => Ok(set(filter)?),
+        None => Ok(()),
+    }
 }
 
 fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use actix::Addr;
+use actix::{Addr, Recipient};
 use drftpd_actors::{BoxIo, Incoming, ask, tell};
 use drftpd_protocol::wire::{
     BeginTransfer, Begun, Call, Goodbye, JoinToken, RELAY_OK, RelayToken, TransferEnded,
@@ -61,6 +61,11 @@ impl SlavesClient {
     /// Where slaves dial.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// For health checks of the registry.
+    pub fn ping(&self) -> Recipient<drftpd_actors::Ping> {
+        self.registry.clone().recipient()
     }
 
     /// The slaves as they last told.

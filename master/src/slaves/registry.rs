@@ -116,6 +116,14 @@ impl Handler<AreYouUp> for SlaveRegistry {
     fn handle(&mut self, _: AreYouUp, _: &mut Self::Context) {}
 }
 
+impl Handler<drftpd_actors::Ping> for SlaveRegistry {
+    type Result = MessageResult<drftpd_actors::Ping>;
+
+    fn handle(&mut self, ping: drftpd_actors::Ping, _: &mut Self::Context) -> Self::Result {
+        MessageResult(ping.answer())
+    }
+}
+
 impl Handler<Admit> for SlaveRegistry {
     type Result = Result<Admitted, NotAdmitted>;
 

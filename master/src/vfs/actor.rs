@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Recipient, ResponseActFuture,
-    ResponseFuture, Supervised, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient,
+    ResponseActFuture, ResponseFuture, Supervised, WrapFuture,
 };
-use drftpd_actors::{Blocking, Budget, ChildDown, ChildSpec, Clock, Place, supervise};
+use drftpd_actors::{Blocking, Budget, ChildDown, ChildSpec, Clock, Ping, Place, supervise};
 use drftpd_protocol::FileId;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
@@ -142,6 +142,14 @@ impl Handler<BeginUpload> for VfsActor {
         let stored = pending.answer().into_actor(self);
         ctx.spawn(stored.map(move |answer, act, _| act.intent_answered(file, answer)));
         Ok(begun.upload)
+    }
+}
+
+impl Handler<Ping> for VfsActor {
+    type Result = MessageResult<Ping>;
+
+    fn handle(&mut self, ping: Ping, _: &mut Self::Context) -> Self::Result {
+        MessageResult(ping.answer())
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Addr;
-use drftpd_actors::{Blocking, ask};
+use actix::{Addr, Recipient};
+use drftpd_actors::{Blocking, Ping, ask};
 use drftpd_protocol::wire::{DirStep, Place, RootOp, StagedEntry, WalkEntry};
 use drftpd_protocol::{DirId, FileId, Name, NodeId, OpSeq, RootId, SlaveId, VfsPath};
 
@@ -108,6 +108,11 @@ impl VfsClient {
             live,
             heads,
         }
+    }
+
+    /// For health checks.
+    pub fn ping(&self) -> Recipient<Ping> {
+        self.addr.clone().recipient()
     }
 
     async fn change<C: TreeCommand>(&self, command: C) -> Result<C::Answer, VfsError> {
