@@ -13,7 +13,8 @@ use drftpd_protocol::{DirId, FileId, Name, NodeId, OpSeq, RootId, SlaveId, VfsPa
 
 use super::actor::VfsActor;
 use super::commands::{
-    Commit, Delete, EndUpload, MakeDir, MakeLink, OpsDone, RemoveDir, Rename, SetModified, ShowRoot,
+    Commit, Delete, EndUpload, MakeDir, MakeLink, MergeCompared, MergePage, MergeStaged, OpsDone,
+    RemoveDir, Rename, SetModified, ShowRoot,
 };
 use super::error::VfsError;
 use super::messages::{BeginUpload, Change, Finish};
@@ -324,7 +325,6 @@ impl VfsClient {
 
     /// A page of a walk: adopts what is new, confirms what is known, sets aside what is not, in
     /// one command.
-    #[allow(clippy::todo)]
     pub async fn merge_page(
         &self,
         root: RootId,
@@ -332,29 +332,40 @@ impl VfsClient {
         dir: Vec<DirStep>,
         entries: Vec<WalkEntry>,
     ) -> Result<Merged, VfsError> {
-        todo!("{root} {slave} {dir:?} {entries:?}")
+        let slave = slave.clone();
+        self.change(MergePage {
+            root,
+            slave,
+            dir,
+            entries,
+        })
+        .await
     }
 
     /// The answer to a [`Compare`]: equal files become another copy, others are kept beside.
-    #[allow(clippy::todo)]
     pub async fn merge_compared(
         &self,
         root: RootId,
         slave: &SlaveId,
         compared: Vec<(Compare, bool)>,
     ) -> Result<Merged, VfsError> {
-        todo!("{root} {slave} {compared:?}")
+        let slave = slave.clone();
+        self.change(MergeCompared {
+            root,
+            slave,
+            compared,
+        })
+        .await
     }
 
     /// Staged files of a walk: committed ones are published, known intents become partial, the
     /// rest is discarded.
-    #[allow(clippy::todo)]
     pub async fn merge_staged(
         &self,
         root: RootId,
         files: Vec<StagedEntry>,
     ) -> Result<(), VfsError> {
-        todo!("{root} {files:?}")
+        self.change(MergeStaged { root, files }).await
     }
 
     /// The path of a node, for logs and operators.

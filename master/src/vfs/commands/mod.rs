@@ -1,17 +1,24 @@
 //! Changes of the tree, one file per family. Each is one command of the store.
 
 mod begin;
+mod compared;
 mod end;
+mod found;
 mod make;
+mod merge;
 mod remove;
 mod rename;
 mod roots;
+mod staged;
 mod times;
 
 pub(super) use begin::{Begin, Onto};
+pub(super) use compared::MergeCompared;
 pub(super) use end::{Commit, EndUpload, MastersGone};
 pub(super) use make::{MakeDir, MakeLink};
+pub(super) use merge::MergePage;
 pub(super) use remove::{Delete, ExpirePartials, RemoveDir};
 pub(super) use rename::Rename;
 pub(super) use roots::{OpsDone, ShowRoot};
+pub(super) use staged::MergeStaged;
 pub(super) use times::SetModified;

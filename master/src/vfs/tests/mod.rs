@@ -3,6 +3,7 @@
 mod disk;
 mod invariants;
 mod links;
+mod merge;
 mod restart;
 mod tree;
 mod uploads;

@@ -1,0 +1,265 @@
+//! Files that a walk found: those with an identity, and those without.
+
+use std::cmp::Ordering;
+
+use drftpd_protocol::path::MAX_NAME;
+use drftpd_protocol::wire::{Moved, Place, RootOp};
+use drftpd_protocol::{DirId, FileId, Name, SlaveId};
+
+use super::end::is_ours;
+use super::merge::{Page, found_entry};
+use crate::store::{number, params};
+use crate::vfs::client::Compare;
+use crate::vfs::error::VfsError;
+use crate::vfs::plan::{self, StoredState};
+use crate::vfs::tree::log::RootRow;
+use crate::vfs::tree::{Tree, copies, log, nodes, walk};
+use crate::vfs::types::{Entry, FileState, Kind};
+
+/// Numbers that are tried for the name of a conflict.
+const CONFLICTS: u32 = 1000;
+
+/// A file with an identity.
+pub(super) fn known(
+    page: &mut Page<'_, '_>,
+    name: Name,
+    file: FileId,
+    size: u64,
+    crc32: Option<u32>,
+) -> Result<(), VfsError> {
+    let tree = page.tree;
+    let Some(entry) = nodes::by_id(tree, file.node)? else {
+        return match is_ours(tree, file)? {
+            true => set_aside(page, name, file), // deleted; it stays deleted
+            false => {
+                page.merged.unknown += 1;
+                Ok(())
+            }
+        };
+    };
+    match file.generation.cmp(&entry.generation) {
+        _ if entry.kind != Kind::File => page.merged.left += 1,
+        Ordering::Less => return set_aside(page, name, file),
+        Ordering::Greater if is_ours(tree, file)? => page.merged.left += 1,
+        Ordering::Greater => page.merged.unknown += 1,
+        // It lies at a place although the file list knows of no commit.
+        Ordering::Equal if entry.state != FileState::Complete => page.merged.unknown += 1,
+        Ordering::Equal => return live(page, name, &entry, size, crc32),
+    }
+    Ok(())
+}
+
+/// A file of the tree, as its current generation.
+fn live(
+    page: &mut Page<'_, '_>,
+    name: Name,
+    entry: &Entry,
+    size: u64,
+    crc32: Option<u32>,
+) -> Result<(), VfsError> {
+    let tree = page.tree;
+    let here = page.here.dir() == Some(entry.parent) && entry.name.as_ref() == Some(&name);
+    let other_sum = entry.crc32.zip(crc32).is_some_and(|(one, two)| one != two);
+    if size != entry.size || other_sum {
+        if here {
+            copies::spoil(tree, entry, page.root.key)?;
+        }
+        return set_aside(page, name, entry.file());
+    }
+    copies::add(tree, entry, page.root.key)?;
+    if let (None, Some(crc32)) = (entry.crc32, crc32) {
+        let sql = "UPDATE node SET crc32 = ?2 WHERE id = ?1";
+        tree.run(sql, params![number(entry.id.0), crc32])?;
+    }
+    if here {
+        page.merged.good += 1;
+        return page.identify_dirs(entry, &name);
+    }
+    let (from, to) = (page.here.on_disk(name), walk::place_of(tree, entry)?);
+    let what = Moved::File(entry.file());
+    page.append(&RootOp::Move { what, from, to })?;
+    page.merged.moved += 1;
+    Ok(())
+}
+
+fn set_aside(page: &mut Page<'_, '_>, name: Name, file: FileId) -> Result<(), VfsError> {
+    let at = page.here.on_disk(name);
+    page.append(&RootOp::SetAside { file, at })?;
+    page.merged.set_aside += 1;
+    Ok(())
+}
+
+/// A file without identity.
+pub(super) fn foreign(
+    page: &mut Page<'_, '_>,
+    name: Name,
+    size: u64,
+    modified: i64,
+) -> Result<(), VfsError> {
+    let tree = page.tree;
+    if !page.here.in_place {
+        page.merged.left += 1; // its directory is brought to its place first
+        return Ok(());
+    }
+    let there = match page.here.dir() {
+        Some(dir) => nodes::child(tree, dir, &name)?,
+        None => None,
+    };
+    let Some(there) = there else {
+        return adopt(page, name, size, modified);
+    };
+    if there.kind == Kind::File {
+        let upload = plan::stored(tree, there.id)?.map(|upload| upload.state);
+        if there.state != FileState::Complete || upload == Some(StoredState::Runs) {
+            page.merged.left += 1;
+            return Ok(());
+        }
+        if there.size == size && there.name.as_ref() == Some(&name) {
+            return same_size(page, name, &there, modified);
+        }
+    }
+    beside(page, name, size, modified)
+}
+
+fn adopt(page: &mut Page<'_, '_>, name: Name, size: u64, modified: i64) -> Result<(), VfsError> {
+    let dir = page.make_missing()?;
+    let mut entry = found_entry(page.tree, dir, name.clone(), modified)?;
+    entry.size = size;
+    nodes::insert(page.tree, &entry)?;
+    copies::add(page.tree, &entry, page.root.key)?;
+    let (file, at) = (entry.file(), page.here.in_tree(name));
+    page.append(&RootOp::Identify { file, at, size })?;
+    page.adopted_bytes += number(size);
+    page.merged.adopted += 1;
+    Ok(())
+}
+
+/// The place is taken by a file of the same size: perhaps it is the same.
+fn same_size(
+    page: &mut Page<'_, '_>,
+    name: Name,
+    there: &Entry,
+    modified: i64,
+) -> Result<(), VfsError> {
+    let tree = page.tree;
+    let holders = copies::holders(tree, there.id)?;
+    let (mine, others): (Vec<_>, Vec<_>) = holders
+        .into_iter()
+        .partition(|(root, _)| *root == page.root.id);
+    if !mine.is_empty() && page.is_behind() {
+        page.merged.left += 1; // the operation that gives it its identity is under way
+        return Ok(());
+    }
+    let (size, at) = (there.size, page.here.in_tree(name.clone()));
+    match (mine.is_empty(), others.is_empty()) {
+        // Nobody can show the bytes it should have.
+        (true, true) => beside(page, name, size, modified),
+        // Its identity was lost, and there is no other copy to ask.
+        (false, true) => {
+            let file = there.file();
+            page.append(&RootOp::Identify { file, at, size })?;
+            page.merged.good += 1;
+            Ok(())
+        }
+        (_, false) => {
+            page.merged.compare.push(Compare {
+                live: there.file(),
+                at,
+                holders: others,
+                size,
+                modified,
+                crc32: there.crc32,
+            });
+            Ok(())
+        }
+    }
+}
+
+fn beside(page: &mut Page<'_, '_>, name: Name, size: u64, modified: i64) -> Result<(), VfsError> {
+    let dir = page.make_missing()?;
+    let from = page.here.in_tree(name);
+    let kept = keep_beside(
+        page.tree,
+        &page.root,
+        &page.slave,
+        dir,
+        from,
+        size,
+        modified,
+    )?;
+    if kept {
+        page.adopted_bytes += number(size);
+        page.merged.kept_beside += 1;
+    } else {
+        page.merged.left += 1;
+    }
+    Ok(())
+}
+
+/// Gives a file without identity, whose place is taken, a place beside it. Not again while the
+/// disk may not yet have followed the first time.
+pub(super) fn keep_beside(
+    tree: &Tree<'_>,
+    root: &RootRow,
+    slave: &SlaveId,
+    dir: DirId,
+    from: Place,
+    size: u64,
+    modified: i64,
+) -> Result<bool, VfsError> {
+    let is_behind = root.done < root.newest;
+    for n in 1..=CONFLICTS {
+        let name = conflict_name(&from.name, slave, n)?;
+        if let Some(taken) = nodes::child(tree, dir, &name)? {
+            let held = copies::held(tree, taken.id, root.key)? == Some(true);
+            if is_behind && held && taken.size == size {
+                return Ok(false);
+            }
+            continue;
+        }
+        let mut entry = found_entry(tree, dir, name.clone(), modified)?;
+        entry.size = size;
+        nodes::insert(tree, &entry)?;
+        copies::add(tree, &entry, root.key)?;
+        let dirs = from.dirs.clone();
+        let (file, to) = (entry.file(), Place { dirs, name });
+        let op = RootOp::KeepBeside {
+            file,
+            from,
+            to,
+            size,
+        };
+        log::append(tree, root.key, &op)?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// `NAME.conflict-SLAVE`, then `NAME.conflict-SLAVE.2`, cut so that it is a name.
+fn conflict_name(name: &Name, slave: &SlaveId, n: u32) -> Result<Name, VfsError> {
+    let mut end = format!(".conflict-{slave}");
+    if n > 1 {
+        end += &format!(".{n}");
+    }
+    let name = name.as_bytes();
+    let mut bytes = name[..name.len().min(MAX_NAME - end.len())].to_vec();
+    bytes.extend_from_slice(end.as_bytes());
+    Ok(Name::new(bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_is_named_after_its_slave_and_stays_a_name() {
+        let slave = SlaveId::new("s".repeat(32)).unwrap();
+        let of = |name: &str, n| {
+            let name = Name::new(name.as_bytes().to_vec()).unwrap();
+            conflict_name(&name, &slave, n).unwrap()
+        };
+        assert!(of("a.mkv", 1).to_string().starts_with("a.mkv.conflict-sss"));
+        assert!(of("a.mkv", 12).to_string().ends_with("s.12"));
+        assert_eq!(of(&"x".repeat(255), 1000).as_bytes().len(), 255);
+    }
+}

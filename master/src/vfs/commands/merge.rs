@@ -1,0 +1,287 @@
+//! A page of a walk: one directory of a root against the file list, in one command.
+//!
+//! What is new is adopted in place, what is known is confirmed or brought to its place, what is
+//! not wanted any more is set aside. Nothing that is missing on the disk is looked for here: an
+//! entry is never erased because a copy is not seen.
+
+use drftpd_protocol::wire::{DirStep, Moved, Place, RootOp, WalkEntry, WalkNode};
+use drftpd_protocol::{DirId, Name, NodeId, RootId, SlaveId};
+
+use super::found;
+use crate::vfs::client::Merged;
+use crate::vfs::error::VfsError;
+use crate::vfs::tree::log::RootRow;
+use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, totals, walk};
+use crate::vfs::types::{Entry, FileState, Kind};
+use drftpd_protocol::Generation;
+
+/// Merges a page of a walk.
+pub struct MergePage {
+    pub root: RootId,
+    pub slave: SlaveId,
+    pub dir: Vec<DirStep>,
+    pub entries: Vec<WalkEntry>,
+}
+
+impl TreeCommand for MergePage {
+    type Answer = Merged;
+
+    fn apply(self, tree: &Tree<'_>) -> Result<Merged, VfsError> {
+        let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
+        let mut merged = Merged::default();
+        let Some(here) = Here::find(tree, self.dir)? else {
+            merged.left = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
+            return Ok(merged);
+        };
+        let mut page = Page {
+            tree,
+            root,
+            slave: self.slave,
+            here,
+            merged,
+            adopted_bytes: 0,
+        };
+        page.bring_dir_to_its_place()?;
+        for entry in self.entries {
+            page.take(entry)?;
+        }
+        page.finish()
+    }
+}
+
+/// The directory of a page: on the disk, and in the tree.
+pub(super) struct Here {
+    /// The way to it on the disk, with the identities found there.
+    pub disk: Vec<DirStep>,
+    /// The deepest directory of the way that the tree has.
+    dir: DirId,
+    /// Names below it that the tree does not have; made when there is something to adopt.
+    missing: Vec<Name>,
+    /// The way to `dir` in the tree.
+    steps: Vec<DirStep>,
+    /// Whether the tree has the whole way by these names.
+    pub in_place: bool,
+    /// Whether the last directory itself is elsewhere in the tree.
+    strayed: bool,
+    /// Whether every directory carries the identity it should.
+    identified: bool,
+}
+
+impl Here {
+    /// `None` where something that is no directory stands in the way in the tree.
+    fn find(tree: &Tree<'_>, disk: Vec<DirStep>) -> Result<Option<Self>, VfsError> {
+        let mut here = Self {
+            dir: NodeId::ROOT,
+            missing: Vec::new(),
+            steps: Vec::new(),
+            in_place: true,
+            strayed: false,
+            identified: true,
+            disk: Vec::new(),
+        };
+        for step in &disk {
+            if !here.go(tree, step)? {
+                return Ok(None);
+            }
+        }
+        here.steps = walk::steps(tree, here.dir)?;
+        here.disk = disk;
+        Ok(Some(here))
+    }
+
+    /// Goes down one directory: by its identity where the tree knows it, else by its name.
+    fn go(&mut self, tree: &Tree<'_>, step: &DirStep) -> Result<bool, VfsError> {
+        let by_id = match step.id {
+            NodeId(0) => None,
+            id => nodes::by_id(tree, id)?.filter(|entry| entry.kind == Kind::Dir),
+        };
+        if let Some(dir) = by_id {
+            let here = dir.parent == self.dir && dir.name.as_ref() == Some(&step.name);
+            self.strayed = !here || !self.missing.is_empty();
+            self.in_place &= !self.strayed;
+            self.dir = dir.id;
+            self.missing.clear();
+            return Ok(true);
+        }
+        self.strayed = false;
+        self.identified = false;
+        let by_name = match self.missing.is_empty() {
+            true => nodes::child(tree, self.dir, &step.name)?,
+            false => None,
+        };
+        match by_name {
+            Some(dir) if dir.kind == Kind::Dir => {
+                self.in_place &= dir.name.as_ref() == Some(&step.name);
+                self.dir = dir.id;
+            }
+            Some(_) => return Ok(false),
+            None => self.missing.push(step.name.clone()),
+        }
+        Ok(true)
+    }
+
+    /// The directory in the tree, if all of it is there.
+    pub fn dir(&self) -> Option<DirId> {
+        self.missing.is_empty().then_some(self.dir)
+    }
+
+    /// Where an entry lies on the disk.
+    pub fn on_disk(&self, name: Name) -> Place {
+        let dirs = self.disk.clone();
+        Place { dirs, name }
+    }
+
+    /// Where an entry of this directory belongs; the directory must be in the tree.
+    pub fn in_tree(&self, name: Name) -> Place {
+        let dirs = self.steps.clone();
+        Place { dirs, name }
+    }
+}
+
+/// A page while it is merged.
+pub(super) struct Page<'a, 'b> {
+    pub tree: &'a Tree<'b>,
+    pub root: RootRow,
+    pub slave: SlaveId,
+    pub here: Here,
+    pub merged: Merged,
+    /// Bytes that were adopted into the directory.
+    pub adopted_bytes: i64,
+}
+
+impl Page<'_, '_> {
+    /// A directory that somebody moved on the disk goes where the tree has it.
+    fn bring_dir_to_its_place(&mut self) -> Result<(), VfsError> {
+        let (Some(dir), true) = (self.here.dir(), self.here.strayed) else {
+            return Ok(());
+        };
+        let (mut disk, mut steps) = (self.here.disk.clone(), self.here.steps.clone());
+        let (Some(from), Some(to)) = (disk.pop(), steps.pop()) else {
+            return Ok(());
+        };
+        let place = |dirs, step: DirStep| Place {
+            dirs,
+            name: step.name,
+        };
+        let (from, to) = (place(disk, from), place(steps, to));
+        let what = Moved::Dir(dir);
+        self.append(&RootOp::Move { what, from, to })?;
+        self.merged.moved += 1;
+        Ok(())
+    }
+
+    fn take(&mut self, entry: WalkEntry) -> Result<(), VfsError> {
+        match entry.node {
+            WalkNode::Dir { id: None } => self.adopt_dir(entry.name, entry.modified),
+            // One that is known has its own page, or is empty.
+            WalkNode::Dir { id: Some(_) } => Ok(()),
+            WalkNode::File { size, .. } if size > nodes::MAX_SIZE => {
+                self.merged.left += 1;
+                Ok(())
+            }
+            WalkNode::File {
+                size,
+                file: Some(file),
+                crc32,
+            } => found::known(self, entry.name, file, size, crc32),
+            WalkNode::File {
+                size, file: None, ..
+            } => found::foreign(self, entry.name, size, entry.modified),
+        }
+    }
+
+    fn adopt_dir(&mut self, name: Name, modified: i64) -> Result<(), VfsError> {
+        if !self.here.in_place {
+            return Ok(());
+        }
+        let free = match self.here.dir() {
+            Some(dir) => nodes::child(self.tree, dir, &name)?.is_none(),
+            None => true,
+        };
+        if free {
+            let dir = self.make_missing()?;
+            let made = make_dir(self.tree, dir, name, modified)?;
+            copies::mark(self.tree, made.id, self.root.key);
+        }
+        Ok(())
+    }
+
+    /// The directory of this page, with all that is missing above it made.
+    pub fn make_missing(&mut self) -> Result<DirId, VfsError> {
+        for name in std::mem::take(&mut self.here.missing) {
+            let made = make_dir(self.tree, self.here.dir, name.clone(), self.tree.now)?;
+            self.here.dir = made.id;
+            self.here.steps.push(DirStep { id: made.id, name });
+            copies::mark(self.tree, made.id, self.root.key);
+        }
+        Ok(self.here.dir)
+    }
+
+    /// Appends to the walked root's log.
+    pub fn append(&self, op: &RootOp) -> Result<(), VfsError> {
+        log::append(self.tree, self.root.key, op)?;
+        Ok(())
+    }
+
+    /// Whether the disk has not yet followed all that was decided before this page.
+    pub fn is_behind(&self) -> bool {
+        self.root.done < self.root.newest
+    }
+
+    /// A good file in a directory that lacks its identity: the operation brings it.
+    pub fn identify_dirs(&mut self, entry: &Entry, name: &Name) -> Result<(), VfsError> {
+        if self.here.identified || !self.here.in_place {
+            return Ok(());
+        }
+        self.here.identified = true;
+        let at = self.here.in_tree(name.clone());
+        self.append(&RootOp::Move {
+            what: Moved::File(entry.file()),
+            from: at.clone(),
+            to: at,
+        })
+    }
+
+    fn finish(self) -> Result<Merged, VfsError> {
+        let files = i64::try_from(self.merged.adopted + self.merged.kept_beside);
+        let files = files.unwrap_or(i64::MAX);
+        totals::add(self.tree, self.here.dir, self.adopted_bytes, files)?;
+        Ok(self.merged)
+    }
+}
+
+/// A directory that was found.
+fn make_dir(tree: &Tree<'_>, parent: DirId, name: Name, modified: i64) -> Result<Entry, VfsError> {
+    let mut entry = found_entry(tree, parent, name, modified)?;
+    entry.kind = Kind::Dir;
+    entry.mode = 0o755;
+    entry.files = 0;
+    entry.generation = Generation(0);
+    nodes::insert(tree, &entry)?;
+    Ok(entry)
+}
+
+/// A file that was found, of no size yet.
+pub(super) fn found_entry(
+    tree: &Tree<'_>,
+    parent: DirId,
+    name: Name,
+    modified: i64,
+) -> Result<Entry, VfsError> {
+    Ok(Entry {
+        id: tree.ids().node()?,
+        parent,
+        name: Some(name),
+        kind: Kind::File,
+        owner: tree.config.adopt_owner.clone(),
+        group: tree.config.adopt_group.clone(),
+        mode: 0o644,
+        modified,
+        size: 0,
+        files: 1,
+        generation: Generation(1),
+        crc32: None,
+        state: FileState::Complete,
+        target: None,
+    })
+}

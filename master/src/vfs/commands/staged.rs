@@ -1,0 +1,75 @@
+//! What lies in the staging folder of a root, as a walk tells it.
+
+use drftpd_protocol::RootId;
+use drftpd_protocol::wire::{RootOp, StagedEntry};
+
+use super::end::{break_off, is_ours};
+use crate::vfs::error::VfsError;
+use crate::vfs::plan::{self, StoredState};
+use crate::vfs::tree::log::RootRow;
+use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, walk};
+use crate::vfs::types::{Entry, FileState};
+
+/// Committed files are published, known intents become partial, the rest is thrown away: but not
+/// prepared bytes whose identity this store never gave out.
+pub struct MergeStaged {
+    pub root: RootId,
+    pub files: Vec<StagedEntry>,
+}
+
+impl TreeCommand for MergeStaged {
+    type Answer = ();
+
+    fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
+        let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
+        for staged in &self.files {
+            take(tree, &root, staged)?;
+        }
+        Ok(())
+    }
+}
+
+fn take(tree: &Tree<'_>, root: &RootRow, staged: &StagedEntry) -> Result<(), VfsError> {
+    let file = staged.file;
+    let entry = nodes::by_id(tree, file.node)?;
+    let upload = plan::stored(tree, file.node)?;
+    let upload = upload.filter(|upload| upload.file == file && upload.root_key == root.key);
+    match (entry, upload) {
+        // Its end is on the way here.
+        (Some(_), Some(upload)) if upload.state == StoredState::Runs => Ok(()),
+        (Some(entry), Some(upload)) => break_off(tree, entry, &upload, Some(staged.size)),
+        (Some(entry), None) if is_committed(&entry, staged) => publish(tree, root, &entry, staged),
+        _ if is_ours(tree, file)? || staged.prepared.is_none() => {
+            log::append(tree, root.key, &RootOp::DiscardStaged { file })?;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_committed(entry: &Entry, staged: &StagedEntry) -> bool {
+    entry.file() == staged.file && entry.state == FileState::Complete
+}
+
+/// Bytes of a committed file: they go to their place, whoever else has them too.
+fn publish(
+    tree: &Tree<'_>,
+    root: &RootRow,
+    entry: &Entry,
+    staged: &StagedEntry,
+) -> Result<(), VfsError> {
+    let file = entry.file();
+    let same_sum = staged.prepared.is_some() && staged.prepared == entry.crc32;
+    let held = copies::held(tree, entry.id, root.key)?.is_some();
+    if staged.size != entry.size || !(same_sum || held) {
+        log::append(tree, root.key, &RootOp::DiscardStaged { file })?;
+        return Ok(());
+    }
+    if held && root.done < root.newest {
+        return Ok(()); // the operation that publishes it is under way
+    }
+    copies::add(tree, entry, root.key)?;
+    let at = walk::place_of(tree, entry)?;
+    log::append(tree, root.key, &RootOp::Publish { file, at })?;
+    Ok(())
+}
