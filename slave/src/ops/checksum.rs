@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use drftpd_actors::Blocking;
+use drftpd_actors::{Blocking, BlockingError};
 use drftpd_protocol::wire::{Checksum, ChecksumDone, Fault, FaultCode};
 use tokio::time::Instant;
 
@@ -31,7 +31,9 @@ impl Operation for Checksum {
 
     async fn run(self, cx: OpCx) -> Result<ChecksumDone, Fault> {
         let applied = &cx.applied;
-        applied.reached(self.root, self.after, APPLIED_WITHIN).await?;
+        applied
+            .reached(self.root, self.after, APPLIED_WITHIN)
+            .await?;
         checksum(&cx.roots, &cx.blocking, self, |done, total| {
             cx.progress.tell(done, total);
         })
@@ -51,12 +53,11 @@ pub async fn checksum(
     mut tell: impl FnMut(u64, u64),
 ) -> Result<ChecksumDone, Fault> {
     let roots = roots.clone();
-    let mut turn = blocking.run(move || Reading::open(&roots, &request)?.turn());
+    let failed = |error: BlockingError| Fault::new(FaultCode::FAILED, error.to_string());
+    let first = blocking.run(move || Reading::open(&roots, &request)?.turn());
+    let mut reading = first.await.map_err(failed)??;
     let mut told = Instant::now();
     loop {
-        let reading = turn
-            .await
-            .map_err(|error| Fault::new(FaultCode::FAILED, error.to_string()))??;
         if reading.at == reading.end {
             return Ok(reading.done());
         }
@@ -64,7 +65,8 @@ pub async fn checksum(
             told = Instant::now();
             tell(reading.at - reading.begin, reading.end - reading.begin);
         }
-        turn = blocking.run(move || reading.turn());
+        let turn = blocking.run(move || reading.turn());
+        reading = turn.await.map_err(failed)??;
     }
 }
 
@@ -210,7 +212,8 @@ mod tests {
     async fn a_long_file_is_summed_in_turns() {
         let bytes: Vec<u8> = (0..SHARE + 4099).map(|n| (n % 251) as u8).collect();
         let (_dir, roots, root) = roots_with(&bytes);
-        let done = checksum(&roots, &Blocking::new(1), of(root, Algorithm::Blake3), |_, _| ());
+        let blocking = Blocking::new(1);
+        let done = checksum(&roots, &blocking, of(root, Algorithm::Blake3), |_, _| ());
         let done = done.await.unwrap();
         assert_eq!(done.bytes, bytes.len() as u64);
         assert_eq!(done.sum, blake3::hash(&bytes).as_bytes());

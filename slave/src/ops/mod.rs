@@ -7,13 +7,21 @@
 
 use std::future::Future;
 
-use drftpd_protocol::wire::{Call, Envelope, Fault, FaultCode, Goodbye, Ping, Pong, encode};
+use drftpd_protocol::wire::{
+    AbortTransfer, ApplyOps, BeginTransfer, Call, Checksum, Envelope, Fault, FaultCode, Goodbye,
+    OpenData, Ping, Pong, WalkRoot, encode,
+};
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
 pub mod applied;
+mod checksum;
 mod context;
+pub mod files;
+pub mod log;
+mod transfer;
+pub mod walk;
 
-pub use context::{OpCx, ProgressTeller};
+pub use context::{OpCx, OpDeps, ProgressTeller, RootActors};
 
 /// What a slave does for one kind of call.
 ///
@@ -23,18 +31,22 @@ pub use context::{OpCx, ProgressTeller};
 pub trait Operation: Call + 'static {
     /// For the log.
     const NAME: &'static str;
+    /// Whether it begins something new, which a slave that shuts down refuses as busy.
+    const BEGINS_WORK: bool = false;
 
     /// Does it.
     fn run(self, cx: OpCx) -> impl Future<Output = Result<Self::Answer, Fault>> + 'static;
 }
 
 /// One line of the table.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Op {
     /// The call's number.
     pub kind: u16,
     /// For the log.
     pub name: &'static str,
+    /// Refused while the slave shuts down.
+    pub begins_work: bool,
     /// Decodes the body and begins the work; the result is the encoded answer.
     pub begin: fn(OpCx, &Envelope) -> Result<Begun, Fault>,
 }
@@ -44,7 +56,13 @@ pub type Begun = LocalBoxFuture<'static, Result<Vec<u8>, Fault>>;
 
 /// Everything a master may call.
 pub static OPS: &[Op] = &[
-    op::<Ping>(), //
+    op::<Ping>(),
+    op::<OpenData>(),
+    op::<BeginTransfer>(),
+    op::<AbortTransfer>(),
+    op::<Checksum>(),
+    op::<ApplyOps>(),
+    op::<WalkRoot>(),
     op::<Goodbye>(),
 ];
 
@@ -61,6 +79,7 @@ const fn op<C: Operation>() -> Op {
     Op {
         kind: C::KIND,
         name: C::NAME,
+        begins_work: C::BEGINS_WORK,
         begin: begin::<C>,
     }
 }
@@ -97,7 +116,7 @@ impl Operation for Goodbye {
 mod tests {
     use std::collections::BTreeSet;
 
-    use drftpd_protocol::wire::kinds;
+    use drftpd_protocol::wire::{CALL_KINDS, kinds};
 
     use super::*;
 
@@ -109,8 +128,21 @@ mod tests {
     }
 
     #[test]
+    fn every_call_of_the_protocol_has_its_operation() {
+        let known: BTreeSet<u16> = OPS.iter().map(|op| op.kind).collect();
+        let missing: Vec<_> = CALL_KINDS
+            .iter()
+            .filter(|kind| !known.contains(kind))
+            .collect();
+        assert!(
+            missing.is_empty(),
+            "kinds without an operation: {missing:#06x?}"
+        );
+    }
+
+    #[test]
     fn a_number_that_is_no_call_is_an_unknown_kind() {
-        let fault = find(kinds::ALIVE).err().expect("no such operation");
+        let fault = find(kinds::ALIVE).expect_err("no such operation");
         assert_eq!(fault.code, FaultCode::UNKNOWN_KIND);
     }
 }

@@ -16,7 +16,6 @@ impl Operation for OpenData {
 
 impl Operation for BeginTransfer {
     const NAME: &'static str = "begin transfer";
-    const BEGINS_WORK: bool = true;
 
     async fn run(self, cx: OpCx) -> Result<wire::Begun, Fault> {
         cx.transfers.begin(self).await

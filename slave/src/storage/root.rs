@@ -81,15 +81,15 @@ impl Root {
 
     /// Looks whether the root is there, takes it back if it has come back, lets it go if not.
     pub(super) fn refresh(&self) -> RootState {
-        let mut held = lock(&self.0.live);
-        if let Some(live) = held.as_ref() {
+        // Not held while the disk is asked: one that hangs must not hold up who asks for another.
+        let held = lock(&self.0.live).clone();
+        if let Some(live) = held {
             if live.is_still_at(&self.0.path, self.0.id) {
-                return self.state_of(live);
+                return self.state_of(&live);
             }
             tracing::error!(root = %self.0.id, path = %self.0.path.display(), "root is absent");
-            *held = None;
+            lock(&self.0.live).take_if(|now| Arc::ptr_eq(now, &live));
         }
-        drop(held);
         match Live::open(&self.0.path) {
             Ok((id, live)) if id == self.0.id => {
                 tracing::info!(root = %id, path = %self.0.path.display(), "root is back");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use drftpd_actors::{Clock, Dice};
 use drftpd_protocol::ids::RootId;
-use drftpd_protocol::wire::{RootState, RootStatus};
+use drftpd_protocol::wire::RootStatus;
 use serde::{Deserialize, Serialize};
 
 use super::error::StorageError;
@@ -154,16 +154,18 @@ impl Roots {
     pub fn statuses(&self) -> Vec<RootStatus> {
         self.look_for_new();
         let roots = self.all();
-        let states: Vec<RootState> = roots.iter().map(Root::refresh).collect();
-        let promised = |of: &Root| -> u64 {
-            let device = of.device();
-            let same = roots.iter().filter(|root| root.device() == device);
-            same.map(Root::reserved).sum()
-        };
-        let with_states = roots.iter().zip(states);
-        with_states
-            .map(|(root, state)| root.status(state, promised(root)))
+        roots
+            .iter()
+            .map(|root| status_among(&roots, root))
             .collect()
+    }
+
+    /// Looks at one root and says how it is; `None` for one that was never seen. A disk that hangs
+    /// holds up nobody but the caller.
+    pub fn status(&self, root: RootId) -> Option<RootStatus> {
+        let roots = self.all();
+        let root = roots.iter().find(|known| known.id() == root)?;
+        Some(status_among(&roots, root))
     }
 
     /// Removes what was set aside longer ago than it is kept; says how many things.
@@ -180,14 +182,22 @@ impl Roots {
         emptied.into_iter().sum()
     }
 
-    /// Folders that had no identity when they were looked at before.
-    fn look_for_new(&self) {
-        let known = self.all();
-        let mut slots = lock(&self.0.slots);
-        for slot in slots.iter_mut().filter(|slot| slot.root.is_none()) {
-            match self.try_new(&slot.path, &known) {
+    /// Looks again at folders that had no identity when they were looked at before: a disk may be
+    /// mounted late. Answers the roots that have come. A disk that hangs holds up nobody but the
+    /// caller.
+    pub fn look_for_new(&self) -> Vec<RootId> {
+        let mut come = Vec::new();
+        for path in self.unseen() {
+            let seen = self.try_new(&path, &self.all());
+            let mut slots = lock(&self.0.slots);
+            let slot = slots.iter_mut().find(|slot| slot.path == path);
+            let Some(slot) = slot.filter(|slot| slot.root.is_none()) else {
+                continue;
+            };
+            match seen {
                 Ok(root) => {
-                    tracing::info!(root = %root.id(), path = %slot.path.display(), "root has come");
+                    tracing::info!(root = %root.id(), path = %path.display(), "root has come");
+                    come.push(root.id());
                     slot.root = Some(root);
                 }
                 Err(StorageError::NoIdentity(_)) => {}
@@ -198,6 +208,13 @@ impl Roots {
                 }
             }
         }
+        come
+    }
+
+    fn unseen(&self) -> Vec<PathBuf> {
+        let slots = lock(&self.0.slots);
+        let unseen = slots.iter().filter(|slot| slot.root.is_none());
+        unseen.map(|slot| slot.path.clone()).collect()
     }
 
     fn try_new(&self, path: &Path, known: &[Root]) -> Result<Root, StorageError> {
@@ -212,6 +229,14 @@ impl Roots {
         }
         Root::new(path, self.0.policy, self.0.clock.clone())
     }
+}
+
+/// How a root is now; roots of one filesystem share what is promised.
+fn status_among(roots: &[Root], root: &Root) -> RootStatus {
+    let state = root.refresh();
+    let device = root.device();
+    let same = roots.iter().filter(|other| other.device() == device);
+    root.status(state, same.map(Root::reserved).sum())
 }
 
 fn refuse_nested(configured: &[RootConfig]) -> Result<(), StorageError> {

@@ -48,6 +48,11 @@ impl<A: Clone> Book<A> {
         }
     }
 
+    /// Another limit; channels above it are left alone.
+    pub fn set_most(&mut self, most: u32) {
+        self.most = most as usize;
+    }
+
     /// How many ends are kept for a master that does not acknowledge them.
     fn most_ends(&self) -> usize {
         self.most.saturating_mul(4).max(64)

@@ -12,10 +12,11 @@ use drftpd_protocol::wire::{
 };
 use tokio::time::Instant;
 
+use super::config::TransferConfig;
 use super::env::Deps;
 use super::messages::{
-    AbortChannel, BeginJob, BookJob, Booking, EndStored, EnterChannel, FindChannel, ListChannels,
-    ListEnds, ListFiles, StartChannel,
+    AbortChannel, BeginJob, BookJob, Booking, Configure, EndStored, EnterChannel, FindChannel,
+    ListChannels, ListEnds, ListFiles, StartChannel, StopRegistry,
 };
 use super::meter::{Load, Speeds, Totals};
 use super::registry::TransferRegistry;
@@ -129,6 +130,16 @@ impl Transfers {
     pub async fn running_files(&self) -> BTreeSet<FileId> {
         let files = ask(&self.registry, ListFiles, LIMIT).await;
         files.unwrap_or_default().into_iter().collect()
+    }
+
+    /// Takes another `[transfer]`: for channels that are opened from now on.
+    pub fn reconfigure(&self, config: TransferConfig) {
+        tell(&self.registry, Configure(config));
+    }
+
+    /// Ends the registry, once no channel is needed any more.
+    pub fn stop(&self) {
+        tell(&self.registry, StopRegistry);
     }
 
     /// How many channels there are, and how fast bytes came in and went out since this was last

@@ -8,6 +8,7 @@ use drftpd_protocol::wire::{
 };
 
 use super::actor::TransferActor;
+use super::config::TransferConfig;
 use super::growing::{Follower, Grower};
 
 /// What the master is told unasked; the link sends it.
@@ -108,6 +109,16 @@ pub struct ListEnds;
 #[derive(Message, Debug)]
 #[rtype(result = "Vec<FileId>")]
 pub struct ListFiles;
+
+/// Tells what `[transfer]` says now; channels that are there keep what they began with.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct Configure(pub TransferConfig);
+
+/// Ends the registry when the slave has drained.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct StopRegistry;
 
 /// Asks a new channel to listen, or to look whether it may dial.
 #[derive(Message, Debug)]

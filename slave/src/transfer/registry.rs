@@ -20,8 +20,8 @@ use super::book::Book;
 use super::env::{Deps, Env};
 use super::growing::Follower;
 use super::messages::{
-    BookJob, Booking, ChannelOver, EndStored, EnterChannel, FindChannel, FindUpload, ListChannels,
-    ListEnds, ListFiles, TransferNotice,
+    BookJob, Booking, ChannelOver, Configure, EndStored, EnterChannel, FindChannel, FindUpload,
+    ListChannels, ListEnds, ListFiles, StopRegistry, TransferNotice,
 };
 use super::meter::{Meter, Totals};
 
@@ -70,9 +70,7 @@ impl Actor for TransferRegistry {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(self.deps.config.progress_every, |act, _| {
-            act.tell_progress()
-        });
+        self.progress_due(ctx);
     }
 }
 
@@ -175,6 +173,24 @@ impl Handler<ListFiles> for TransferRegistry {
     }
 }
 
+impl Handler<Configure> for TransferRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: Configure, _: &mut Self::Context) {
+        self.deps.config = msg.0;
+        self.state.book.set_most(self.deps.config.max_transfers);
+        self.env = Arc::new(Env::of(&self.deps, Arc::clone(&self.totals)));
+    }
+}
+
+impl Handler<StopRegistry> for TransferRegistry {
+    type Result = ();
+
+    fn handle(&mut self, _: StopRegistry, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
 impl Handler<ChildDown> for TransferRegistry {
     type Result = ();
 
@@ -190,6 +206,14 @@ impl Handler<ChildDown> for TransferRegistry {
 }
 
 impl TransferRegistry {
+    /// Comes again after the time that is configured then.
+    fn progress_due(&mut self, ctx: &mut Context<Self>) {
+        self.tell_progress();
+        ctx.run_later(self.deps.config.progress_every, |act, ctx| {
+            act.progress_due(ctx);
+        });
+    }
+
     fn tell_progress(&mut self) {
         let moved = self.state.book.moved();
         if moved.is_empty() {

@@ -61,7 +61,10 @@ mod tests {
         let mut sum = Sum::new(algorithm);
         sum.update(b"1234");
         sum.update(b"56789");
-        sum.finish().iter().map(|byte| format!("{byte:02x}")).collect()
+        sum.finish()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     #[test]

@@ -1,0 +1,176 @@
+//! Walking a root: what lies on the disk goes to the master in pages, on credit.
+//!
+//! `RootScanner` owns the walk of its root that is under way; there is at most one, and a new one
+//! ends an older one. A restart or the loss of the link loses the walk: the master asks again. The
+//! walk itself is a task that reads on the pool for blocking work, a little at a time, so that it
+//! can be interrupted and others get their turn.
+//!
+//! Files in staging are told first, without credit; then pages; the end is told when there is credit
+//! for one more page. The first of them may come before the call's answer. A new walk, or credit for another one, never mixes with an older.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext, Context, Handler, Message, Supervised};
+use drftpd_actors::{Blocking, tell};
+use drftpd_protocol::wire::{Envelope, Fault, FaultCode, WalkCredit, WalkRoot, WalkStarted};
+use drftpd_protocol::{FileId, RootId};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::{debug, info};
+
+use super::{OpCx, Operation};
+use crate::storage::WalkItem;
+
+mod run;
+
+/// What a walk reads from; its steps run on the pool for blocking work. It ends with
+/// [`WalkItem::Done`].
+pub type Source = Box<dyn Iterator<Item = WalkItem> + Send>;
+/// Begins the walk with this number, without staged files of these uploads.
+pub type OpenSource = Arc<dyn Fn(u64, BTreeSet<FileId>) -> Result<Source, Fault> + Send + Sync>;
+/// The files that are being received now.
+pub type RunningFiles = Arc<dyn Fn() -> BoxFuture<'static, BTreeSet<FileId>> + Send + Sync>;
+
+/// What a scanner was given.
+#[derive(Clone)]
+pub struct ScannerDeps {
+    /// Its root.
+    pub root: RootId,
+    /// Begins a walk.
+    pub open: OpenSource,
+    /// Tells which staged files are none of the walk's business.
+    pub running: RunningFiles,
+    /// Entries per second at most; 0 without a limit.
+    pub rate: u32,
+    /// Where disk work runs.
+    pub blocking: Blocking,
+}
+
+/// Walks one root.
+pub struct RootScanner {
+    deps: ScannerDeps,
+    state: Option<Walking>,
+}
+
+struct Walking {
+    walk: u64,
+    granted: watch::Sender<u64>,
+    _ends: DropGuard,
+}
+
+impl RootScanner {
+    /// A scanner that walks nothing yet.
+    pub fn new(deps: ScannerDeps) -> Self {
+        RootScanner { deps, state: None }
+    }
+}
+
+impl Actor for RootScanner {
+    type Context = Context<Self>;
+}
+
+impl Supervised for RootScanner {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        self.state = None;
+    }
+}
+
+/// Begins a walk and ends an older one.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct BeginWalk {
+    /// Its number.
+    pub walk: u64,
+    /// Pages that may go out at first.
+    pub credit: u32,
+    /// Where they go.
+    pub out: mpsc::Sender<Envelope>,
+    /// Ends with the link.
+    pub ends: CancellationToken,
+    /// Hears whether the root can be walked.
+    pub begun: oneshot::Sender<Result<WalkStarted, Fault>>,
+}
+
+impl Handler<BeginWalk> for RootScanner {
+    type Result = ();
+
+    fn handle(&mut self, msg: BeginWalk, _: &mut Self::Context) {
+        if let Some(older) = self.state.take() {
+            info!(root = %self.deps.root, older = older.walk, newer = msg.walk, "a newer walk ends an older one");
+        }
+        let (granted, credit) = watch::channel(u64::from(msg.credit));
+        let (own, walk) = (msg.ends.child_token(), msg.walk);
+        let walking = run::walk(self.deps.clone(), msg, credit);
+        drop(actix::spawn(
+            own.clone().run_until_cancelled_owned(walking).map(drop),
+        ));
+        self.state = Some(Walking {
+            walk,
+            granted,
+            _ends: own.drop_guard(),
+        });
+    }
+}
+
+/// Lets more pages of a walk go out.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct MoreCredit(pub WalkCredit);
+
+impl Handler<MoreCredit> for RootScanner {
+    type Result = ();
+
+    fn handle(&mut self, MoreCredit(credit): MoreCredit, _: &mut Self::Context) {
+        match self
+            .state
+            .as_ref()
+            .filter(|walking| walking.walk == credit.walk)
+        {
+            Some(walking) => walking.granted.send_modify(|pages| {
+                *pages = pages.saturating_add(credit.pages.into());
+            }),
+            None => {
+                debug!(root = %self.deps.root, walk = credit.walk, "credit for a walk that is over")
+            }
+        }
+    }
+}
+
+/// Ends the scanner when the slave has drained.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct StopScanner;
+
+impl Handler<StopScanner> for RootScanner {
+    type Result = ();
+
+    fn handle(&mut self, _: StopScanner, ctx: &mut Self::Context) {
+        self.state = None;
+        ctx.stop();
+    }
+}
+
+impl Operation for WalkRoot {
+    const NAME: &'static str = "walk root";
+    const BEGINS_WORK: bool = true;
+
+    async fn run(self, cx: OpCx) -> Result<WalkStarted, Fault> {
+        let (begun, started) = oneshot::channel();
+        let begin = BeginWalk {
+            walk: self.walk,
+            credit: self.credit,
+            out: cx.out.clone(),
+            ends: cx.ends.clone(),
+            begun,
+        };
+        tell(&cx.root(self.root)?.scanner, begin);
+        let lost = |_| Fault::new(FaultCode::FAILED, "the walk was ended by a newer one");
+        started.await.map_err(lost)?
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! One walk, from its first page to its end.
+
+use std::time::Duration;
+
+use drftpd_protocol::wire::{Envelope, Fault, FaultCode, WalkPage, WalkStarted};
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+use super::{BeginWalk, ScannerDeps, Source};
+use crate::link::send;
+use crate::storage::WalkItem;
+
+/// Pages that are read at a time at most: a disk with many small directories is not asked for each.
+const PAGES_AT_ONCE: u64 = 32;
+
+/// Where pages go, and how many may.
+struct Way {
+    out: mpsc::Sender<Envelope>,
+    credit: watch::Receiver<u64>,
+    used: u64,
+}
+
+/// Walks a root and tells all of it. Dropped at any await, it leaves nothing behind.
+pub(super) async fn walk(deps: ScannerDeps, begin: BeginWalk, credit: watch::Receiver<u64>) {
+    let BeginWalk {
+        walk, out, begun, ..
+    } = begin;
+    let running = (deps.running)().await;
+    let open = deps.open.clone();
+    let opened = deps.blocking.run(move || open(walk, running)).await;
+    let failed = |why: &dyn std::fmt::Display| Fault::new(FaultCode::FAILED, why.to_string());
+    let opened = opened.unwrap_or_else(|error| Err(failed(&error)));
+    let (answer, source) = match opened {
+        Ok(source) => (Ok(WalkStarted {}), Some(source)),
+        Err(fault) => (Err(fault), None),
+    };
+    let asked = begun.send(answer).is_ok();
+    let Some(source) = source.filter(|_| asked) else {
+        return;
+    };
+    let way = Way {
+        out,
+        credit,
+        used: 0,
+    };
+    match tell_all(&deps, source, way).await {
+        Some((dirs, files)) => info!(root = %deps.root, walk, dirs, files, "the walk is done"),
+        None => info!(root = %deps.root, walk, "the walk ended early"),
+    }
+}
+
+/// Tells everything and gives how much it was; `None` when the link was lost or disk work panicked.
+async fn tell_all(deps: &ScannerDeps, mut source: Source, mut way: Way) -> Option<(u64, u64)> {
+    let root = deps.root;
+    loop {
+        let most = way.allowed().await?.min(PAGES_AT_ONCE);
+        let read = deps.blocking.run(move || {
+            let items = read(&mut source, most);
+            (source, items)
+        });
+        let read = read
+            .await
+            .inspect_err(|error| warn!(%root, %error, "a walk broke off"));
+        let items;
+        (source, items) = read.ok()?;
+        let entries: usize = items.iter().map(weight).sum();
+        for item in items {
+            let told = match &item {
+                WalkItem::Staged(staged) if staged.files.is_empty() => true,
+                WalkItem::Staged(staged) => send(&way.out, staged).await,
+                WalkItem::Page(page) => {
+                    way.used += 1;
+                    send(&way.out, page).await
+                }
+                WalkItem::Done(done) => {
+                    let told = send(&way.out, done).await;
+                    return told.then_some((done.dirs, done.files));
+                }
+            };
+            told.then_some(())?;
+        }
+        tokio::time::sleep(pause(deps.rate, entries)).await;
+    }
+}
+
+impl Way {
+    /// How many pages may go out now; waits until it is at least one.
+    async fn allowed(&mut self) -> Option<u64> {
+        let used = self.used;
+        let granted = self.credit.wait_for(|granted| *granted > used).await;
+        granted.ok().map(|granted| *granted - used)
+    }
+}
+
+/// Up to `most` pages, but not many more entries than a full page has.
+fn read(source: &mut Source, most: u64) -> Vec<WalkItem> {
+    let (mut items, mut entries) = (Vec::new(), 0);
+    while (items.len() as u64) < most && entries < WalkPage::MAX {
+        let Some(item) = source.next() else {
+            break;
+        };
+        entries += weight(&item);
+        items.push(item);
+    }
+    items
+}
+
+/// How many entries of the disk an item cost.
+fn weight(item: &WalkItem) -> usize {
+    match item {
+        WalkItem::Staged(staged) => staged.files.len(),
+        WalkItem::Page(page) => page.entries.len().max(1),
+        WalkItem::Done(_) => 0,
+    }
+}
+
+/// How long to rest after so many entries.
+fn pause(rate: u32, entries: usize) -> Duration {
+    match rate {
+        0 => Duration::ZERO,
+        rate => Duration::from_secs_f64(entries as f64 / f64::from(rate)),
+    }
+}
