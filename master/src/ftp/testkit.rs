@@ -63,6 +63,19 @@ impl Site {
     }
 
     pub async fn with(edit: impl FnOnce(&mut FtpConfig), site: Arc<dyn SiteTable>) -> Self {
+        Self::build(edit, site, DataSide::default()).await
+    }
+
+    /// A site with data connections of its own sort.
+    pub async fn with_data(data: DataSide) -> Self {
+        Self::build(|_| {}, Arc::new(NoSiteCommands), data).await
+    }
+
+    async fn build(
+        edit: impl FnOnce(&mut FtpConfig),
+        site: Arc<dyn SiteTable>,
+        data: DataSide,
+    ) -> Self {
         let mut config = FtpConfig {
             listen: vec!["127.0.0.1:21".parse().unwrap()],
             greeting: "Hello".to_owned(),
@@ -85,7 +98,7 @@ impl Site {
             bus: EventBus::new(),
             drain: drain.clone(),
             config: Arc::new(config),
-            data: Arc::new(DataSide::default()),
+            data: Arc::new(data),
         };
         let server = start(services, Place::here(), down.recipient())
             .await

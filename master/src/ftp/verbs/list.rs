@@ -213,7 +213,7 @@ async fn look_up(cx: &VerbCx, arg: &[u8]) -> Result<(VfsPath, Entry), FtpError> 
 async fn find(cx: &VerbCx, arg: &[u8]) -> Result<Found, FtpError> {
     let args = ListArgs::parse(arg);
     if !arg.is_empty() && args.path != arg {
-        match named(cx, arg, &args).await {
+        match named(cx, arg, &ListArgs::default()).await {
             Err(FtpError::Vfs(VfsError::NotFound(_)) | FtpError::Path(_) | FtpError::Hidden) => {}
             found => return found,
         }

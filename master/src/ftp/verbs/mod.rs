@@ -2,10 +2,14 @@
 //! rules about order and about a running transfer, logs and `SITE WHO` all follow from it.
 
 mod endpoint;
+#[cfg(test)]
+mod endpoint_tests;
 mod files;
 mod hash;
 mod info;
 mod list;
+#[cfg(test)]
+mod list_tests;
 mod login;
 mod navigate;
 mod site;

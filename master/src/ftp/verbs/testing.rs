@@ -1,5 +1,7 @@
-//! Verbs that only tests have: what a session does with a verb, without the areas behind the real ones.
+//! Verbs that only tests have: what a session does with a verb, without the areas behind the real ones. And what tests
+//! of data connections read out of replies.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -87,4 +89,18 @@ impl Drop for Held {
     fn drop(&mut self) {
         drop(self.0.uncut(sleep(Duration::from_secs(1))));
     }
+}
+
+/// The address in a 227.
+pub(crate) fn address(reply: &str) -> SocketAddr {
+    let numbers = reply.split(['(', ')']).nth(1).unwrap();
+    let at = drftpd_protocol::ftp::args::port(numbers.as_bytes());
+    at.unwrap_or_else(|why| panic!("{reply}: {why}")).into()
+}
+
+/// The port in a 229.
+pub(crate) fn port(reply: &str) -> u16 {
+    let fields = reply.split(['(', ')']).nth(1).unwrap();
+    let port = fields.split('|').nth(3).unwrap();
+    port.parse().unwrap_or_else(|why| panic!("{reply}: {why}"))
 }
