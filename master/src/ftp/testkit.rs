@@ -18,7 +18,7 @@ use super::{FtpServer, start};
 use crate::accounts::messages::LogIn;
 use crate::accounts::{Account, AccountsClient, LoginError};
 use crate::slaves::testkit::Rig;
-use crate::transfer::TransfersClient;
+use crate::transfer::{TransferConfig, TransferDeps};
 use crate::vfs::testkit::TestVfs;
 use crate::vfs::{Owner, PreparedBytes, UploadMode};
 
@@ -86,10 +86,16 @@ impl Site {
         let (down, accounts) = (Probe::start(), Stub::start(log_in));
         let files = TestVfs::start(&clock).await;
         let slaves = Rig::beside(&net, &clock).await;
+        let deps = TransferDeps {
+            config: TransferConfig::default(),
+            views: slaves.client.views(),
+            ids: files.store.clone().into(),
+        };
+        let transfers = crate::transfer::start(&Place::here(), deps, down.recipient());
         let services = Services {
             vfs: files.vfs.clone(),
             accounts: AccountsClient::new(accounts.recipient()),
-            transfers: TransfersClient {},
+            transfers,
             slaves: slaves.client.clone(),
             site,
             net: Arc::new(net.clone()),

@@ -1,13 +1,26 @@
 //! The narrow door to the coordinator.
 
-use drftpd_protocol::{SlaveId, TransferId};
+use std::time::Duration;
 
+use actix::Addr;
+use drftpd_actors::{ask, tell};
+use drftpd_protocol::{SessionId, SlaveId, TransferId};
+
+use super::chart::{Chain, Row};
+use super::config::TransferConfig;
+use super::coordinator::TransferCoordinator;
 use super::error::TransferError;
+use super::messages::*;
 use super::types::{Slot, Want};
+
+/// The coordinator answers from memory.
+const ANSWERS: Duration = Duration::from_secs(10);
 
 /// Handle to the coordinator; cheap to clone, one per holder.
 #[derive(Clone)]
-pub struct TransfersClient {}
+pub struct TransfersClient {
+    pub(super) coordinator: Addr<TransferCoordinator>,
+}
 
 /// One line of a dry run: what the filters say of a slave's root.
 #[derive(Debug, Clone)]
@@ -22,25 +35,67 @@ pub struct Judged {
     pub steps: Vec<(String, String)>,
 }
 
-#[allow(clippy::todo, clippy::unused_async)]
+impl From<Row> for Judged {
+    fn from(row: Row) -> Self {
+        let steps = row.steps.into_iter();
+        Judged {
+            slave: row.slave,
+            root: row.folder,
+            verdict: match row.rejected {
+                None => Ok(row.score),
+                Some(why) => Err(why),
+            },
+            steps: steps.map(|(name, said)| (name.to_owned(), said)).collect(),
+        }
+    }
+}
+
 impl TransfersClient {
     /// Chooses a slave and holds a slot on it; answered at once, from what the slaves last told.
+    ///
+    /// # Errors
+    /// [`TransferError::NoSlave`] with the reasons, or [`TransferError::Full`].
     pub async fn hold(&self, want: Want) -> Result<Slot, TransferError> {
-        todo!("{want:?}")
+        let chain = Chain::of_client(want.direction);
+        ask(&self.coordinator, HoldSlot { want, chain }, ANSWERS).await?
+    }
+
+    /// Like [`TransfersClient::hold`] for a copy between slaves, which has chains of its own:
+    /// `Upload` for the slave that gets it, `Download` for the one that gives it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn hold_copy(&self, want: Want) -> Result<Slot, TransferError> {
+        let chain = Chain::of_copy(want.direction);
+        ask(&self.coordinator, HoldSlot { want, chain }, ANSWERS).await?
     }
 
     /// The slot's transfer has begun: the slot does not run out any more.
     pub fn begun(&self, transfer: TransferId) {
-        todo!("{transfer}")
+        tell(&self.coordinator, SlotBegun { transfer });
     }
 
     /// The slot is free again.
     pub fn free(&self, transfer: TransferId) {
-        todo!("{transfer}")
+        tell(&self.coordinator, SlotFreed { transfer });
+    }
+
+    /// A session is over: all its slots are free.
+    pub fn session_ended(&self, session: SessionId) {
+        tell(&self.coordinator, SessionEnded { session });
     }
 
     /// What the filters would say; holds nothing.
+    ///
+    /// # Errors
+    /// When the coordinator does not answer.
     pub async fn dry_run(&self, want: Want) -> Result<Vec<Judged>, TransferError> {
-        todo!("{want:?}")
+        let chain = Chain::of_client(want.direction);
+        Ok(ask(&self.coordinator, JudgeOnly { want, chain }, ANSWERS).await?)
+    }
+
+    /// The configuration was read again (and checked).
+    pub fn reconfigure(&self, config: TransferConfig) {
+        tell(&self.coordinator, Reconfigured { config });
     }
 }

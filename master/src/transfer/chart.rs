@@ -1,0 +1,202 @@
+//! The chart: every root that comes into question for one transfer, with what the filters say.
+
+use drftpd_protocol::wire::{RootState, RootStatus};
+use drftpd_protocol::{RootId, SlaveId, VfsPath};
+
+use super::ledger::Ledger;
+use super::types::{Direction, Want};
+use crate::slaves::{SlaveView, SlaveViews};
+use tokio::time::Instant;
+
+/// Which chain of filters decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Chain {
+    /// A client uploads.
+    Upload,
+    /// A client downloads.
+    Download,
+    /// Another slave's copy comes in.
+    CopyTo,
+    /// A copy goes out to another slave.
+    CopyFrom,
+}
+
+impl Chain {
+    /// All of them.
+    pub const ALL: [Chain; 4] = [
+        Chain::Upload,
+        Chain::Download,
+        Chain::CopyTo,
+        Chain::CopyFrom,
+    ];
+
+    /// The chain for a client's transfer.
+    pub fn of_client(direction: Direction) -> Self {
+        match direction {
+            Direction::Upload => Chain::Upload,
+            Direction::Download => Chain::Download,
+        }
+    }
+
+    /// The chain for a copy job.
+    pub fn of_copy(direction: Direction) -> Self {
+        match direction {
+            Direction::Upload => Chain::CopyTo,
+            Direction::Download => Chain::CopyFrom,
+        }
+    }
+
+    /// Whether bytes come to the slave.
+    pub fn receives(self) -> bool {
+        matches!(self, Chain::Upload | Chain::CopyTo)
+    }
+}
+
+/// What a filter may know of the transfer.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The resolved path.
+    pub path: &'a VfsPath,
+    /// Which chain asks.
+    pub chain: Chain,
+    /// Bytes to come; 0 when unknown.
+    pub bytes: u64,
+}
+
+/// One root of one slave, and what was said of it so far.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The slave.
+    pub slave: SlaveId,
+    /// The root.
+    pub root: RootId,
+    /// The root's folder, for people.
+    pub folder: String,
+    /// Its filesystem, as the slave numbers it.
+    pub filesystem: u64,
+    /// Bytes free, less what is reserved and not yet seen by the slave.
+    pub free: u64,
+    /// Bytes per second that the slave moves in this direction, as last told.
+    pub throughput: u64,
+    /// Transfers of this direction on the slave.
+    pub transfers: usize,
+    /// Those among them that its throughput cannot show yet.
+    pub young: usize,
+    /// When the slave was chosen last by this chain; greater is later, 0 is never.
+    pub last_used: u64,
+    /// Points so far.
+    pub score: i64,
+    /// Why it is out.
+    pub rejected: Option<String>,
+    /// What each filter said.
+    pub steps: Vec<(&'static str, String)>,
+}
+
+/// What a filter says of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Points, with the reason.
+    Score(i64, String),
+    /// Out, with the reason.
+    Reject(String),
+    /// Nothing.
+    Pass,
+}
+
+impl Row {
+    /// Whether it can still be chosen.
+    pub fn is_in(&self) -> bool {
+        self.rejected.is_none()
+    }
+
+    /// Notes what a filter says.
+    pub fn judge(&mut self, filter: &'static str, verdict: Verdict) {
+        match verdict {
+            Verdict::Pass => {}
+            Verdict::Score(points, why) => {
+                self.score = self.score.saturating_add(points);
+                self.steps.push((filter, format!("{points:+} {why}")));
+            }
+            Verdict::Reject(why) => {
+                self.steps.push((filter, format!("rejected: {why}")));
+                self.rejected = Some(why);
+            }
+        }
+    }
+}
+
+/// All rows for a transfer, before any filter.
+pub fn chart(
+    views: &SlaveViews,
+    ledger: &Ledger,
+    want: &Want,
+    chain: Chain,
+    now: Instant,
+) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for view in views.values() {
+        let usable = view.roots.iter().filter(|root| usable(root, want, chain));
+        for root in usable {
+            rows.push(row(view, root, ledger, chain, now));
+        }
+    }
+    rows
+}
+
+fn usable(root: &RootStatus, want: &Want, chain: Chain) -> bool {
+    let wanted = want
+        .roots
+        .as_ref()
+        .is_none_or(|roots| roots.contains(&root.root));
+    let ready = match root.state {
+        RootState::Present => true,
+        RootState::ReadOnly => !chain.receives(),
+        RootState::Absent => false,
+    };
+    wanted && ready
+}
+
+fn row(view: &SlaveView, root: &RootStatus, ledger: &Ledger, chain: Chain, now: Instant) -> Row {
+    let load = ledger.load(&view.slave, chain.receives(), now);
+    let reserved = ledger.reserved(&view.slave, root.filesystem, now);
+    let throughput = if chain.receives() {
+        view.receiving
+    } else {
+        view.sending
+    };
+    Row {
+        slave: view.slave.clone(),
+        root: root.root,
+        folder: root.path.clone(),
+        filesystem: root.filesystem,
+        free: root.free.saturating_sub(reserved),
+        throughput,
+        transfers: load.transfers,
+        young: load.young,
+        last_used: ledger.last_used(chain, &view.slave),
+        score: 0,
+        rejected: None,
+        steps: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+impl Row {
+    /// A root with plenty of everything.
+    pub fn sample(slave: &str, root: u8) -> Self {
+        Row {
+            slave: SlaveId::new(slave).unwrap(),
+            root: RootId([root; 16]),
+            folder: format!("/disk{root}"),
+            filesystem: u64::from(root),
+            free: 1 << 40,
+            throughput: 0,
+            transfers: 0,
+            young: 0,
+            last_used: 0,
+            score: 0,
+            rejected: None,
+            steps: Vec::new(),
+        }
+    }
+}

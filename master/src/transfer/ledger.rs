@@ -1,0 +1,287 @@
+//! The book of held slots: who holds what, until when, and what that reserves. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use drftpd_protocol::{RootId, SessionId, SlaveId, TransferId, VfsPath};
+use tokio::time::Instant;
+
+use super::chart::Chain;
+
+/// Directories whose last root is remembered.
+const DIRECTORIES: usize = 10_000;
+
+/// One slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Its session.
+    pub session: SessionId,
+    /// On this slave.
+    pub slave: SlaveId,
+    /// On this root.
+    pub root: RootId,
+    /// The root's filesystem.
+    pub filesystem: u64,
+    /// Which chain chose it.
+    pub chain: Chain,
+    /// Bytes that are reserved.
+    pub bytes: u64,
+    /// When it was held.
+    pub since: Instant,
+    /// When its transfer began; until then it runs out.
+    pub begun: Option<Instant>,
+}
+
+/// How busy a slave is in one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Slots, held and begun.
+    pub transfers: usize,
+    /// Those that what the slave last told cannot show yet.
+    pub young: usize,
+}
+
+/// All slots.
+#[derive(Debug)]
+pub struct Ledger {
+    slots: BTreeMap<TransferId, Held>,
+    by_session: BTreeMap<SessionId, usize>,
+    used: BTreeMap<(Chain, SlaveId), u64>,
+    uses: u64,
+    /// The root that took a directory's last file, on each slave.
+    directories: BTreeMap<(SlaveId, VfsPath), (RootId, u64)>,
+    /// How long a begun transfer's reservation counts here; then the slave has told of it.
+    settle_after: Duration,
+}
+
+impl Ledger {
+    /// An empty book.
+    pub fn new(settle_after: Duration) -> Self {
+        Self {
+            slots: BTreeMap::new(),
+            by_session: BTreeMap::new(),
+            used: BTreeMap::new(),
+            uses: 0,
+            directories: BTreeMap::new(),
+            settle_after,
+        }
+    }
+
+    /// Enters a slot for a transfer to or from an entry of `directory`.
+    pub fn hold(&mut self, transfer: TransferId, held: Held, directory: Option<VfsPath>) {
+        self.uses += 1;
+        self.used
+            .insert((held.chain, held.slave.clone()), self.uses);
+        if let Some(directory) = directory.filter(|_| held.chain.receives()) {
+            let key = (held.slave.clone(), directory);
+            self.directories.insert(key, (held.root, self.uses));
+            self.forget_directories();
+        }
+        *self.by_session.entry(held.session).or_default() += 1;
+        self.slots.insert(transfer, held);
+    }
+
+    /// Half of the memory goes when it is full, the older half.
+    fn forget_directories(&mut self) {
+        if self.directories.len() > DIRECTORIES {
+            let mut uses: Vec<u64> = self.directories.values().map(|(_, at)| *at).collect();
+            uses.sort_unstable();
+            let middle = uses[uses.len() / 2];
+            self.directories.retain(|_, (_, at)| *at >= middle);
+        }
+    }
+
+    /// The slot's transfer has begun; false for a slot that is not there (any more).
+    pub fn begin(&mut self, transfer: TransferId, now: Instant) -> bool {
+        let Some(held) = self.slots.get_mut(&transfer) else {
+            return false;
+        };
+        held.begun.get_or_insert(now);
+        true
+    }
+
+    /// Takes a slot out.
+    pub fn free(&mut self, transfer: TransferId) -> Option<Held> {
+        let held = self.slots.remove(&transfer)?;
+        if let Some(count) = self.by_session.get_mut(&held.session) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_session.remove(&held.session);
+            }
+        }
+        Some(held)
+    }
+
+    /// Takes out all slots of a session.
+    pub fn free_session(&mut self, session: SessionId) -> Vec<TransferId> {
+        self.free_where(|held| held.session == session)
+    }
+
+    /// Takes out slots that were held for `limit` without their transfer having begun.
+    pub fn reap(&mut self, limit: Duration, now: Instant) -> Vec<TransferId> {
+        self.free_where(|held| held.begun.is_none() && now.duration_since(held.since) >= limit)
+    }
+
+    fn free_where(&mut self, which: impl Fn(&Held) -> bool) -> Vec<TransferId> {
+        let of = self.slots.iter().filter(|(_, held)| which(held));
+        let of: Vec<TransferId> = of.map(|(transfer, _)| *transfer).collect();
+        of.iter().for_each(|transfer| drop(self.free(*transfer)));
+        of
+    }
+
+    /// Whether what the slave last told cannot show this slot yet.
+    fn is_young(&self, held: &Held, now: Instant) -> bool {
+        held.begun
+            .is_none_or(|begun| now.duration_since(begun) < self.settle_after)
+    }
+
+    /// How busy a slave is.
+    pub fn load(&self, slave: &SlaveId, receives: bool, now: Instant) -> Load {
+        let mut load = Load::default();
+        for held in self.slots.values() {
+            if held.slave == *slave && held.chain.receives() == receives {
+                load.transfers += 1;
+                load.young += usize::from(self.is_young(held, now));
+            }
+        }
+        load
+    }
+
+    /// Bytes reserved on a filesystem of a slave that the slave does not know of yet.
+    pub fn reserved(&self, slave: &SlaveId, filesystem: u64, now: Instant) -> u64 {
+        let on_it = self.slots.values().filter(|held| {
+            held.slave == *slave
+                && held.filesystem == filesystem
+                && held.chain.receives()
+                && self.is_young(held, now)
+        });
+        on_it.fold(0, |sum, held| sum.saturating_add(held.bytes))
+    }
+
+    /// When a chain chose a slave last; 0 for never.
+    pub fn last_used(&self, chain: Chain, slave: &SlaveId) -> u64 {
+        let key = (chain, slave.clone());
+        self.used.get(&key).copied().unwrap_or(0)
+    }
+
+    /// The root of a slave that took a directory's last file.
+    pub fn root_of(&self, slave: &SlaveId, directory: &VfsPath) -> Option<RootId> {
+        let key = (slave.clone(), directory.clone());
+        self.directories.get(&key).map(|(root, _)| *root)
+    }
+
+    /// How many slots a session has.
+    pub fn of_session(&self, session: SessionId) -> usize {
+        self.by_session.get(&session).copied().unwrap_or(0)
+    }
+
+    /// How many slots there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTLE: Duration = Duration::from_secs(10);
+
+    fn slave(name: &str) -> SlaveId {
+        SlaveId::new(name).unwrap()
+    }
+
+    fn held(session: u64, root: u8, now: Instant) -> Held {
+        Held {
+            session: SessionId(session),
+            slave: slave("a"),
+            root: RootId([root; 16]),
+            filesystem: 3,
+            chain: Chain::Upload,
+            bytes: 100,
+            since: now,
+            begun: None,
+        }
+    }
+
+    fn at(path: &str) -> Option<VfsPath> {
+        Some(VfsPath::absolute(path.as_bytes()).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slot_runs_out_unless_its_transfer_began() {
+        let (mut ledger, now) = (Ledger::new(SETTLE), Instant::now());
+        ledger.hold(TransferId(1), held(1, 1, now), None);
+        ledger.hold(TransferId(2), held(1, 1, now), None);
+        assert!(ledger.begin(TransferId(2), now));
+        let limit = Duration::from_secs(60);
+        assert_eq!(
+            ledger.reap(limit, now + limit - Duration::from_millis(1)),
+            []
+        );
+        assert_eq!(ledger.reap(limit, now + limit), [TransferId(1)]);
+        assert_eq!(ledger.reap(limit, now + limit * 100), []);
+        assert!(!ledger.begin(TransferId(1), now));
+        assert_eq!(ledger.of_session(SessionId(1)), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_ends_frees_its_slots_and_no_others() {
+        let (mut ledger, now) = (Ledger::new(SETTLE), Instant::now());
+        for (transfer, session) in [(1, 7), (2, 8), (3, 7)] {
+            ledger.hold(TransferId(transfer), held(session, 1, now), None);
+        }
+        let freed = ledger.free_session(SessionId(7));
+        assert_eq!(freed, [TransferId(1), TransferId(3)]);
+        assert_eq!((ledger.len(), ledger.of_session(SessionId(7))), (1, 0));
+        assert!(ledger.free(TransferId(1)).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn reservations_count_once_per_filesystem_until_the_slave_knows_of_them() {
+        let (mut ledger, now) = (Ledger::new(SETTLE), Instant::now());
+        ledger.hold(TransferId(1), held(1, 1, now), None);
+        ledger.hold(TransferId(2), held(1, 2, now), None);
+        assert_eq!(ledger.reserved(&slave("a"), 3, now), 200);
+        assert_eq!(ledger.reserved(&slave("a"), 4, now), 0);
+        assert_eq!(ledger.reserved(&slave("b"), 3, now), 0);
+        ledger.begin(TransferId(1), now);
+        assert_eq!(ledger.reserved(&slave("a"), 3, now), 200);
+        let later = now + SETTLE;
+        assert_eq!(ledger.reserved(&slave("a"), 3, later), 100);
+        let load = ledger.load(&slave("a"), true, later);
+        assert_eq!((load.transfers, load.young), (2, 1));
+        assert_eq!(ledger.load(&slave("a"), false, later), Load::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_directory_remembers_the_root_of_its_last_upload_but_not_of_a_download() {
+        let (mut ledger, now) = (Ledger::new(SETTLE), Instant::now());
+        ledger.hold(TransferId(1), held(1, 1, now), at("/d"));
+        let download = Held {
+            chain: Chain::Download,
+            ..held(1, 2, now)
+        };
+        ledger.hold(TransferId(2), download, at("/d"));
+        let root = ledger.root_of(&slave("a"), &at("/d").unwrap());
+        assert_eq!(root, Some(RootId([1; 16])));
+        assert_eq!(ledger.root_of(&slave("b"), &at("/d").unwrap()), None);
+        assert!(
+            ledger.last_used(Chain::Download, &slave("a"))
+                > ledger.last_used(Chain::Upload, &slave("a"))
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_memory_of_directories_is_bounded_and_keeps_the_latest() {
+        let (mut ledger, now) = (Ledger::new(SETTLE), Instant::now());
+        for n in 0..=DIRECTORIES as u64 {
+            ledger.hold(TransferId(n), held(1, 1, now), at(&format!("/d{n}")));
+            ledger.free(TransferId(n));
+        }
+        assert!(ledger.directories.len() <= DIRECTORIES);
+        let last = at(&format!("/d{DIRECTORIES}")).unwrap();
+        assert!(ledger.root_of(&slave("a"), &last).is_some());
+        assert_eq!(ledger.root_of(&slave("a"), &at("/d0").unwrap()), None);
+    }
+}
