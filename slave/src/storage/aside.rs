@@ -49,6 +49,13 @@ impl Work<'_> {
                 None => self.set_aside(dir, name, describe(seen).to_owned()),
             },
             Found::Other => self.set_aside(dir, name, "no plain file".to_owned()),
+            Found::Mount => Err(StorageError::BadPlace {
+                what: format!(
+                    "{}: another filesystem is mounted there",
+                    name.escape_ascii()
+                ),
+                source: None,
+            }),
         }
     }
 

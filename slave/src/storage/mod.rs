@@ -10,6 +10,7 @@
 
 mod apply;
 mod aside;
+mod ending;
 mod error;
 mod identify;
 mod identity;

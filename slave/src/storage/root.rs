@@ -126,17 +126,17 @@ impl Root {
     pub(super) fn status(&self, state: RootState, promised: u64) -> RootStatus {
         let live = lock(&self.0.live).clone();
         let space = live.as_ref().map(|live| space::of(live.top.as_fd()));
+        let trash = self.0.trash_bytes.load(Ordering::Relaxed);
         let (total, free) = match space {
-            Some(Ok(space)) => (space.total, space.free),
+            Some(Ok(space)) => (space.total, space.free.saturating_add(trash)),
             _ => (0, 0),
         };
-        let trash = self.0.trash_bytes.load(Ordering::Relaxed);
         RootStatus {
             root: self.0.id,
             path: self.0.path.display().to_string(),
             state,
             total,
-            free: free.saturating_add(trash).saturating_sub(promised),
+            free: free.saturating_sub(promised),
             filesystem: live.map_or(0, |live| live.device),
         }
     }

@@ -48,6 +48,8 @@ pub(super) enum Found {
     Dir(Seen),
     /// A link, a pipe, a socket or a device.
     Other,
+    /// Another filesystem is mounted there.
+    Mount,
 }
 
 impl Found {
@@ -133,7 +135,10 @@ impl<'a> Work<'a> {
         let Some(seen) = seen else {
             return Ok(Found::Nothing);
         };
-        if seen.kind == entry::Kind::Other || seen.device != self.live.device {
+        if seen.device != self.live.device {
+            return Ok(Found::Mount);
+        }
+        if seen.kind == entry::Kind::Other {
             return Ok(Found::Other);
         }
         let mark = match mark::read_entry(dir, name) {

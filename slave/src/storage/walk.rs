@@ -215,7 +215,7 @@ impl Walk {
             Err(error) => return self.incomplete(name.as_bytes(), &error.to_string()),
         };
         if seen.device != self.live.device {
-            return self.problem(name.as_bytes(), "another mount");
+            return self.incomplete(name.as_bytes(), "another mount");
         }
         let id = match mark::read(fd.as_fd()) {
             Ok(seen) => seen.dir().unwrap_or(NodeId(0)),
@@ -294,7 +294,7 @@ impl Walk {
             return None;
         }
         if look.device != self.live.device {
-            self.problem(name.as_bytes(), "another mount");
+            self.incomplete(name.as_bytes(), "another mount");
             return None;
         }
         let node = match look.kind {

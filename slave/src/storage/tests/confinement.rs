@@ -12,7 +12,7 @@ fn with_outside() -> (Fixture, tempfile::TempDir) {
     std::fs::write(outside.path().join("f"), "secret").expect("written");
     mark_by_hand(&outside.path().join("f"), file_mark(id(5, 1), 6));
     mark_by_hand(outside.path(), Mark::Dir(NodeId(3)));
-    (Fixture::new(), outside)
+    (Fixture::with(Fsync::Never), outside)
 }
 
 fn untouched(outside: &tempfile::TempDir) {

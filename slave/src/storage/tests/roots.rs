@@ -61,6 +61,7 @@ fn a_root_whose_disk_goes_is_absent_and_not_empty_and_comes_back() {
     std::fs::rename(&mount, &away).expect("unmounted");
     std::fs::create_dir(&mount).expect("an empty folder in its place");
     assert_eq!(state(&roots), [RootState::Absent]);
+    assert_eq!(roots.statuses()[0].free, 0);
     let gone = roots.get(made).expect_err("absent");
     assert_eq!(gone.fault().code, FaultCode::NO_SUCH_ROOT);
     assert!(root.stage(id(5, 1), &Base::Empty, 0).is_err());
