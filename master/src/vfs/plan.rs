@@ -259,7 +259,7 @@ pub(super) fn begin(
             root,
             at,
             base,
-            after: row.newest,
+            after: row.pending(),
         },
         intent: Begin { file, root, onto },
         keep,

@@ -116,7 +116,7 @@ fn uploading(
         None => stored()?,
     };
     let row = root.map(|root| log::root(sql, root)).transpose()?.flatten();
-    Ok(row.map(|row| (row.id, row.newest)).into_iter().collect())
+    Ok(row.map(|row| (row.id, row.pending())).into_iter().collect())
 }
 
 /// The newest position of every root's log.

@@ -127,7 +127,7 @@ pub struct Upload {
     pub at: Place,
     /// What the received bytes follow.
     pub base: Base,
-    /// Last position of the root's log now.
+    /// The position of the root's log that the upload must wait for; none when all of it is done.
     pub after: OpSeq,
 }
 

@@ -40,9 +40,11 @@ pub fn digest(entry: &Entry) -> u128 {
     u128::from_le_bytes(first)
 }
 
-/// Roots in use that hold good bytes of a file, each with the last position of its log.
+/// Roots in use that hold good bytes of a file, each with the position of its log that must be waited
+/// for: the last one, or none when its disk has followed all of the log.
 pub fn holders(sql: &Sql<'_>, node: NodeId) -> Result<Vec<(RootId, OpSeq)>, StoreError> {
-    let query = "SELECT root.id, root.newest FROM copy JOIN root ON root.key = copy.root
+    let query = "SELECT root.id, CASE WHEN root.done < root.newest THEN root.newest ELSE 0 END
+                 FROM copy JOIN root ON root.key = copy.root
                  WHERE copy.node = ?1 AND copy.state = 0 AND root.state < 2 ORDER BY root.key";
     sql.all(query, [number(node.0)], |row| {
         Ok((RootId(row.get(0)?), OpSeq(id(row, 1)?)))

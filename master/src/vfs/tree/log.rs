@@ -30,6 +30,17 @@ pub struct RootRow {
     pub done: OpSeq,
 }
 
+impl RootRow {
+    /// What an order must wait for: the last position, or nothing when the disk has followed all of
+    /// the log. A slave that began anew knows only positions that it applied since.
+    pub fn pending(&self) -> OpSeq {
+        match self.done < self.newest {
+            true => self.newest,
+            false => OpSeq::NONE,
+        }
+    }
+}
+
 macro_rules! select {
     ($rest:literal) => {
         concat!("SELECT key, id, slave, newest, done FROM root ", $rest)
@@ -146,4 +157,23 @@ pub fn behind(
         Ok::<_, StoreError>(())
     })?;
     Ok(ops)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_waits_for_nothing_once_the_disk_has_followed() {
+        let row = |newest, done| RootRow {
+            key: RootKey(1),
+            id: RootId([1; 16]),
+            slave: "disk-1".into(),
+            newest: OpSeq(newest),
+            done: OpSeq(done),
+        };
+        assert_eq!(row(7, 6).pending(), OpSeq(7));
+        assert_eq!(row(7, 7).pending(), OpSeq::NONE);
+        assert_eq!(row(0, 0).pending(), OpSeq::NONE);
+    }
 }
