@@ -149,13 +149,13 @@ async fn serve(config: SlaveConfig, path: &Path, data: Place) -> Result<()> {
     let mut deps = Deps::real(Arc::new(TokioNet::new()), data, config.storage.threads);
     let (reload, reloads) = watch::channel(config.clone());
     deps.reload = Some(reloads);
-    let (drain, limit) = (deps.drain.clone(), config.shutdown.drain);
+    let drain = deps.drain.clone();
+    let mut limit = config.shutdown.drain;
     let mut ends = [SignalKind::terminate(), SignalKind::interrupt()]
         .map(signal)
         .into_iter()
         .collect::<Result<Vec<Signal>, _>>()?;
     let mut again = signal(SignalKind::hangup())?;
-    let mut limits = [limit, std::time::Duration::ZERO].into_iter();
     let slave = run(config, deps);
     tokio::pin!(slave);
     loop {
@@ -165,12 +165,14 @@ async fn serve(config: SlaveConfig, path: &Path, data: Place) -> Result<()> {
             ended = &mut slave => return Ok(ended?),
             _ = ended => {
                 // The second word means now.
-                let limit = limits.next().unwrap_or_default();
                 info!(?limit, "told to end");
-                drain.begin(limit);
+                drain.begin(std::mem::take(&mut limit));
             }
             _ = again.recv() => match read(path) {
-                Ok(config) => drop(reload.send_replace(config)),
+                Ok(config) => {
+                    limit = config.shutdown.drain;
+                    drop(reload.send_replace(config));
+                }
                 Err(error) => {
                     error!(%error, "the configuration is not reloaded");
                     warn!("the slave goes on with the old configuration");

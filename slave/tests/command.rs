@@ -1,7 +1,12 @@
 //! The command: exit codes, and what it says about a configuration.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 fn slave(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_drftpd-slave"));
@@ -80,26 +85,65 @@ fn a_configuration_that_is_not_there_is_exit_code_2() {
     );
 }
 
+/// A configuration that can be used, of a slave whose master is not there.
+fn lonely(folder: &Path) -> PathBuf {
+    let at = |name: &str| folder.join(name);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let certificate = rcgen::CertificateParams::default().self_signed(&key);
+    let certificate = certificate.expect("signs").pem();
+    fs::write(at("slave-cert.pem"), &certificate).expect("writes");
+    fs::write(at("slave-authority.pem"), &certificate).expect("writes");
+    fs::write(at("slave-key.pem"), key.serialize_pem()).expect("writes");
+    fs::set_permissions(at("slave-key.pem"), fs::Permissions::from_mode(0o600)).expect("sets");
+    let text = "[slave]\nname = \"disk-1\"\n[master]\naddress = \"127.0.0.1:1\"\n[[root]]\npath = \"root\"\n";
+    fs::write(at("slave.toml"), text).expect("writes");
+    at("slave.toml")
+}
+
+#[test]
+fn a_slave_reloads_on_sighup_and_ends_in_peace_on_sigterm() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = lonely(folder.path());
+    let mut slave = Command::new(env!("CARGO_BIN_EXE_drftpd-slave"))
+        .args(["run", "--config", config.to_str().expect("UTF-8")])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    let pid = Pid::from_child(&slave);
+    let mut lines = BufReader::new(slave.stderr.take().expect("is piped")).lines();
+    let mut until = |what: &str| {
+        let line = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains(what)));
+        assert!(line.is_some(), "never said: {what}");
+    };
+    until("slave begins");
+    until("no link to the master");
+    let text = fs::read_to_string(&config).expect("reads");
+    fs::write(
+        &config,
+        text + "[storage]\nthreads = 3\n[transfer]\nmax_transfers = 5\n",
+    )
+    .expect("writes");
+    kill_process(pid, Signal::HUP).expect("is there");
+    until("count after the next start");
+    until("the configuration was reloaded");
+    fs::write(&config, "nonsense").expect("writes");
+    kill_process(pid, Signal::HUP).expect("is there");
+    until("goes on with the old configuration");
+    kill_process(pid, Signal::TERM).expect("is there");
+    until("slave ends");
+    assert_eq!(slave.wait().expect("ends").code(), Some(0));
+}
+
 #[test]
 fn a_key_that_others_may_read_is_refused() {
-    use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("a folder");
-    let at = |name: &str| folder.path().join(name);
-    let key = rcgen::KeyPair::generate().expect("a key");
-    let certificate = rcgen::CertificateParams::default()
-        .self_signed(&key)
-        .expect("signs");
-    fs::write(at("slave-cert.pem"), certificate.pem()).expect("writes");
-    fs::write(at("slave-authority.pem"), certificate.pem()).expect("writes");
-    fs::write(at("slave-key.pem"), key.serialize_pem()).expect("writes");
-    fs::set_permissions(at("slave-key.pem"), fs::Permissions::from_mode(0o640)).expect("sets");
-    let text = "[master]\naddress = \"localhost:1\"\n[[root]]\npath = \"root\"\n";
-    fs::write(at("slave.toml"), text).expect("writes");
-    let file = at("slave.toml");
+    let file = lonely(folder.path());
+    let key = folder.path().join("slave-key.pem");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).expect("sets");
     let output = slave(&["config", "check", "--config", file.to_str().expect("UTF-8")]);
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("link.key: "), "{}", said(&output));
-    fs::set_permissions(at("slave-key.pem"), fs::Permissions::from_mode(0o600)).expect("sets");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("sets");
     let output = slave(&["config", "check", "--config", file.to_str().expect("UTF-8")]);
     assert!(said(&output).contains("root.0.path: "), "{}", said(&output));
     assert!(!said(&output).contains("link.key"), "{}", said(&output));

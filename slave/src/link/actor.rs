@@ -9,11 +9,13 @@
 //! Whatever belongs to one link (reader, writer, pumps, calls) runs under one token that ends
 //! with it. Late ticks and messages carry the number of their link and are passed over.
 
+use std::time::Duration;
+
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, StreamHandler,
     Supervised, WrapFuture,
 };
-use drftpd_actors::failpoint;
+use drftpd_actors::{failpoint, tell};
 use drftpd_protocol::wire::{Envelope, Fault, FrameError, kinds};
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -28,6 +30,10 @@ use super::messages::{CloseLink, LinkView};
 use super::tasks;
 use super::up::Up;
 use super::writer;
+
+/// Bounds for the heartbeat that a master may ask for: no flood, and no link that is never missed.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// The link to the master.
 pub struct MasterLink {
@@ -190,7 +196,7 @@ impl MasterLink {
         } = greeted;
         let number = self.deps.next_link();
         info!(link = number, epoch = %welcome.epoch, build = welcome.build, %peer, "the master welcomes this slave");
-        let heartbeat = std::time::Duration::from_millis(welcome.heartbeat_ms.max(1));
+        let heartbeat = Duration::from_millis(welcome.heartbeat_ms).clamp(SHORTEST, LONGEST);
         let book = Book::new(
             welcome.epoch,
             heartbeat,
@@ -268,7 +274,11 @@ impl MasterLink {
             Verdict::Begin(op) => {
                 let cx = self.deps.op_context(up, frame.call);
                 match self.deps.admits(op).and_then(|()| (op.begin)(cx, &frame)) {
-                    Ok(begun) => up.begin(frame.call, op, begun, ctx.address()),
+                    Ok(begun) => {
+                        let (address, link, call) = (ctx.address(), up.number, frame.call);
+                        let done = move || tell(&address, CallDone { link, call });
+                        up.begin(frame.call, op, begun, done);
+                    }
                     Err(fault) => {
                         up.book.done(frame.call);
                         self.refuse(&frame, &fault, ctx);

@@ -26,6 +26,7 @@ async fn remember(deps: &LinkDeps, greeted: &Greeted) {
         return;
     }
     deps.set_seen(seen);
+    deps.ops.applied.forget();
     let file = deps.seen_file.clone();
     let written = deps.ops.blocking.run(move || file.write(seen)).await;
     let file = deps.seen_file.path().display();

@@ -36,6 +36,11 @@ impl Applied {
         });
     }
 
+    /// Forgets all positions: another store may count from elsewhere.
+    pub fn forget(&self) {
+        self.roots.send_modify(BTreeMap::clear);
+    }
+
     /// Where the root's log stands; [`OpSeq::NONE`] for a root that nothing was said of.
     pub fn of(&self, root: RootId) -> OpSeq {
         let roots = self.roots.borrow();
@@ -95,6 +100,14 @@ mod tests {
         applied.set(RootId([2; 16]), OpSeq(9));
         let fault = applied.reached(ROOT, OpSeq(1), LIMIT).await.unwrap_err();
         assert_eq!(fault.code, FaultCode::BUSY);
+    }
+
+    #[test]
+    fn positions_of_another_store_are_forgotten() {
+        let applied = Applied::default();
+        applied.set(ROOT, OpSeq(7));
+        applied.forget();
+        assert_eq!(applied.of(ROOT), OpSeq::NONE);
     }
 
     #[test]
