@@ -10,6 +10,8 @@ pub mod config;
 pub mod data;
 pub mod error;
 pub mod guard;
+#[cfg(test)]
+mod guard_tests;
 pub mod live;
 pub mod messages;
 mod queue;

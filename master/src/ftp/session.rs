@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long our side waits, after its last words, for the client to close: a connection closed with bytes unread
 /// would be reset, and the last words lost.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long what a session held may take to be given back, until its slots are freed all the same.
+const LAST_SLOTS: Duration = Duration::from_secs(60);
 /// How soon a time-out that came while a verb was running is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -263,6 +265,12 @@ impl Actor for FtpSession {
         let _entered = self.span.enter();
         let user = self.state.account().map(|account| account.name.as_str());
         info!(user, "session ended");
+        // Guards free their slots; this is for a slot whose answer came when nobody waited any more.
+        let (id, cleanup, services) = (self.id, self.cleanup.clone(), Rc::clone(&self.services));
+        drop(tokio::task::spawn_local(async move {
+            cleanup.settled(LAST_SLOTS).await;
+            services.transfers.session_ended(id);
+        }));
     }
 }
 

@@ -34,9 +34,10 @@ pub struct Site {
     pub down: Probe<ChildDown>,
     pub accounts: Stub<LogIn>,
     pub files: TestVfs,
-    /// Where scripted slaves come in; its folder must live as long as the site.
-    #[allow(dead_code)]
+    /// Where scripted slaves come in.
     pub(crate) slaves: Rig,
+    /// What its sessions were given.
+    pub services: Services,
 }
 
 /// Everybody's password.
@@ -106,7 +107,7 @@ impl Site {
             config: Arc::new(config),
             data: Arc::new(data),
         };
-        let server = start(services, Place::here(), down.recipient())
+        let server = start(services.clone(), Place::here(), down.recipient())
             .await
             .unwrap();
         Self {
@@ -118,6 +119,7 @@ impl Site {
             accounts,
             files,
             slaves,
+            services,
         }
     }
 
