@@ -305,7 +305,6 @@ async fn serve(root: PathBuf, mut queue: mpsc::Receiver<Order>, ready: std_mpsc:
         notices,
         dice,
         config: TransferConfig {
-            passive_ports: drftpd_slave::transfer::PortRange::ANY,
             bind: Some("127.0.0.1".parse().unwrap()),
             ..TransferConfig::default()
         },
@@ -336,7 +335,7 @@ async fn one(transfers: Transfers, root: RootId, number: u64, order: Order) {
     let transfer = TransferId(number);
     let path = DataPath::Listen {
         family: Family::V4,
-        peers: PeerRule::Any,
+        peers: PeerRule::Only("127.0.0.1".parse().unwrap()),
     };
     let open = OpenData {
         transfer,

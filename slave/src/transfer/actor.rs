@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use drftpd_actors::{BoxIo, Listener, tell};
+use drftpd_actors::{BoxIo, tell};
 use drftpd_protocol::ids::{FileId, RootId};
 use drftpd_protocol::wire::{
     BeginTransfer, Begun, DataOpened, DataPath, Fault, FaultCode, Job, OpenData, TransferEnded,
@@ -31,6 +31,7 @@ use super::meter::Meter;
 use super::pace::{Pace, Patience};
 use super::peers::may_dial;
 use super::registry::TransferRegistry;
+use super::shelf::Port;
 use super::stop::Stop;
 use super::{dial, listen};
 
@@ -95,11 +96,13 @@ impl Handler<StartChannel> for TransferActor {
     fn handle(&mut self, _: StartChannel, _: &mut Self::Context) -> Self::Result {
         let start = start(Arc::clone(&self.deps.env), self.deps.open.path.clone());
         Box::pin(start.into_actor(self).map(|started, act, ctx| {
-            let (listener, opened) = started.inspect_err(|_| act.leave(None, ctx))?;
-            if let Some(listener) = listener {
-                act.accept(listener, ctx);
+            match started.inspect_err(|_| act.leave(None, ctx))? {
+                Some(port) => Ok(act.accept(port, ctx)),
+                None => Ok(DataOpened {
+                    address: None,
+                    port: 0,
+                }),
             }
-            Ok(opened)
         }))
     }
 }
@@ -177,12 +180,16 @@ impl TransferActor {
         }
     }
 
-    fn accept(&mut self, listener: Box<dyn Listener>, ctx: &mut Context<Self>) {
-        let DataPath::Listen { peers, .. } = self.deps.open.path else {
-            return;
-        };
-        let accept = listen::accept(listener, peers).into_actor(self);
-        ctx.spawn(accept.map(|io, act, ctx| act.connected(io, ctx)));
+    fn accept(&mut self, port: Port, ctx: &mut Context<Self>) -> DataOpened {
+        let opened = port.opened.clone();
+        if let DataPath::Listen { peers, .. } = self.deps.open.path {
+            let accept = listen::accept(port, peers).into_actor(self);
+            ctx.spawn(accept.map(|(io, port), act, ctx| {
+                act.deps.env.shelf.put(port);
+                act.connected(io, ctx);
+            }));
+        }
+        opened
     }
 
     fn dial(&mut self, ctx: &mut Context<Self>) {
@@ -298,26 +305,19 @@ impl TransferActor {
     }
 }
 
-async fn start(
-    env: Arc<Env>,
-    path: DataPath,
-) -> Result<(Option<Box<dyn Listener>>, DataOpened), Fault> {
+/// The port of a channel that listens; nothing for one that may dial.
+async fn start(env: Arc<Env>, path: DataPath) -> Result<Option<Port>, Fault> {
     match path {
-        DataPath::Listen { family, .. } => {
-            let (listener, opened) =
-                listen::listen(env.net.as_ref(), &env.config, family, &env.dice).await?;
-            return Ok((Some(listener), opened));
-        }
-        DataPath::Dial { to } => may_dial(to, &env.config.deny_dial).map_err(|why| {
-            Fault::new(
-                FaultCode::PEER_REFUSED,
-                format!("{to} is not dialled: {why}"),
-            )
-        })?,
-        DataPath::Relay { .. } => {}
+        DataPath::Listen { family, peers } => listen::listen(&env, family, peers).await.map(Some),
+        DataPath::Dial { to } => match may_dial(to, &env.config.deny_dial) {
+            Ok(()) => Ok(None),
+            Err(why) => {
+                let text = format!("{to} is not dialled: {why}");
+                Err(Fault::new(FaultCode::PEER_REFUSED, text))
+            }
+        },
+        DataPath::Relay { .. } => Ok(None),
     }
-    let address = None;
-    Ok((None, DataOpened { address, port: 0 }))
 }
 
 fn dial_out(env: Arc<Env>, path: DataPath) -> LocalBoxFuture<'static, io::Result<BoxIo>> {

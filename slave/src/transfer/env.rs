@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::config::TransferConfig;
 use super::messages::TransferNotice;
 use super::meter::Totals;
+use super::shelf::Shelf;
 use crate::ops::applied::Applied;
 use crate::storage::Roots;
 
@@ -56,6 +57,8 @@ pub struct Env {
     pub config: TransferConfig,
     /// Bytes of the whole slave.
     pub totals: Arc<Totals>,
+    /// Listeners that wait for the next channel.
+    pub shelf: Shelf,
 }
 
 impl Env {
@@ -70,6 +73,7 @@ impl Env {
             dice: deps.dice.clone(),
             config: deps.config.clone(),
             totals,
+            shelf: Shelf::new(deps.config.passive_ports),
         }
     }
 }

@@ -8,23 +8,37 @@ use drftpd_actors::{BoxIo, Dice, Listener, Net};
 use drftpd_protocol::wire::{DataOpened, Family, Fault, FaultCode, PeerRule};
 
 use super::config::TransferConfig;
+use super::env::Env;
 use super::peers::may_connect;
+use super::shelf::Port;
 
 /// After an error of the listener (no more file descriptors), wait so long.
 const PAUSE: Duration = Duration::from_millis(50);
 /// After so many ports in use, others of the same thread get a turn.
 const PORTS_AT_A_TIME: usize = 32;
 
-/// Listens on a port of the range, beginning somewhere in it; a taken port means the next one.
+/// Listens on a port of the range, beginning somewhere in it; a taken port means the next one. A
+/// channel whose peer is named may get a port that is listened on already.
 ///
 /// # Errors
 /// [`FaultCode::NO_PORT`] when all are taken or the address cannot be listened on.
-pub async fn listen(
+pub async fn listen(env: &Env, family: Family, peers: PeerRule) -> Result<Port, Fault> {
+    let named = peers != PeerRule::Any;
+    if named && let Some(port) = env.shelf.take(family, &env.dice) {
+        return Ok(port);
+    }
+    match bind(env.net.as_ref(), &env.config, family, &env.dice).await {
+        Ok(port) => Ok(port),
+        Err(fault) => env.shelf.take_any(family, &env.dice).ok_or(fault),
+    }
+}
+
+async fn bind(
     net: &dyn Net,
     config: &TransferConfig,
     family: Family,
     dice: &Dice,
-) -> Result<(Box<dyn Listener>, DataOpened), Fault> {
+) -> Result<Port, Fault> {
     let address = config.listen_address(family);
     let start = dice.below(config.passive_ports.count().into());
     let ports = config.passive_ports.from(start as u32);
@@ -33,7 +47,11 @@ pub async fn listen(
         match net.bind(SocketAddr::new(address, port)).await {
             Ok(listener) => {
                 let opened = opened(listener.as_ref(), config, family)?;
-                return Ok((listener, opened));
+                return Ok(Port {
+                    listener,
+                    opened,
+                    family,
+                });
             }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = Some(error),
             Err(error) => return Err(no_port(address, &error)),
@@ -68,12 +86,13 @@ fn opened(
     })
 }
 
-/// Waits for the right peer. Others are closed, and waiting goes on; then listening ends.
-pub async fn accept(listener: Box<dyn Listener>, peers: PeerRule) -> BoxIo {
+/// Waits for the right peer. Others are closed, and waiting goes on. The port is given back for the
+/// next channel.
+pub async fn accept(port: Port, peers: PeerRule) -> (BoxIo, Port) {
     loop {
-        match listener.accept().await {
+        match port.listener.accept().await {
             Ok(incoming) if may_connect(peers, incoming.peer.ip()) => match incoming.adopt() {
-                Ok(io) => return io,
+                Ok(io) => return (io, port),
                 Err(error) => tracing::warn!(%error, "a data connection could not be taken"),
             },
             Ok(stranger) => {
@@ -110,16 +129,16 @@ mod tests {
             let mut held = Vec::new();
             let mut ports = Vec::new();
             for _ in 0..3 {
-                let (listener, opened) = listen(&net, &config, Family::V4, &dice).await.unwrap();
-                held.push(listener);
-                ports.push(opened.port);
+                let port = bind(&net, &config, Family::V4, &dice).await.unwrap();
+                ports.push(port.opened.port);
+                held.push(port);
             }
             ports.sort_unstable();
             assert_eq!(ports, [5000, 5001, 5002]);
-            let full = listen(&net, &config, Family::V4, &dice).await;
+            let full = bind(&net, &config, Family::V4, &dice).await;
             assert_eq!(full.err().unwrap().code, FaultCode::NO_PORT);
             held.pop();
-            assert!(listen(&net, &config, Family::V4, &dice).await.is_ok());
+            assert!(bind(&net, &config, Family::V4, &dice).await.is_ok());
         });
     }
 
@@ -132,10 +151,11 @@ mod tests {
                 ..config("5000")
             };
             let (net, dice) = (MemNet::new(), Dice::seeded(1));
-            let (_, v4) = listen(&net, &config, Family::V4, &dice).await.unwrap();
-            assert_eq!((v4.address, v4.port), (config.announce_address, 7000));
-            let (_, v6) = listen(&net, &config, Family::V6, &dice).await.unwrap();
-            assert_eq!(v6.address, None);
+            let v4 = bind(&net, &config, Family::V4, &dice).await.unwrap();
+            let told = (v4.opened.address, v4.opened.port);
+            assert_eq!(told, (config.announce_address, 7000));
+            let v6 = bind(&net, &config, Family::V6, &dice).await.unwrap();
+            assert_eq!(v6.opened.address, None);
         });
     }
 
@@ -145,15 +165,15 @@ mod tests {
             let net = MemNet::new();
             let right: IpAddr = "192.0.2.1".parse().unwrap();
             let to = "127.0.0.1:5000".parse().unwrap();
-            let listener = net.bind(to).await.unwrap();
+            let (config, dice) = (config("5000"), Dice::seeded(1));
+            let port = bind(&net, &config, Family::V4, &dice).await.unwrap();
             let mut stranger = net.connect(None, to).await.unwrap();
             let mut client = net.connect(Some(right), to).await.unwrap();
-            let mut io = accept(listener, PeerRule::Only(right)).await;
+            let (mut io, _port) = accept(port, PeerRule::Only(right)).await;
             assert_eq!(io.peer_addr().unwrap().ip(), right);
             assert_eq!(stranger.read(&mut [0; 1]).await.unwrap(), 0);
             client.write_all(b"x").await.unwrap();
             assert_eq!(io.read_u8().await.unwrap(), b'x');
-            assert!(net.connect(None, to).await.is_err(), "listening is over");
         });
     }
 }

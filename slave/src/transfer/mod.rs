@@ -21,6 +21,7 @@ pub mod pace;
 pub mod peers;
 pub mod ports;
 pub mod registry;
+pub mod shelf;
 pub mod stop;
 
 #[cfg(test)]

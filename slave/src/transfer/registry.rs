@@ -209,6 +209,7 @@ impl TransferRegistry {
     /// Comes again after the time that is configured then.
     fn progress_due(&mut self, ctx: &mut Context<Self>) {
         self.tell_progress();
+        self.env.shelf.sweep();
         ctx.run_later(self.deps.config.progress_every, |act, ctx| {
             act.progress_due(ctx);
         });

@@ -195,3 +195,29 @@ fn a_thread_that_waits_for_its_disk_stops_no_other_transfer() {
         assert_eq!(slow.await.unwrap(), Ok(true));
     });
 }
+
+#[test]
+fn a_busy_slave_keeps_its_ports_and_serves_only_who_comes_in_time() {
+    on_loopback(|mut rig| async move {
+        let me = PeerRule::Only("127.0.0.1".parse().unwrap());
+        let job = rig.store(7, b"hello");
+        let mut ports = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            let (transfer, to) = rig.listen_for(me).await;
+            ports.insert(to.port());
+            let mut client = rig.connect(to).await;
+            rig.begin(transfer, job.clone()).await.unwrap();
+            assert_eq!(read_all(&mut client).await, b"hello");
+            drop(client);
+            assert_eq!(rig.ended().await.outcome, sent(5));
+            let mut late = rig.connect(to).await;
+            write(&mut late, b"not mine").await;
+        }
+        assert_eq!(ports.len(), 1);
+        let (_, any) = rig.listen_for(PeerRule::Any).await;
+        assert!(
+            !ports.contains(&any.port()),
+            "a port that cannot be guessed"
+        );
+    });
+}
