@@ -7,12 +7,13 @@
 
 mod command;
 mod config;
+pub mod dump;
 mod engine;
 pub mod error;
 mod ids;
+mod jsonl;
 mod open;
 mod readers;
-#[allow(dead_code)] // until dumps use the list of tables
 mod schema;
 mod sql;
 mod writer;

@@ -137,7 +137,8 @@ impl VfsClient {
 
     #[cfg(test)]
     pub(super) async fn panic_for_test(&self) {
-        drop(ask(&self.addr, super::actor::PanicDue, CHANGE_LIMIT).await);
+        let answer = ask(&self.addr, super::actor::PanicDue, CHANGE_LIMIT).await;
+        assert_eq!(answer, Err(drftpd_actors::AskError::Gone));
     }
 
     /// How many uploads run.

@@ -4,6 +4,8 @@ mod disk;
 mod invariants;
 mod links;
 mod merge;
+mod model;
+mod random;
 mod restart;
 mod tree;
 mod uploads;
