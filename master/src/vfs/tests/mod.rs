@@ -7,6 +7,7 @@ mod merge;
 mod model;
 mod random;
 mod restart;
+mod threads;
 mod tree;
 mod uploads;
 
@@ -51,6 +52,10 @@ impl Fixture {
     pub async fn open(dir: &Path, case: Case, now: i64) -> Self {
         let (clock, dice) = (Clock::manual(now), Dice::seeded(1));
         let store = Store::inline(dir, &StoreConfig::DEFAULT, case, &clock, &dice).unwrap();
+        Self::over(store, clock).await
+    }
+
+    pub async fn over(store: Store, clock: Clock) -> Self {
         let deps = Deps {
             store: store.clone(),
             blocking: Blocking::inline(),

@@ -15,13 +15,15 @@ enum Step {
     Delete(Path),
     Rename(Path, Path, bool),
     Begin(Path, UploadMode, RootId),
+    /// A whole upload.
+    Put(Path, RootId, u64),
     /// Ends one of the running uploads.
     End(usize, End),
     SetTime(Path),
 }
 
 fn any_path() -> impl Strategy<Value = Path> {
-    prop::collection::vec(prop::sample::select(vec!["a", "b", "c"]), 1..4)
+    prop::collection::vec(prop::sample::select(vec!["a", "b"]), 1..4)
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -36,12 +38,13 @@ fn any_step() -> impl Strategy<Value = Step> {
     ];
     let root = prop::sample::select(vec![A, B]);
     prop_oneof![
-        3 => any_path().prop_map(Step::MakeDir),
+        4 => any_path().prop_map(Step::MakeDir),
         1 => any_path().prop_map(Step::RemoveDir),
         1 => any_path().prop_map(Step::Delete),
-        2 => (any_path(), any_path(), any::<bool>()).prop_map(|(f, t, r)| Step::Rename(f, t, r)),
-        4 => (any_path(), mode, root).prop_map(|(p, m, r)| Step::Begin(p, m, r)),
-        4 => (any::<usize>(), end).prop_map(|(n, end)| Step::End(n, end)),
+        4 => (any_path(), root.clone(), 0..9u64).prop_map(|(p, r, n)| Step::Put(p, r, n)),
+        4 => (any_path(), any_path(), any::<bool>()).prop_map(|(f, t, r)| Step::Rename(f, t, r)),
+        2 => (any_path(), mode, root).prop_map(|(p, m, r)| Step::Begin(p, m, r)),
+        3 => (any::<usize>(), end).prop_map(|(n, end)| Step::End(n, end)),
         1 => any_path().prop_map(Step::SetTime),
     ]
 }
@@ -55,6 +58,8 @@ struct Run {
     model: Model,
     running: Vec<(FileId, RootId)>,
     identities: BTreeSet<FileId>,
+    /// What lies in the staging folders while they have not followed their logs.
+    staged: BTreeSet<(RootId, FileId)>,
 }
 
 impl Run {
@@ -79,6 +84,14 @@ impl Run {
                 (done, model.nodes.contains_key(at))
             }
             Step::Begin(at, mode, root) => return self.begin(at, *mode, *root).await,
+            Step::Put(at, root, size) => {
+                let running = self.running.len();
+                self.begin(at, UploadMode::Store, *root).await;
+                if self.running.len() > running {
+                    self.end(running, End::Commit(*size)).await;
+                }
+                return;
+            }
             Step::End(n, end) => return self.end(*n, *end).await,
         };
         assert_eq!(done.is_ok(), expected, "{step:?}: {done:?}");
@@ -93,6 +106,7 @@ impl Run {
         let new = self.identities.insert(upload.file);
         assert!(new != goes_on, "{} is used twice", upload.file);
         self.model.begin(at, mode, upload.file, root);
+        self.staged.insert((root, upload.file));
         self.running.push((upload.file, root));
     }
 
@@ -104,6 +118,9 @@ impl Run {
         match end {
             End::Commit(size) => drop(self.fx.commit(file, root, size).await.unwrap()),
             End::Break(kept) => self.fx.vfs.break_upload(file, root, kept).await.unwrap(),
+        }
+        if !matches!(end, End::Break(Some(_))) {
+            self.staged.remove(&(root, file)); // published, or not kept by the slave
         }
         self.model.end(file, end);
     }
@@ -145,6 +162,28 @@ impl Run {
         expected.sort();
         assert_eq!(seen, expected);
     }
+
+    /// Staging has what runs and what can be resumed; everything else was thrown away.
+    async fn check_staging(&mut self) {
+        for root in [A, B] {
+            for op in self.fx.ops(root).await {
+                if let RootOp::DiscardStaged { file } = op {
+                    assert!(self.staged.remove(&(root, file)), "{file} is not staged");
+                }
+            }
+        }
+        let running = self.running.iter().map(|(file, root)| (*root, *file));
+        let mut expected: BTreeSet<_> = running.collect();
+        let files = self.model.nodes.iter().filter_map(|(at, node)| match node {
+            Node::File(file) => Some((at, file.partial?.1)),
+            Node::Dir => None,
+        });
+        for (at, root) in files {
+            let entry = self.fx.vfs.stat(&text(at)).await.unwrap();
+            expected.insert((root, entry.file()));
+        }
+        assert_eq!(self.staged, expected);
+    }
 }
 
 fn rows(store: &Store) -> Vec<String> {
@@ -170,14 +209,14 @@ fn check_dump(store: &Store) {
 proptest! {
     // A failure shows the shortest sequence that leads to it.
     #![proptest_config(ProptestConfig {
-        cases: 48,
+        cases: 40,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
 
     #[test]
     fn any_sequence_of_changes_does_what_the_model_does(
-        steps in prop::collection::vec(any_step(), 1..120)
+        steps in prop::collection::vec(any_step(), 1..200)
     ) {
         let dir = TempDir::new().unwrap();
         sim(async {
@@ -186,11 +225,16 @@ proptest! {
                 model: Model::default(),
                 running: Vec::new(),
                 identities: BTreeSet::new(),
+                staged: BTreeSet::new(),
             };
+            for path in [vec!["a"], vec!["b"], vec!["a", "a"], vec!["b", "b"]] {
+                run.step(&Step::MakeDir(path)).await;
+            }
             for step in &steps {
                 run.step(step).await;
             }
             run.compare().await;
+            run.check_staging().await;
             invariants::check(&run.fx.store);
             check_dump(&run.fx.store);
         });

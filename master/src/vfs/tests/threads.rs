@@ -1,0 +1,105 @@
+//! The file list over the store of production, whose writer is a thread: what is seen while a
+//! change is on its way.
+
+use std::sync::mpsc;
+
+use drftpd_actors::block_on;
+
+use super::*;
+use crate::store::{Batch, Command, StoreError};
+
+/// Holds the writer until the test lets it go.
+struct Held(mpsc::Receiver<()>);
+
+impl Command for Held {
+    type Answer = ();
+    type Error = StoreError;
+
+    fn apply(self, _: &Batch<'_>) -> Result<(), StoreError> {
+        drop(self.0.recv());
+        Ok(())
+    }
+}
+
+async fn open(dir: &Path) -> Fixture {
+    let (clock, dice) = (Clock::manual(NOW), Dice::seeded(1));
+    let store = Store::open(dir, &StoreConfig::DEFAULT, Case::Sensitive, &clock, &dice);
+    Fixture::over(store.unwrap(), clock).await
+}
+
+#[test]
+fn an_upload_is_seen_before_its_intent_is_stored() {
+    let dir = TempDir::new().unwrap();
+    block_on(async {
+        let fx = open(dir.path()).await;
+        fx.dir("/d").await;
+        for name in ["/d/a", "/d/c"] {
+            fx.put(name, A, 1).await;
+        }
+        let (go, held) = mpsc::channel();
+        let held = fx.store.submit(Held(held)).unwrap();
+        let upload = fx.begin("/d/b", UploadMode::Store, A).await.unwrap();
+        fx.vfs.upload_grew(upload.file, 9);
+        let entry = fx.stat("/d/b").await.unwrap();
+        assert_eq!((entry.state, entry.size), (FileState::Uploading, 9));
+        assert_eq!(fx.names("/d").await, ["a", "b", "c"]);
+        let readable = fx.vfs.readable(&path("/d/b")).await.unwrap();
+        assert_eq!(readable.holders, [(A, OpSeq(2))]);
+        let again = fx.begin("/d/b", UploadMode::Store, A).await;
+        assert!(matches!(again, Err(VfsError::Busy(_))));
+        go.send(()).unwrap();
+        held.answer().await.unwrap();
+        fx.commit(upload.file, A, 10).await.unwrap();
+        assert_eq!(fx.names("/d").await, ["a", "b", "c"]);
+        assert_eq!(fx.vfs.running_uploads(), 0);
+        invariants::check(&fx.store);
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_commit_after_a_refused_intent_fails_cleanly() {
+    let dir = TempDir::new().unwrap();
+    block_on(async {
+        let fx = open(dir.path()).await;
+        let (go, held) = mpsc::channel();
+        let held = fx.store.submit(Held(held)).unwrap();
+        // The directory is queued first and takes the place.
+        let (taken, owner) = (path("/x"), ann());
+        let made = fx.vfs.make_dir(&taken, owner);
+        let begun = async {
+            let upload = fx.begin("/x", UploadMode::Store, A).await.unwrap();
+            go.send(()).unwrap();
+            upload
+        };
+        let (made, upload) = tokio::join!(made, begun);
+        made.unwrap();
+        held.answer().await.unwrap();
+        let commit = fx.commit(upload.file, A, 5).await;
+        assert!(matches!(commit, Err(VfsError::NoUpload)));
+        assert_eq!(fx.stat("/x").await.unwrap().kind, Kind::Dir);
+        fx.vfs.break_upload(upload.file, A, Some(5)).await.unwrap();
+        assert_eq!(short(&fx.ops(A).await), ["discard"]);
+        assert_eq!(fx.vfs.running_uploads(), 0);
+    })
+    .unwrap();
+}
+
+#[test]
+fn many_uploads_at_once_are_all_committed() {
+    let dir = TempDir::new().unwrap();
+    block_on(async {
+        let fx = open(dir.path()).await;
+        let one = |n: u64| {
+            let fx = &fx;
+            async move {
+                fx.put(&format!("/file-{n}"), if n % 2 == 0 { A } else { B }, n)
+                    .await
+            }
+        };
+        futures_util::future::join_all((0..200).map(one)).await;
+        assert_eq!(fx.totals("/").await, ((0..200).sum(), 200));
+        invariants::check(&fx.store);
+    })
+    .unwrap();
+}
