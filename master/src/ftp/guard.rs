@@ -4,7 +4,6 @@
 //! Giving back takes questions, and a drop cannot wait; so the rest is done by a task that [`Cleanup`] counts. ABOR
 //! waits (for a limited time) until the session's count is zero; a session that ends does not wait.
 
-use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,62 +13,15 @@ use drftpd_protocol::wire::{
     TransferEnded,
 };
 use drftpd_protocol::{FileId, OpSeq, RootId, VfsPath};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
-use tracing::{Instrument, debug};
+use tracing::debug;
 
+pub use super::cleanup::Cleanup;
 use super::services::Services;
 use crate::slaves::SlaveError;
 use crate::transfer::Slot;
 use crate::vfs::{Owner, Upload, UploadMode, VfsError};
-
-/// Counts what a session still has to give back. Cloning gives another handle to the same count.
-#[derive(Clone, Default)]
-pub struct Cleanup(Rc<Pending>);
-
-#[derive(Default)]
-struct Pending {
-    count: Cell<usize>,
-    fewer: Notify,
-}
-
-/// One task that is counted.
-struct Counted(Rc<Pending>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.count.set(self.0.count.get().saturating_sub(1));
-        self.0.fewer.notify_waiters();
-    }
-}
-
-impl Cleanup {
-    /// Runs something to its end, also if the caller (or the whole session) goes away. What it results in is then
-    /// dropped, so guards in it undo it.
-    pub fn uncut<T: 'static>(
-        &self,
-        work: impl Future<Output = T> + 'static,
-    ) -> impl Future<Output = Option<T>> {
-        self.0.count.set(self.0.count.get() + 1);
-        let counted = Counted(Rc::clone(&self.0));
-        let work = async move {
-            let _counted = counted;
-            work.await
-        };
-        let task = tokio::task::spawn_local(work.in_current_span());
-        async move { task.await.ok() }
-    }
-
-    /// Waits until nothing is left to be given back, at most `limit`. Tells whether it is so.
-    pub async fn settled(&self, limit: Duration) -> bool {
-        let all = async {
-            while self.0.count.get() > 0 {
-                self.0.fewer.notified().await;
-            }
-        };
-        timeout(limit, all).await.is_ok()
-    }
-}
 
 /// An upload that the file list knows of: settled there when dropped, unless its transfer took over.
 pub struct UploadGuard {

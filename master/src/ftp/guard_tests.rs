@@ -37,7 +37,7 @@ impl Bench {
         (hello.roots[0].total, hello.roots[0].free) = (1 << 40, 1 << 40);
         let slaves = &site.slaves;
         slaves.client.add(&testkit::slave("a"), true).await.unwrap();
-        let slave = slaves.dial(hello).await.ok().expect("a welcome");
+        let slave = slaves.dial(hello).await.expect("a welcome");
         site.files.root("a", 1).await;
         Self {
             services: Rc::new(site.services.clone()),

@@ -5,6 +5,7 @@
 //! [`verbs::Done`]; only the session applies its change to the [`state::State`].
 
 pub mod accept;
+pub mod cleanup;
 pub mod client;
 pub mod config;
 pub mod data;
@@ -12,6 +13,8 @@ pub mod error;
 pub mod guard;
 #[cfg(test)]
 mod guard_tests;
+#[cfg(test)]
+mod limits_tests;
 pub mod live;
 pub mod messages;
 mod queue;
