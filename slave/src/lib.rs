@@ -26,6 +26,9 @@ pub use config::SlaveConfig;
 pub use link::LinkView;
 use root::{Parts, SlaveRoot};
 
+/// Disks of one slave that may hang without harm to the others.
+const PROBES: usize = 64;
+
 /// Everything that comes from outside, so that a whole cluster runs in one thread in a simulation
 /// with the code of production.
 #[derive(Clone)]
@@ -38,6 +41,9 @@ pub struct Deps {
     pub dice: Dice,
     /// Threads for the disk.
     pub blocking: Blocking,
+    /// Threads that only ask disks how they are: work that hangs on one disk must not keep the
+    /// others from being asked. As many as there are roots, and one more.
+    pub probes: Blocking,
     /// Where data channels run; everything else runs where `run` is called.
     pub place: Place,
     /// Begins the end: the slave drains when this does. It drives no phases, so a process that
@@ -58,6 +64,7 @@ impl Deps {
             clock: Clock::system(),
             dice: Dice::system(),
             blocking: Blocking::new(threads),
+            probes: Blocking::new(PROBES),
             place,
             drain: Drain::new(),
             view: Arc::default(),

@@ -2,7 +2,8 @@
 //!
 //! Nobody asks it: statuses are a `watch` channel, read by the link's heartbeat. A restart loses
 //! nothing. A disk that hangs cannot stop it: each root is asked by a piece of work of its own, at
-//! most one at a time, and who does not answer in time is told as absent.
+//! most one at a time, on threads that do nothing else, and who does not answer in time is told as
+//! absent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use drftpd_protocol::RootId;
 use drftpd_protocol::wire::RootStatus;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 mod gauge;
 #[cfg(test)]
@@ -35,7 +36,7 @@ const EMPTY_EVERY: Duration = Duration::from_secs(3600);
 pub type AskRoot = Arc<dyn Fn(RootId) -> Option<RootStatus> + Send + Sync>;
 /// Looks for roots that were not seen before; runs on the pool for blocking work.
 pub type LookForNew = Arc<dyn Fn() -> Vec<RootStatus> + Send + Sync>;
-/// Empties all trash; runs on the pool for blocking work. Gives the number of files thrown away.
+/// Empties all trash; runs on the pool for blocking work. Gives the number of things thrown away.
 pub type EmptyTrash = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// What the meter was given.
@@ -47,7 +48,7 @@ pub struct MeterDeps {
     pub look: LookForNew,
     /// Empties all trash.
     pub empty: EmptyTrash,
-    /// Where disk work runs.
+    /// Threads that do nothing else.
     pub blocking: Blocking,
     /// What is told; begins with what the roots said when they were opened.
     pub statuses: Arc<watch::Sender<Vec<RootStatus>>>,
@@ -62,6 +63,7 @@ pub struct SpaceMeter {
 struct State {
     gauge: Gauge,
     looking: bool,
+    emptying: bool,
 }
 
 impl State {
@@ -69,6 +71,7 @@ impl State {
         State {
             gauge: Gauge::new(PATIENCE, deps.statuses.borrow().clone()),
             looking: false,
+            emptying: false,
         }
     }
 }
@@ -162,12 +165,18 @@ impl SpaceMeter {
     }
 
     fn empty(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.state.emptying, true) {
+            return;
+        }
         let (empty, blocking) = (Arc::clone(&self.deps.empty), self.deps.blocking.clone());
         let emptied = async move { blocking.run(move || empty()).await };
-        ctx.spawn(emptied.into_actor(self).map(|thrown, _, _| match thrown {
-            Ok(0) => {}
-            Ok(files) => tracing::info!(files, "trash was emptied"),
-            Err(error) => warn!(%error, "trash could not be emptied"),
+        ctx.spawn(emptied.into_actor(self).map(|thrown, act, _| {
+            act.state.emptying = false;
+            match thrown {
+                Ok(0) => {}
+                Ok(things) => info!(things, "trash was emptied"),
+                Err(error) => warn!(%error, "trash could not be emptied"),
+            }
         }));
     }
 }

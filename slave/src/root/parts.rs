@@ -162,7 +162,7 @@ impl Parts {
                     0
                 })
             }),
-            blocking: self.deps.blocking.clone(),
+            blocking: self.deps.probes.clone(),
             statuses: Arc::clone(&self.statuses),
         }
     }

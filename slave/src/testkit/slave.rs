@@ -40,6 +40,7 @@ impl TestSlave {
             clock: Clock::manual(1_700_000_000),
             dice,
             blocking: Blocking::inline(),
+            probes: Blocking::inline(),
             place: Place::here(),
             drain: Drain::new(),
             view: Arc::new(watch::Sender::default()),
