@@ -1,10 +1,23 @@
-//! The master: speaks FTP, owns the file list, the accounts and every decision.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod accounts;
+pub mod admin;
+pub mod cli;
+pub mod config;
+mod deps;
 pub mod events;
 pub mod ftp;
+pub mod quickstart;
+pub mod reload;
+mod root;
+pub mod setup;
 pub mod slaves;
 pub mod store;
 pub mod transfer;
 pub mod vfs;
+mod xferlog;
+
+pub use config::MasterConfig;
+pub use deps::{Deps, Places, Ready, Serving};
+pub use root::{MasterError, run};

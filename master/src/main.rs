@@ -1,1 +1,7 @@
-fn main() {}
+//! `drftpd-master`: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    drftpd_master::cli::main()
+}

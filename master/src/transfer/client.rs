@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use actix::Addr;
-use drftpd_actors::{ask, tell};
+use actix::{Addr, Recipient};
+use drftpd_actors::{Ping, ask, tell};
 use drftpd_protocol::{SessionId, SlaveId, TransferId};
 
 use super::chart::{Chain, Row};
@@ -51,6 +51,11 @@ impl From<Row> for Judged {
 }
 
 impl TransfersClient {
+    /// For health checks.
+    pub fn ping(&self) -> Recipient<Ping> {
+        self.coordinator.clone().recipient()
+    }
+
     /// Chooses a slave and holds a slot on it; answered at once, from what the slaves last told.
     ///
     /// # Errors

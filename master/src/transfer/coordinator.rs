@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use drftpd_actors::{Budget, ChildDown, ChildSpec, Place, supervise};
+use drftpd_actors::{Budget, ChildDown, ChildSpec, Ping, Place, supervise};
 use drftpd_protocol::TransferId;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -111,6 +111,14 @@ impl Actor for TransferCoordinator {
 impl Supervised for TransferCoordinator {
     fn restarting(&mut self, _: &mut Self::Context) {
         self.ledger = Ledger::new(self.deps.config.settle_after);
+    }
+}
+
+impl Handler<Ping> for TransferCoordinator {
+    type Result = MessageResult<Ping>;
+
+    fn handle(&mut self, ping: Ping, _: &mut Self::Context) -> Self::Result {
+        MessageResult(ping.answer())
     }
 }
 

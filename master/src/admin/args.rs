@@ -1,0 +1,369 @@
+//! Arguments of commands: their types, and how words, SITE lines and JSON objects become values.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use drftpd_protocol::{SessionId, SlaveId, VfsPath};
+use serde_json::{Map, Value as Json};
+
+use super::answer::AdminError;
+
+/// One argument that a command takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Param {
+    /// Its name: a key of the JSON object, lower-case.
+    pub name: &'static str,
+    /// What it must be.
+    pub kind: Kind,
+    /// Whether it may be left out.
+    pub optional: bool,
+    /// What it means, in a few words.
+    pub about: &'static str,
+}
+
+/// What an argument must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// Every word that is left, with spaces between.
+    Rest,
+    /// Name of a slave.
+    Slave,
+    /// Number of a session.
+    Session,
+    /// A path of the tree; a relative one is taken from where the caller stands.
+    Path,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// Said or not: its own name as a word, `true` in JSON.
+    Switch,
+}
+
+impl Param {
+    /// An argument that must be there.
+    pub const fn new(name: &'static str, kind: Kind, about: &'static str) -> Self {
+        Self {
+            name,
+            kind,
+            optional: false,
+            about,
+        }
+    }
+
+    /// An argument that may be left out.
+    pub const fn optional(name: &'static str, kind: Kind, about: &'static str) -> Self {
+        Self {
+            name,
+            kind,
+            optional: true,
+            about,
+        }
+    }
+
+    /// As help shows it.
+    pub fn syntax(&self) -> String {
+        let shown = match self.kind {
+            Kind::Word(words) => words.join("|"),
+            Kind::Switch => self.name.to_owned(),
+            _ => self.name.to_ascii_uppercase(),
+        };
+        if self.optional {
+            format!("[{shown}]")
+        } else {
+            shown
+        }
+    }
+
+    fn read(&self, bytes: &[u8], cwd: &VfsPath) -> Result<Value, AdminError> {
+        let wrong = |why: &dyn fmt::Display| AdminError::argument(self.name, why);
+        if self.kind == Kind::Path {
+            let path = cwd.resolve(bytes).map_err(|why| wrong(&why))?;
+            return Ok(Value::Path(path));
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| wrong(&"must be UTF-8"))?;
+        if text.chars().any(char::is_control) {
+            return Err(wrong(&"must not hold control characters"));
+        }
+        match self.kind {
+            Kind::Slave => {
+                let name = SlaveId::new(text).map_err(|why| wrong(&why))?;
+                Ok(Value::Slave(name))
+            }
+            Kind::Session => {
+                let number = text.parse().map_err(|_| wrong(&"must be a number"))?;
+                Ok(Value::Session(SessionId(number)))
+            }
+            Kind::Word(words) => {
+                let known = words.iter().find(|word| word.eq_ignore_ascii_case(text));
+                let known = known.ok_or_else(|| wrong(&format!("must be {}", words.join(" or "))));
+                Ok(Value::Text((*known?).to_owned()))
+            }
+            Kind::Switch if text.eq_ignore_ascii_case(self.name) => Ok(Value::Said),
+            Kind::Switch => Err(wrong(&format!("must be the word {}", self.name))),
+            Kind::Text | Kind::Rest | Kind::Path => Ok(Value::Text(text.to_owned())),
+        }
+    }
+}
+
+/// An argument's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Value {
+    Text(String),
+    Slave(SlaveId),
+    Session(SessionId),
+    Path(VfsPath),
+    Said,
+}
+
+/// The arguments of one call, each of the kind that its parameter says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Args(BTreeMap<&'static str, Value>);
+
+impl Args {
+    /// Reads words in the order of the parameters; `name=value` may stand anywhere.
+    ///
+    /// # Errors
+    /// The argument that is missing, superfluous or wrong.
+    pub fn from_words<W: AsRef<[u8]>>(
+        params: &'static [Param],
+        words: &[W],
+        cwd: &VfsPath,
+    ) -> Result<Self, AdminError> {
+        let mut args = Self::default();
+        let mut plain = Vec::new();
+        for word in words {
+            match named(params, word.as_ref()) {
+                Some((param, value)) => args.put(param, value, cwd)?,
+                None => plain.push(word.as_ref()),
+            }
+        }
+        let mut plain = plain.into_iter().peekable();
+        for param in params {
+            if args.0.contains_key(param.name) || plain.peek().is_none() {
+                continue;
+            }
+            if param.kind == Kind::Rest {
+                let rest: Vec<&[u8]> = plain.by_ref().collect();
+                args.put(param, &rest.join(&b' '), cwd)?;
+            } else if let Some(word) = plain.next() {
+                args.put(param, word, cwd)?;
+            }
+        }
+        match plain.next() {
+            Some(word) => {
+                let word = String::from_utf8_lossy(word).into_owned();
+                Err(AdminError::argument(&word, "is one argument too many"))
+            }
+            None => args.whole(params),
+        }
+    }
+
+    /// Reads a JSON object; paths may be `{"b64": …}` where they are not UTF-8.
+    ///
+    /// # Errors
+    /// The argument that is missing, superfluous or wrong.
+    pub fn from_json(
+        params: &'static [Param],
+        object: &Map<String, Json>,
+        cwd: &VfsPath,
+    ) -> Result<Self, AdminError> {
+        let mut args = Self::default();
+        for (name, value) in object {
+            let param = params.iter().find(|param| param.name == name);
+            let param = param.ok_or_else(|| AdminError::argument(name, "is no argument here"))?;
+            match (param.kind, value) {
+                (_, Json::Null) | (Kind::Switch, Json::Bool(false)) => {}
+                (Kind::Switch, Json::Bool(true)) => args.put(param, name.as_bytes(), cwd)?,
+                (Kind::Session, Json::Number(number)) => {
+                    args.put(param, number.to_string().as_bytes(), cwd)?;
+                }
+                (_, Json::String(text)) => args.put(param, text.as_bytes(), cwd)?,
+                (Kind::Path, Json::Object(_)) => args.put(param, &bytes(param, value)?, cwd)?,
+                _ => return Err(AdminError::argument(name, "is of the wrong JSON type")),
+            }
+        }
+        args.whole(params)
+    }
+
+    fn put(&mut self, param: &Param, word: &[u8], cwd: &VfsPath) -> Result<(), AdminError> {
+        let value = param.read(word, cwd)?;
+        if self.0.insert(param.name, value).is_some() {
+            return Err(AdminError::argument(param.name, "is there twice"));
+        }
+        Ok(())
+    }
+
+    fn whole(self, params: &[Param]) -> Result<Self, AdminError> {
+        let missing = |param: &&Param| !param.optional && !self.0.contains_key(param.name);
+        match params.iter().find(missing) {
+            Some(param) => Err(AdminError::argument(param.name, "is missing")),
+            None => Ok(self),
+        }
+    }
+
+    fn need(&self, name: &str) -> Result<&Value, AdminError> {
+        let value = self.0.get(name);
+        value.ok_or_else(|| AdminError::argument(name, "is missing"))
+    }
+
+    /// A text, a word or the rest.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.0.get(name)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Name of a slave.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn slave(&self, name: &str) -> Result<&SlaveId, AdminError> {
+        match self.need(name)? {
+            Value::Slave(slave) => Ok(slave),
+            _ => Err(AdminError::argument(name, "is no slave")),
+        }
+    }
+
+    /// Number of a session.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn session(&self, name: &str) -> Result<SessionId, AdminError> {
+        match self.need(name)? {
+            Value::Session(session) => Ok(*session),
+            _ => Err(AdminError::argument(name, "is no session")),
+        }
+    }
+
+    /// A path.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn path(&self, name: &str) -> Result<&VfsPath, AdminError> {
+        match self.need(name)? {
+            Value::Path(path) => Ok(path),
+            _ => Err(AdminError::argument(name, "is no path")),
+        }
+    }
+
+    /// Whether a switch was said.
+    pub fn said(&self, name: &str) -> bool {
+        self.0.get(name) == Some(&Value::Said)
+    }
+}
+
+impl fmt::Display for Args {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (name, value)) in self.0.iter().enumerate() {
+            let gap = if at == 0 { "" } else { " " };
+            match value {
+                Value::Text(text) => write!(f, "{gap}{name}={text:?}")?,
+                Value::Slave(slave) => write!(f, "{gap}{name}={slave}")?,
+                Value::Session(session) => write!(f, "{gap}{name}={session}")?,
+                Value::Path(path) => write!(f, "{gap}{name}={path}")?,
+                Value::Said => write!(f, "{gap}{name}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `name=value`, where a parameter has that name.
+fn named<'w>(params: &'static [Param], word: &'w [u8]) -> Option<(&'static Param, &'w [u8])> {
+    let at = word.iter().position(|byte| *byte == b'=')?;
+    let (name, value) = (&word[..at], &word[at + 1..]);
+    let param = params.iter().find(|param| param.name.as_bytes() == name)?;
+    Some((param, value))
+}
+
+/// The bytes of `{"b64": …}`.
+fn bytes(param: &Param, value: &Json) -> Result<Vec<u8>, AdminError> {
+    use base64::Engine;
+    let text = value.get("b64").and_then(Json::as_str);
+    let engine = base64::engine::general_purpose::STANDARD;
+    let bytes = text.and_then(|text| engine.decode(text).ok());
+    bytes.ok_or_else(|| AdminError::argument(param.name, "must be text or {\"b64\": …}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    static PARAMS: &[Param] = &[
+        Param::new("name", Kind::Slave, ""),
+        Param::new("path", Kind::Path, ""),
+        Param::new("way", Kind::Word(&["up", "down"]), ""),
+        Param::optional("session", Kind::Session, ""),
+        Param::optional("again", Kind::Switch, ""),
+    ];
+
+    fn words(line: &str) -> Result<Args, AdminError> {
+        let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
+        Args::from_words(PARAMS, &words, &VfsPath::absolute(b"/home").unwrap())
+    }
+
+    fn json(value: Json) -> Result<Args, AdminError> {
+        Args::from_json(PARAMS, value.as_object().unwrap(), &VfsPath::root())
+    }
+
+    #[test]
+    fn words_and_json_say_the_same() {
+        let by_words = words("s1 /a up 7 again").unwrap();
+        assert_eq!(
+            words("way=UP path=/a again=again s1 session=7").unwrap(),
+            by_words
+        );
+        let object = json!({"name": "s1", "path": "/a", "way": "up", "session": 7, "again": true});
+        assert_eq!(json(object).unwrap(), by_words);
+        assert_eq!(
+            by_words.to_string(),
+            "again name=s1 path=/a session=7 way=\"up\""
+        );
+        assert!(by_words.said("again") && by_words.session("session").unwrap().0 == 7);
+    }
+
+    #[test]
+    fn relative_paths_begin_where_the_caller_stands_and_need_not_be_utf_8() {
+        let args = words("s1 b/../c up").unwrap();
+        assert_eq!(args.path("path").unwrap().to_bytes(), b"/home/c");
+        let object = json!({"name": "s1", "path": {"b64": "L/8="}, "way": "down"});
+        assert_eq!(
+            json(object).unwrap().path("path").unwrap().to_bytes(),
+            b"/\xFF"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_field() {
+        for (line, field) in [
+            ("", "name"),
+            ("s1", "path"),
+            ("s1 /a", "way"),
+            ("bad/name /a up", "name"),
+            ("s1 /a sideways", "way"),
+            ("s1 /a up x", "session"),
+            ("s1 /a up 1 maybe", "again"),
+            ("s1 /a up 1 again more", "more"),
+            ("s1 /a up name=s2", "way"),
+            ("name=s1 name=s2 /a up", "name"),
+        ] {
+            let error = words(line).unwrap_err();
+            assert_eq!(error.field.as_deref(), Some(field), "{line}: {error}");
+        }
+        for (object, field) in [
+            (json!({"nam": "s1"}), "nam"),
+            (json!({"name": 1}), "name"),
+            (
+                json!({"name": "s1", "path": {"b64": "%"}, "way": "up"}),
+                "path",
+            ),
+            (json!({"name": "a\u{7}"}), "name"),
+        ] {
+            let error = json(object).unwrap_err();
+            assert_eq!(error.field.as_deref(), Some(field), "{error}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The commands, one family in each file. A command is a constant here and a line in [`super::COMMANDS`].
+
+pub mod help;
+pub mod process;
+pub mod roots;
+pub mod sessions;
+pub mod slaves;
+pub mod stat;
+pub mod transfers;
+
+mod table;

@@ -1,0 +1,122 @@
+//! What a command gets: who calls, and what it may use.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+
+use drftpd_actors::{Clock, Drain, EventBus, Health};
+use drftpd_protocol::SessionId;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::answer::{AdminError, Code};
+use crate::accounts::Account;
+use crate::config::MasterConfig;
+use crate::ftp::SessionsClient;
+use crate::reload::Reload;
+use crate::slaves::{Enroll, SlavesClient};
+use crate::store::{Durability, Store};
+use crate::transfer::TransfersClient;
+use crate::vfs::VfsClient;
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// Whoever may open the control socket, or the store itself.
+    Owner,
+    /// Somebody who is logged in by FTP.
+    User(User),
+}
+
+/// Somebody who is logged in by FTP.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// Who.
+    pub account: Arc<Account>,
+    /// In which session.
+    pub session: SessionId,
+    /// From where.
+    pub peer: IpAddr,
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner => f.write_str("owner"),
+            Self::User(user) => write!(f, "{} ({})", user.account.name, user.peer),
+        }
+    }
+}
+
+/// What a command gets.
+#[derive(Clone)]
+pub struct Cx {
+    /// Who calls.
+    pub caller: Caller,
+    /// What may be used.
+    pub of: Arc<Facilities>,
+    /// Where long answers go, line by line, at the caller's pace; only some doors have it.
+    pub lines: Option<mpsc::Sender<Vec<u8>>>,
+}
+
+/// What commands may use, with and without a running master.
+pub struct Facilities {
+    /// The store.
+    pub store: Store,
+    /// The list of slaves.
+    pub enroll: Enroll,
+    /// The time of day.
+    pub clock: Clock,
+    /// The configuration at the start.
+    pub config: Arc<MasterConfig>,
+    /// Settings of others in this process that promise less than the defaults (slaves of a quickstart).
+    pub weak: Vec<String>,
+    /// Set when the master runs.
+    pub online: OnceLock<Online>,
+}
+
+/// The parts of a running master.
+pub struct Online {
+    /// Sessions.
+    pub sessions: SessionsClient,
+    /// Slaves.
+    pub slaves: SlavesClient,
+    /// The coordinator.
+    pub transfers: TransfersClient,
+    /// The file list.
+    pub vfs: VfsClient,
+    /// How arbiters and actors do.
+    pub health: Health,
+    /// Where events are published.
+    pub bus: EventBus,
+    /// Ends the master.
+    pub drain: Drain,
+    /// Reads the configuration again, where it came from a file.
+    pub reload: Option<Arc<Reload>>,
+    /// When it began.
+    pub since: Instant,
+    /// Where FTP is served.
+    pub ftp: Vec<SocketAddr>,
+}
+
+impl Facilities {
+    /// Settings that promise less than the defaults do, for people.
+    pub fn weak_settings(&self) -> Vec<String> {
+        let relaxed = self.config.store.durability == Durability::Relaxed;
+        let relaxed = relaxed.then(|| {
+            "store.durability = \"relaxed\": a power loss may lose the last moments".to_owned()
+        });
+        relaxed.into_iter().chain(self.weak.clone()).collect()
+    }
+}
+
+impl Cx {
+    /// The running master.
+    ///
+    /// # Errors
+    /// [`Code::NotRunning`] when there is none.
+    pub fn online(&self) -> Result<&Online, AdminError> {
+        let missing = || AdminError::new(Code::NotRunning, "this needs a running master");
+        self.of.online.get().ok_or_else(missing)
+    }
+}

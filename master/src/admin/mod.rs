@@ -1,0 +1,119 @@
+//! Everything an operator does: one table of commands, and the doors that lead to it.
+//!
+//! A command is one block in a file of [`commands`] and one line in [`COMMANDS`]. From the table come `SITE` (see
+//! [`site`]), the control socket and `drftpd-master ctl` (see [`socket`]), and all help. Arguments are read by their
+//! [`Param`]s, the permission is checked, and the act is noted in the log, in [`run`] alone: nothing can be done by one
+//! door and not by the others.
+
+pub mod answer;
+pub mod args;
+pub mod commands;
+pub mod cx;
+pub mod http;
+pub mod site;
+pub mod socket;
+pub mod wire;
+
+use futures_util::future::LocalBoxFuture;
+use tracing::{info, warn};
+
+pub use answer::{AdminError, Answer, Code, Report};
+pub use args::{Args, Kind, Param};
+pub use cx::{Caller, Cx, Facilities, Online};
+
+/// One command.
+pub struct Command {
+    /// Its name: `area verb`, or one word.
+    pub name: &'static str,
+    /// Names under which SITE has it too, upper-case; the first one is shown.
+    pub site: &'static [&'static str],
+    /// What it takes, in this order where names are not given.
+    pub params: &'static [Param],
+    /// What it does, in a few words.
+    pub about: &'static str,
+    /// Who may use it.
+    pub permission: Permission,
+    /// Whether it changes something: then it is noted in the log.
+    pub changes: bool,
+    /// Carries it out.
+    pub run: Run,
+}
+
+/// Carries out a command.
+pub type Run = fn(Cx, Args) -> LocalBoxFuture<'static, Outcome>;
+
+/// What a command has to say.
+pub type Outcome = Result<Answer, AdminError>;
+
+/// Who may use a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Whoever is logged in.
+    Anyone,
+    /// Operators of the site, and the owner of the control socket.
+    Operator,
+}
+
+impl Command {
+    /// Its arguments as help shows them.
+    pub fn syntax(&self) -> String {
+        let params = self.params.iter().map(Param::syntax);
+        params.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether somebody may use it.
+    pub fn is_for(&self, who: &Caller) -> bool {
+        match (self.permission, who) {
+            (Permission::Anyone, _) | (_, Caller::Owner) => true,
+            (Permission::Operator, Caller::User(user)) => user.account.admin,
+        }
+    }
+}
+
+/// All commands, by name.
+pub static COMMANDS: &[&Command] = &[
+    &commands::help::HELP,
+    &commands::sessions::KICK,
+    &commands::process::RELOAD,
+    &commands::roots::LIST,
+    &commands::process::SHUTDOWN,
+    &commands::slaves::ADD,
+    &commands::slaves::LIST,
+    &commands::slaves::REMOVE,
+    &commands::stat::STAT,
+    &commands::transfers::DRY_RUN,
+    &commands::sessions::WHO,
+];
+
+/// The command that words begin with, and the words behind its name. Case does not count.
+pub fn find<W: AsRef<[u8]>>(words: &[W]) -> Option<(&'static Command, &[W])> {
+    let is = |word: &W, name: &str| word.as_ref().eq_ignore_ascii_case(name.as_bytes());
+    let begins = |command: &&&Command| {
+        let names: Vec<&str> = command.name.split(' ').collect();
+        words.len() >= names.len() && names.iter().zip(words).all(|(name, word)| is(word, name))
+    };
+    let command = COMMANDS.iter().find(begins)?;
+    Some((command, &words[command.name.split(' ').count()..]))
+}
+
+/// Runs a command for somebody: permission, log, act.
+///
+/// # Errors
+/// Whatever it says, or that it is not for this caller.
+pub async fn run(command: &'static Command, cx: Cx, args: Args) -> Outcome {
+    if !command.is_for(&cx.caller) {
+        warn!(command = command.name, who = %cx.caller, "command refused");
+        return Err(AdminError::new(
+            Code::Denied,
+            "this is for operators of the site",
+        ));
+    }
+    let who = cx.caller.to_string();
+    let shown = command.changes.then(|| args.to_string());
+    let outcome = (command.run)(cx, args).await;
+    if let Some(args) = shown {
+        let failed = outcome.as_ref().err().map(|error| error.code);
+        info!(command = command.name, %args, %who, ?failed, "command");
+    }
+    outcome
+}

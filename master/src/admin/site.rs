@@ -1,0 +1,115 @@
+//! The table as `SITE` sees it: every command by its name, and under the names that SITE is used to.
+
+use std::sync::Arc;
+
+use drftpd_protocol::ftp::Reply;
+use drftpd_protocol::ftp::args::Words;
+use futures_util::future::LocalBoxFuture;
+
+use super::{
+    AdminError, Args, COMMANDS, Caller, Code, Command, Cx, Facilities, Outcome, cx::User, find,
+};
+use crate::accounts::Account;
+use crate::ftp::{SiteCall, SiteEntry, SiteTable};
+
+/// The commands, behind `SITE`.
+pub struct Site {
+    of: Arc<Facilities>,
+}
+
+impl Site {
+    /// Over what the commands may use.
+    pub fn new(of: Arc<Facilities>) -> Self {
+        Self { of }
+    }
+}
+
+impl SiteTable for Site {
+    fn commands(&self, who: &Account) -> Vec<SiteEntry> {
+        let mut entries: Vec<_> = COMMANDS
+            .iter()
+            .filter(|command| command.permission == super::Permission::Anyone || who.admin)
+            .map(|command| entry(command))
+            .collect();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        entries
+    }
+
+    fn run(&self, name: &str, call: SiteCall) -> Option<LocalBoxFuture<'static, Reply>> {
+        let words = match words(&call.arg) {
+            Ok(words) => words,
+            Err(reply) => return Some(Box::pin(std::future::ready(reply))),
+        };
+        let (command, args) = called(name, &words)?;
+        let args = Args::from_words(command.params, &args, &call.cwd);
+        let caller = Caller::User(User {
+            account: call.account,
+            session: call.session,
+            peer: call.peer,
+        });
+        let cx = Cx {
+            caller,
+            of: Arc::clone(&self.of),
+            lines: None,
+        };
+        Some(Box::pin(async move {
+            let outcome = match args {
+                Ok(args) => super::run(command, cx, args).await,
+                Err(error) if command.is_for(&cx.caller) => Err(error),
+                Err(_) => Err(AdminError::new(Code::Denied, "")),
+            };
+            reply(command, &outcome)
+        }))
+    }
+}
+
+fn entry(command: &Command) -> SiteEntry {
+    let name = command.site.first().copied();
+    SiteEntry {
+        name: name.map_or_else(|| command.name.to_ascii_uppercase(), str::to_owned),
+        syntax: command.syntax(),
+        help: command.about.to_owned(),
+    }
+}
+
+fn words(arg: &[u8]) -> Result<Vec<Vec<u8>>, Reply> {
+    let words: Result<Vec<_>, _> = Words::new(arg).collect();
+    match words {
+        Ok(words) => Ok(words.into_iter().map(|word| word.into_owned()).collect()),
+        Err(error) => Err(error.reply()),
+    }
+}
+
+/// The command of a SITE line, by an alias or by its whole name, and the words that are its arguments.
+fn called(name: &str, words: &[Vec<u8>]) -> Option<(&'static Command, Vec<Vec<u8>>)> {
+    if let Some(command) = COMMANDS.iter().find(|command| command.site.contains(&name)) {
+        return Some((command, words.to_vec()));
+    }
+    let mut all = vec![name.as_bytes().to_vec()];
+    all.extend_from_slice(words);
+    // SITE HELP is the FTP side's own: it has the same table.
+    let (command, rest) = find(&all).filter(|(command, _)| command.name != "help")?;
+    Some((command, rest.to_vec()))
+}
+
+fn reply(command: &Command, outcome: &Outcome) -> Reply {
+    match outcome {
+        Ok(answer) => {
+            let lines: Vec<String> = answer.text.lines().map(|line| format!(" {line}")).collect();
+            match lines.as_slice() {
+                [line] => Reply::new(200, line.trim_start().to_owned()),
+                _ => Reply::lines(200, format!("{}:", command.name), lines, "End"),
+            }
+        }
+        Err(error) => match error.code {
+            Code::Denied => Reply::permission_denied(),
+            Code::BadArgument => {
+                let syntax = command.syntax();
+                Reply::new(501, format!("{error} (SITE {} {syntax})", command.name))
+            }
+            Code::UnknownCommand => Reply::new(502, error.to_string()),
+            Code::Busy | Code::NotRunning => Reply::new(450, error.to_string()),
+            Code::NotFound | Code::Exists | Code::Failed => Reply::new(550, error.to_string()),
+        },
+    }
+}

@@ -1,0 +1,74 @@
+//! The command line of `drftpd-master`.
+//!
+//! Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration. What was asked for goes to stdout,
+//! everything else to stderr.
+
+mod arguments;
+mod ctl;
+mod failure;
+mod make;
+mod serve;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub(crate) use arguments::QuickstartOrder;
+use arguments::{Arguments, Command, ConfigCommand, SlaveCommand};
+pub(crate) use failure::Failure;
+pub(crate) use make::tell as tell_password;
+pub(crate) use serve::{Process, absolute, ready_line};
+
+use crate::quickstart;
+
+/// Reads the arguments and does what they say.
+pub fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            say(&failure.text);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Quickstart(order) => quickstart::quickstart(&order),
+        Command::Init(order) => make::init(&order),
+        Command::Run { config } => serve::serve(&config),
+        Command::Config {
+            command: ConfigCommand::Check { config },
+        } => make::check(&config),
+        Command::Slave { command } => slave(command),
+        Command::Ctl { at, json, words } => ctl::ctl(&at, json, &words),
+    }
+}
+
+fn slave(command: SlaveCommand) -> Result<(), Failure> {
+    match command {
+        SlaveCommand::Add { at, name, again } => ctl::slave_add(&at, &name, again),
+        SlaveCommand::List { at, json } => ctl::ctl(&at, json, &words(&["slave", "list"])),
+        SlaveCommand::Remove { at, name } => {
+            ctl::ctl(&at, false, &words(&["slave", "remove", &name]))
+        }
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// Says something that was not asked for.
+pub(crate) fn say(text: &str) {
+    // Nobody is left to be told when stderr is closed.
+    drop(writeln!(io::stderr(), "{text}"));
+}
+
+/// Gives what was asked for.
+pub(crate) fn give(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    written.map_err(|why| Failure::failed(format!("stdout: {why}")))
+}

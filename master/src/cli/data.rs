@@ -1,0 +1,1 @@
+//! `dump` and `load`: the store as JSON lines.

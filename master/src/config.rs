@@ -1,0 +1,246 @@
+//! `master.toml`: one struct per section, unknown keys refused, every error named with file and key.
+//!
+//! `deploy/master.toml` documents every key with its default; [`document`] fills other values into it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use drftpd_actors::{Check, ConfigError, LogFormat, TelemetryConfig};
+use serde::Deserialize;
+
+use crate::accounts::AccountsConfig;
+use crate::ftp::FtpConfig;
+use crate::ftp::data::{DataConfig, PassiveConfig};
+use crate::slaves::SlavesConfig;
+use crate::store::{NamesConfig, StoreConfig};
+use crate::transfer::TransferConfig;
+use crate::vfs::VfsConfig;
+
+pub mod document;
+
+#[cfg(test)]
+mod tests;
+
+/// Everything a master can be told.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MasterConfig {
+    /// `[master]`
+    pub master: PlacesConfig,
+    /// `[ftp]`
+    pub ftp: FtpConfig,
+    /// `[passive]`
+    pub passive: PassiveConfig,
+    /// `[data]`
+    pub data: DataConfig,
+    /// `[slaves]`
+    pub slaves: SlavesConfig,
+    /// `[transfer]`
+    pub transfer: TransferConfig,
+    /// `[storage]`
+    pub storage: VfsConfig,
+    /// `[accounts]`
+    pub accounts: AccountsConfig,
+    /// `[store]`
+    pub store: StoreConfig,
+    /// `[names]`
+    pub names: NamesConfig,
+    /// `[admin]`
+    pub admin: AdminConfig,
+    /// `[log]`
+    pub log: LogConfig,
+    /// `[shutdown]`
+    pub shutdown: ShutdownConfig,
+}
+
+/// `[master]`: where the master keeps what is its own, and how many threads it has.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlacesConfig {
+    /// Folder of the store, the authority and the control socket.
+    pub dir: PathBuf,
+    /// Threads for sessions; 0: one for each processor.
+    pub session_threads: usize,
+    /// Threads for the links of slaves.
+    pub link_threads: usize,
+    /// Pieces of disk work at a time (reads of the file list, log files).
+    pub disk_threads: usize,
+}
+
+/// `[admin]`: where the operator's interface listens.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminConfig {
+    /// Address and port of the health page (HTTP, on loopback only); port 0 means any free one.
+    pub listen: SocketAddr,
+    /// An arbiter that is later than this, or an actor that answers later, is not alive.
+    #[serde(with = "humantime_serde")]
+    pub alive_within: Duration,
+}
+
+/// `[log]`: what is logged and how.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// A level (`error`, `warn`, `info`, `debug`, `trace`) or a list like `info,drftpd_master::ftp=debug`.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// File for one line per transfer, in the format of wu-ftpd; none is written where this is not set.
+    pub xferlog: Option<PathBuf>,
+}
+
+/// `[shutdown]`: how it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ShutdownConfig {
+    /// How long running transfers may still take.
+    #[serde(with = "humantime_serde")]
+    pub drain: Duration,
+}
+
+impl Default for PlacesConfig {
+    fn default() -> Self {
+        Self {
+            dir: ".".into(),
+            session_threads: 0,
+            link_threads: 1,
+            disk_threads: 16,
+        }
+    }
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8021)),
+            alive_within: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        let TelemetryConfig { level, format } = TelemetryConfig::default();
+        Self {
+            level,
+            format,
+            xferlog: None,
+        }
+    }
+}
+
+impl Default for ShutdownConfig {
+    fn default() -> Self {
+        Self {
+            drain: Duration::from_secs(60),
+        }
+    }
+}
+
+impl PlacesConfig {
+    /// How many threads serve sessions.
+    pub fn sessions(&self) -> usize {
+        match self.session_threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+
+    /// The file list, the accounts and the list of slaves.
+    pub fn store(&self) -> PathBuf {
+        self.dir.join("store")
+    }
+
+    /// The key and the certificate of the cluster's own authority.
+    pub fn authority(&self) -> PathBuf {
+        self.dir.join("authority")
+    }
+}
+
+impl LogConfig {
+    /// The part that the log itself needs.
+    pub fn telemetry(&self) -> TelemetryConfig {
+        TelemetryConfig {
+            level: self.level.clone(),
+            format: self.format,
+        }
+    }
+}
+
+impl MasterConfig {
+    /// Reads and checks a file after some keys were given other values (`section.key=value`). Relative paths in it
+    /// are taken from the file's folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with file and key.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Vec<ConfigError>> {
+        let mut config: Self = drftpd_actors::read_with_overrides(path, overrides)?;
+        config.beside(path.parent().unwrap_or(Path::new("")));
+        Ok(config)
+    }
+
+    /// Takes relative paths from this folder.
+    pub fn beside(&mut self, folder: &Path) {
+        let xferlog = self.log.xferlog.as_mut();
+        for path in std::iter::once(&mut self.master.dir).chain(xferlog) {
+            *path = folder.join(&*path);
+        }
+    }
+}
+
+impl Check for MasterConfig {
+    fn check(&self, errors: &mut Vec<ConfigError>) {
+        self.master.check(errors);
+        self.ftp.check(errors);
+        self.passive.check(errors);
+        self.data.check(errors);
+        self.slaves.check(errors);
+        self.transfer.check(errors);
+        self.storage.check(errors);
+        self.accounts.check(errors);
+        self.store.check(errors);
+        self.admin.check(errors);
+        self.log.telemetry().check(errors);
+    }
+}
+
+impl Check for PlacesConfig {
+    fn check(&self, errors: &mut Vec<ConfigError>) {
+        let mut wrong = |bad: bool, key: &str, why: &str| {
+            if bad {
+                errors.push(ConfigError::new(format!("master.{key}"), why));
+            }
+        };
+        let at_least_one = |threads: usize| !(1..=512).contains(&threads);
+        wrong(self.dir.as_os_str().is_empty(), "dir", "must not be empty");
+        let sessions = self.session_threads > 512;
+        wrong(sessions, "session_threads", "must be 0 to 512");
+        wrong(
+            at_least_one(self.link_threads),
+            "link_threads",
+            "must be 1 to 512",
+        );
+        wrong(
+            at_least_one(self.disk_threads),
+            "disk_threads",
+            "must be 1 to 512",
+        );
+    }
+}
+
+impl Check for AdminConfig {
+    fn check(&self, errors: &mut Vec<ConfigError>) {
+        if !self.listen.ip().to_canonical().is_loopback() {
+            let why = "must be a loopback address: it is plain HTTP";
+            errors.push(ConfigError::new("admin.listen", why));
+        }
+        if self.alive_within < Duration::from_millis(100) {
+            errors.push(ConfigError::new(
+                "admin.alive_within",
+                "must be 100ms or more",
+            ));
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Reading the configuration again while the master runs: the whole file is checked, then what can count at once does.
+//!
+//! Whoever can take something new watches [`Reload::current`]; everything else counts after the next start, and the
+//! operator is told so by name.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use drftpd_actors::ConfigError;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use crate::config::MasterConfig;
+
+/// Reads a configuration; blocks for a small file.
+type Read = Box<dyn Fn() -> Result<MasterConfig, Vec<ConfigError>> + Send + Sync>;
+
+/// The configuration that counts, and how to read it again.
+pub struct Reload {
+    read: Read,
+    current: watch::Sender<Arc<MasterConfig>>,
+    one_at_a_time: Mutex<()>,
+}
+
+/// What a reload has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Counts now.
+    pub counts: Vec<&'static str>,
+    /// Counts after the next start.
+    pub waits: Vec<&'static str>,
+}
+
+impl Reload {
+    /// Begins with the configuration that the master was started with.
+    pub fn new(
+        config: MasterConfig,
+        read: impl Fn() -> Result<MasterConfig, Vec<ConfigError>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            read: Box::new(read),
+            current: watch::Sender::new(Arc::new(config)),
+            one_at_a_time: Mutex::new(()),
+        }
+    }
+
+    /// The configuration that counts.
+    pub fn current(&self) -> watch::Receiver<Arc<MasterConfig>> {
+        self.current.subscribe()
+    }
+
+    /// Reads it again. One with errors changes nothing.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn now(&self) -> Result<Reloaded, Vec<ConfigError>> {
+        let _only_me = self
+            .one_at_a_time
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let newer = (self.read)()?;
+        let older = self.current.borrow().clone();
+        let reloaded = compare(&older, &newer);
+        self.current.send_replace(Arc::new(merge(&older, newer)));
+        info!(counts = ?reloaded.counts, "configuration read again");
+        if !reloaded.waits.is_empty() {
+            warn!(sections = ?reloaded.waits, "changes of these count after the next start");
+        }
+        Ok(reloaded)
+    }
+}
+
+/// What of the newer one counts at once; all else stays as it is until the next start.
+fn merge(older: &MasterConfig, newer: MasterConfig) -> MasterConfig {
+    let mut merged = older.clone();
+    merged.log.level = newer.log.level;
+    merged.shutdown = newer.shutdown;
+    merged
+}
+
+fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
+    let mut reloaded = Reloaded {
+        counts: Vec::new(),
+        waits: Vec::new(),
+    };
+    let merged = merge(older, newer.clone());
+    for (name, same) in [
+        ("log.level", merged.log == older.log),
+        ("shutdown", merged.shutdown == older.shutdown),
+    ] {
+        if !same {
+            reloaded.counts.push(name);
+        }
+    }
+    for (name, same) in [
+        ("master", merged.master == newer.master),
+        ("ftp", merged.ftp == newer.ftp),
+        ("passive", merged.passive == newer.passive),
+        ("data", merged.data == newer.data),
+        ("slaves", merged.slaves == newer.slaves),
+        ("transfer", merged.transfer == newer.transfer),
+        ("storage", merged.storage == newer.storage),
+        ("accounts", merged.accounts == newer.accounts),
+        ("store", merged.store == newer.store),
+        ("names", merged.names == newer.names),
+        ("admin", merged.admin == newer.admin),
+        ("log", merged.log == newer.log),
+    ] {
+        if !same {
+            reloaded.waits.push(name);
+        }
+    }
+    reloaded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn what_can_count_at_once_does_and_the_rest_is_named() {
+        let mut newer = MasterConfig::default();
+        newer.log.level = "debug".to_owned();
+        newer.shutdown.drain = Duration::from_secs(1);
+        newer.ftp.greeting = "hello".to_owned();
+        let reload = Reload::new(MasterConfig::default(), move || Ok(newer.clone()));
+        let current = reload.current();
+        let reloaded = reload.now().unwrap();
+        assert_eq!(reloaded.counts, ["log.level", "shutdown"]);
+        assert_eq!(reloaded.waits, ["ftp"]);
+        let now = current.borrow();
+        assert_eq!(
+            (now.log.level.as_str(), now.shutdown.drain.as_secs()),
+            ("debug", 1)
+        );
+        assert_eq!(now.ftp, MasterConfig::default().ftp);
+    }
+
+    #[test]
+    fn a_configuration_with_errors_changes_nothing() {
+        let wrong = || Err(vec![ConfigError::new("ftp.listen", "must name an address")]);
+        let reload = Reload::new(MasterConfig::default(), wrong);
+        let mut current = reload.current();
+        current.mark_unchanged();
+        assert_eq!(reload.now().unwrap_err()[0].key, "ftp.listen");
+        assert!(!current.has_changed().unwrap());
+    }
+}

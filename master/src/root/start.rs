@@ -1,0 +1,307 @@
+//! Starts the areas, each after those that it asks.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use actix::Recipient;
+use drftpd_actors::{Budget, ChildDown, ChildSpec, EventBus, Health, Ping, Place, supervise};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::MasterError;
+use crate::accounts::password::Hasher;
+use crate::accounts::{AccountsActor, AccountsClient, AccountsDeps};
+use crate::admin::http::HealthPage;
+use crate::admin::site::Site;
+use crate::admin::socket::ControlSocket;
+use crate::admin::{Facilities, Online};
+use crate::config::MasterConfig;
+use crate::deps::{Deps, Serving};
+use crate::events::TransferLogged;
+use crate::ftp::data::DataSide;
+use crate::ftp::{self, Services};
+use crate::slaves::{self, Authority, Enroll, SlavesClient, SlavesDeps};
+use crate::store::Store;
+use crate::transfer::{self, TransferDeps, TransfersClient};
+use crate::vfs::{self, VfsClient};
+use crate::xferlog::XferLog;
+
+/// Questions that may wait for the accounts before askers do.
+const ACCOUNTS_MAILBOX: usize = 256;
+/// Transfers that may wait for their line in the log before lines are dropped.
+const XFERLOG_MAILBOX: usize = 1024;
+/// How often core actors are asked whether they live.
+const PING_EVERY: Duration = Duration::from_secs(1);
+
+/// Everything that was started, for the end.
+pub(super) struct Parts {
+    pub store: Store,
+    pub serving: Serving,
+    pub control: Option<ControlSocket>,
+    pub page: Option<HealthPage>,
+    pub level: Option<JoinHandle<()>>,
+}
+
+/// Starts a master.
+pub(super) async fn start(
+    config: &MasterConfig,
+    deps: Deps,
+    parent: Recipient<ChildDown>,
+) -> Result<Parts, MasterError> {
+    let since = Instant::now();
+    let config = Arc::new(config.clone());
+    let store = open_store(&config, &deps)?;
+    let enroll = enroll(&config, &deps, &store)?;
+    let (bus, health) = (EventBus::new(), Health::new());
+    let watch = Watch {
+        health: &health,
+        within: config.admin.alive_within,
+    };
+    watch.places(&deps);
+    let xferlog = config.log.xferlog.clone();
+    xferlog.map_or(Ok(()), |file| log_transfers(file, &deps, &bus, &parent))?;
+    let accounts = accounts(&config, &deps, &store, &parent, &watch)?;
+    let vfs = files(&config, &deps, &store, &parent).await?;
+    watch.actor("vfs", &vfs.ping());
+    let slaves = slave_side(&config, &deps, &store, &vfs, enroll.clone(), &parent).await?;
+    watch.actor("slave_registry", &slaves.ping());
+    let transfers = coordinator(&config, &deps, &store, &slaves, &parent);
+    watch.actor("transfer_coordinator", &transfers.ping());
+    let facilities = Arc::new(Facilities {
+        store: store.clone(),
+        enroll,
+        clock: deps.clock.clone(),
+        config: Arc::clone(&config),
+        weak: deps.weak.clone(),
+        online: OnceLock::new(),
+    });
+    for weak in facilities.weak_settings() {
+        warn!(setting = weak, "weaker than the default");
+    }
+    let services = Services {
+        vfs: vfs.clone(),
+        accounts,
+        transfers: transfers.clone(),
+        slaves: slaves.clone(),
+        site: Arc::new(Site::new(Arc::clone(&facilities))),
+        net: Arc::clone(&deps.net),
+        clock: deps.clock.clone(),
+        dice: deps.dice.clone(),
+        bus: bus.clone(),
+        drain: deps.drain.clone(),
+        config: Arc::new(config.ftp.clone()),
+        data: Arc::new(DataSide::new(config.passive.clone(), config.data.clone())),
+    };
+    let ftp = ftp::start(services, deps.places.sessions.clone(), parent).await?;
+    watch.actor("ftp_acceptor", &ftp.ping);
+    let online = Online {
+        sessions: ftp.sessions,
+        slaves: slaves.clone(),
+        transfers,
+        vfs: vfs.clone(),
+        health: health.clone(),
+        bus,
+        drain: deps.drain.clone(),
+        reload: deps.reload.clone(),
+        since,
+        ftp: ftp.addresses.clone(),
+    };
+    // Nobody else sets it.
+    drop(facilities.online.set(online));
+    let (page, control) = if deps.on_a_machine {
+        let page = page(&config, &deps, health).await?;
+        (Some(page), Some(control(&config, facilities)?))
+    } else {
+        (None, None)
+    };
+    let serving = Serving {
+        ftp: ftp.addresses,
+        admin: page.as_ref().map(|page: &HealthPage| page.address),
+        slaves,
+    };
+    Ok(Parts {
+        store,
+        serving,
+        control,
+        page,
+        level: follow_level(&deps),
+    })
+}
+
+fn open_store(config: &MasterConfig, deps: &Deps) -> Result<Store, MasterError> {
+    let folder = config.master.store();
+    let open = if deps.on_a_machine {
+        Store::open
+    } else {
+        Store::inline
+    };
+    let store = open(
+        &folder,
+        &config.store,
+        config.names.case,
+        &deps.clock,
+        &deps.dice,
+    );
+    store.map_err(|source| MasterError::Store {
+        folder: folder.display().to_string(),
+        source,
+    })
+}
+
+fn enroll(config: &MasterConfig, deps: &Deps, store: &Store) -> Result<Enroll, MasterError> {
+    let (clock, dice) = (deps.clock.clone(), deps.dice.clone());
+    let authority = Authority::open(&config.master.authority(), clock.clone(), dice.clone())?;
+    let lifetime = config.slaves.token_lifetime;
+    Ok(Enroll::new(
+        store.clone(),
+        Arc::new(authority),
+        clock,
+        dice,
+        lifetime,
+    ))
+}
+
+/// Pings actors and measures arbiters.
+struct Watch<'a> {
+    health: &'a Health,
+    within: Duration,
+}
+
+impl Watch<'_> {
+    fn places(&self, deps: &Deps) {
+        if !deps.on_a_machine {
+            return;
+        }
+        self.health.watch("main", &Place::here());
+        for (name, place) in deps.places.named() {
+            self.health.watch(name, place);
+        }
+    }
+
+    fn actor(&self, name: &str, ping: &Recipient<Ping>) {
+        self.health.watch_actor(name, ping, PING_EVERY, self.within);
+    }
+}
+
+fn log_transfers(
+    file: PathBuf,
+    deps: &Deps,
+    bus: &EventBus,
+    parent: &Recipient<ChildDown>,
+) -> Result<(), MasterError> {
+    let name = file.display().to_string();
+    let again = deps.reload.as_ref().map(|reload| reload.current());
+    let log = XferLog::open(file, deps.blocking.clone(), again);
+    let log = log.map_err(|source| MasterError::XferLog { file: name, source })?;
+    let spec = ChildSpec::new("xferlog", XFERLOG_MAILBOX, Budget::CORE, parent.clone());
+    let actor = supervise(&Place::here(), spec, move || log);
+    bus.subscribe::<TransferLogged>("xferlog", actor.recipient());
+    Ok(())
+}
+
+fn accounts(
+    config: &MasterConfig,
+    deps: &Deps,
+    store: &Store,
+    parent: &Recipient<ChildDown>,
+    watch: &Watch<'_>,
+) -> Result<AccountsClient, MasterError> {
+    let given = AccountsDeps {
+        store: store.clone(),
+        hasher: Hasher::new(&config.accounts)?,
+        pool: deps.hashing.clone(),
+        dice: deps.dice.clone(),
+    };
+    let spec = ChildSpec::new("accounts", ACCOUNTS_MAILBOX, Budget::CORE, parent.clone());
+    let actor = supervise(&deps.places.core, spec, move || AccountsActor::new(given));
+    watch.actor("accounts", &actor.clone().recipient());
+    Ok(AccountsClient::from(&actor))
+}
+
+async fn files(
+    config: &MasterConfig,
+    deps: &Deps,
+    store: &Store,
+    parent: &Recipient<ChildDown>,
+) -> Result<VfsClient, MasterError> {
+    let given = vfs::Deps {
+        store: store.clone(),
+        blocking: deps.blocking.clone(),
+        config: config.storage.clone(),
+        clock: deps.clock.clone(),
+    };
+    Ok(vfs::start(&deps.places.vfs, given, parent.clone()).await?)
+}
+
+async fn slave_side(
+    config: &MasterConfig,
+    deps: &Deps,
+    store: &Store,
+    vfs: &VfsClient,
+    enroll: Enroll,
+    parent: &Recipient<ChildDown>,
+) -> Result<SlavesClient, MasterError> {
+    let given = SlavesDeps {
+        config: config.slaves.clone(),
+        net: Arc::clone(&deps.net),
+        files: Arc::new(vfs.clone()),
+        enroll,
+        identity: store.identity(),
+        clock: deps.clock.clone(),
+        dice: deps.dice.clone(),
+        core: deps.places.core.clone(),
+        links: deps.places.links.clone(),
+        drain: deps.drain.clone(),
+        parent: parent.clone(),
+    };
+    Ok(slaves::start(given).await?)
+}
+
+fn coordinator(
+    config: &MasterConfig,
+    deps: &Deps,
+    store: &Store,
+    slaves: &SlavesClient,
+    parent: &Recipient<ChildDown>,
+) -> TransfersClient {
+    let given = TransferDeps {
+        config: config.transfer.clone(),
+        views: slaves.views(),
+        ids: store.clone().into(),
+    };
+    transfer::start(&deps.places.core, given, parent.clone())
+}
+
+async fn page(
+    config: &MasterConfig,
+    deps: &Deps,
+    health: Health,
+) -> Result<HealthPage, MasterError> {
+    let at: SocketAddr = config.admin.listen;
+    let page = HealthPage::start(deps.net.as_ref(), at, health, config.admin.alive_within).await;
+    page.map_err(|source| MasterError::Admin { at, source })
+}
+
+fn control(config: &MasterConfig, of: Arc<Facilities>) -> Result<ControlSocket, MasterError> {
+    let folder = &config.master.dir;
+    ControlSocket::start(folder, of).map_err(|source| MasterError::Control {
+        folder: folder.display().to_string(),
+        source,
+    })
+}
+
+/// Takes the log level of a configuration that was read again.
+fn follow_level(deps: &Deps) -> Option<JoinHandle<()>> {
+    let mut current = deps.reload.as_ref()?.current();
+    Some(tokio::task::spawn_local(async move {
+        while current.changed().await.is_ok() {
+            let level = current.borrow_and_update().log.level.clone();
+            if let Err(why) = drftpd_actors::set_log_level(&level) {
+                warn!(%why, "log level not changed");
+            }
+        }
+    }))
+}
