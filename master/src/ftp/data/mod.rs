@@ -71,3 +71,6 @@ impl Default for DataSide {
         Self::new(PassiveConfig::default(), DataConfig::default())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,7 @@ pub fn may_dial(to: SocketAddr, client: IpAddr, fxp: bool) -> Result<SocketAddr,
         Reach::Nobody => Err(NotToDial::NoHost),
         Reach::World => Ok(to),
         // A client that is itself so near may have neighbours.
-        near if near == reach(client) => Ok(to),
+        near if near >= reach(client) => Ok(to),
         _ => Err(NotToDial::NoHost),
     }
 }
@@ -67,8 +67,8 @@ pub fn is_welcome(rule: PeerRule, peer: IpAddr) -> bool {
     }
 }
 
-/// How far an address reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far an address reaches, the nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Reach {
     /// No single machine.
     Nobody,
@@ -185,6 +185,7 @@ mod tests {
         assert!(dial("10.0.0.2:5000", "192.168.0.1", true).is_ok());
         assert!(dial("127.0.0.2:5000", "127.0.0.1", true).is_ok());
         assert!(dial("192.0.2.2:5000", "127.0.0.1", true).is_ok());
+        assert!(dial("10.0.0.2:5000", "127.0.0.1", true).is_ok());
         assert!(dial("127.0.0.1:5000", "10.0.0.1", true).is_err());
         assert!(dial("0.0.0.0:5000", "127.0.0.1", true).is_err());
     }

@@ -59,8 +59,6 @@ fn ports_that_lead_elsewhere_are_refused_and_broken_ones_are_malformed() {
             // An operator may FXP, but not with what is no host out there.
             "PORT 0,0,0,0,19,136",
             "PORT 224,0,0,1,19,136",
-            "PORT 10,0,0,1,19,136",
-            "EPRT |2|fe80::1|5000|",
         ] {
             bob.ask(line, 504).await;
         }

@@ -14,7 +14,7 @@ mod login;
 mod navigate;
 mod site;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod transfer;
 
 use bytes::Bytes;

@@ -1,0 +1,9 @@
+//! Transfers from a client's line to a slave's disk: a whole cluster on one thread, with real slaves on real folders
+//! and a network in memory.
+
+mod cancel;
+mod cluster;
+mod fxp;
+mod interrupted;
+mod pret;
+mod without_pret;
