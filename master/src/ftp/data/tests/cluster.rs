@@ -171,6 +171,7 @@ impl Cluster {
             clock: Clock::manual(1_800_000_000),
             dice,
             blocking: Blocking::inline(),
+            probes: Blocking::inline(),
             place: Place::here(),
             drain: Drain::new(),
             view: Arc::default(),
