@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::error::TransferError;
 use super::cx::CopyCx;
-use super::queue;
+use super::queue::{self, Unacknowledged};
 
 /// How often a slow line is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -75,12 +75,17 @@ impl Queue {
         let Some(tcp) = io.as_tcp() else {
             return Ok(true);
         };
-        let socket = queue::id(tcp).ok();
-        let unsent = cx
-            .blocking
-            .run(move || socket.and_then(queue::unacknowledged));
-        let Some(unsent) = unsent.await? else {
+        let Ok(socket) = queue::id(tcp) else {
             return Ok(true);
+        };
+        let asked = cx
+            .blocking
+            .run(move || queue::unacknowledged(socket))
+            .await?;
+        let unsent = match asked {
+            Unacknowledged::Bytes(bytes) => bytes,
+            Unacknowledged::NotListed => u64::MAX,
+            Unacknowledged::Unknown => return Ok(true),
         };
         if unsent < self.least {
             self.least = unsent;
