@@ -140,10 +140,13 @@ impl Awaited {
             .values_mut()
             .filter(|waiting| waiting.slave == *slave);
         its.for_each(|waiting| waiting.lost_at = None);
-        let nobodys = has.iter().filter(|transfer| {
-            !self.waiting.contains_key(transfer) && !self.delivered.contains_key(transfer)
-        });
+        let nobodys = has.iter().filter(|transfer| !self.is_known(**transfer));
         nobodys.copied().collect()
+    }
+
+    /// Whether somebody waits for a transfer, or has its end and did not say that it is stored.
+    pub fn is_known(&self, transfer: TransferId) -> bool {
+        self.waiting.contains_key(&transfer) || self.delivered.contains_key(&transfer)
     }
 
     /// Gives up what waited too long: waiters hear that their transfer is lost; delivered ends

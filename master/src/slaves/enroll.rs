@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drftpd_actors::{Clock, Dice};
-use drftpd_protocol::SlaveId;
 use drftpd_protocol::wire::{Join, JoinToken, Joined};
+use drftpd_protocol::{SlaveId, TransferId};
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use tracing::info;
@@ -76,6 +76,11 @@ impl Enroll {
     /// The cluster's authority.
     pub fn authority(&self) -> &Arc<Authority> {
         &self.authority
+    }
+
+    /// Every transfer of an earlier start of the master has a smaller number.
+    pub(super) fn first_transfer(&self) -> TransferId {
+        self.store.ids().first_transfer()
     }
 
     /// Makes a token with which one machine may join as `name`; `again` also where a slave of that

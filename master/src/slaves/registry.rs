@@ -15,7 +15,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use drftpd_actors::{ChildDown, Clock, Dice, tell};
 use drftpd_protocol::wire::{Alive, Fault, FaultCode, RelayToken};
-use drftpd_protocol::{Epoch, RootId, SlaveId, StoreId};
+use drftpd_protocol::{Epoch, RootId, SlaveId, StoreId, TransferId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::info;
@@ -45,6 +45,8 @@ pub(super) struct Deps {
     pub dice: Dice,
     pub epoch: Epoch,
     pub store: StoreId,
+    /// Transfers below it were begun by an earlier master.
+    pub first_transfer: TransferId,
     /// Numbers of links go on after a restart.
     pub last_link: Arc<AtomicU64>,
     pub views: watch::Sender<SlaveViews>,
@@ -175,7 +177,7 @@ impl Handler<LinkUp> for SlaveRegistry {
         self.state.granted.remove(&slave);
         self.publish_links();
         for transfer in self.state.awaited.link_back(&slave, &msg.hello.transfers) {
-            self.abort(&msg.handle, transfer, ctx);
+            self.unwanted(slave.clone(), transfer, ctx);
         }
         let transfers = u32::try_from(msg.hello.transfers.len()).unwrap_or(u32::MAX);
         let alive = Alive {

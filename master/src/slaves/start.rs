@@ -84,6 +84,7 @@ pub async fn start(deps: SlavesDeps) -> Result<SlavesClient, SlavesStartError> {
         dice: deps.dice.clone(),
         epoch: deps.identity.epoch,
         store: deps.identity.store,
+        first_transfer: deps.enroll.first_transfer(),
         last_link: Arc::new(AtomicU64::new(0)),
         views: views_tx,
         links: links_tx,

@@ -61,6 +61,11 @@ impl Ids {
         self.next(&self.transfers).map(TransferId)
     }
 
+    /// The least number that this start of the master gives to a data channel.
+    pub fn first_transfer(&self) -> TransferId {
+        TransferId(self.incarnation << COUNTER)
+    }
+
     fn next(&self, counter: &AtomicU64) -> Result<u64, StoreError> {
         let n = counter.fetch_add(1, Ordering::Relaxed) + 1;
         if n > MOST {

@@ -96,6 +96,26 @@ impl SlaveRegistry {
         self.publish_views();
     }
 
+    /// A slave came back with a transfer that nobody waits for. Those of an earlier master are
+    /// ended at once, their clients are gone; a channel of this one may still be waiting for its
+    /// session to begin, so it gets its time.
+    pub(super) fn unwanted(&self, slave: SlaveId, transfer: TransferId, ctx: &mut Context<Self>) {
+        let patience = if transfer < self.deps.first_transfer {
+            Duration::ZERO
+        } else {
+            self.deps.config.lost_transfer_after
+        };
+        ctx.run_later(patience, move |act, ctx| {
+            let link = act.state.roster.link(&slave);
+            if let Some((_, handle)) = link
+                && !act.state.awaited.is_known(transfer)
+            {
+                let handle = handle.clone();
+                act.abort(&handle, transfer, ctx);
+            }
+        });
+    }
+
     pub(super) fn abort(&self, handle: &LinkHandle, transfer: TransferId, ctx: &mut Context<Self>) {
         let handle = handle.clone();
         let abort = async move {

@@ -37,6 +37,7 @@ struct State {
     done: BTreeMap<RootId, OpSeq>,
     merged: VecDeque<Merged>,
     failing: u32,
+    panicking: bool,
 }
 
 impl Default for FakeFiles {
@@ -80,6 +81,11 @@ impl FakeFiles {
     /// The next questions fail.
     pub fn fail(&self, times: u32) {
         self.state().failing = times;
+    }
+
+    /// The next page panics.
+    pub fn panic(&self) {
+        self.state().panicking = true;
     }
 
     fn note(&self, told: Told) -> Result<(), VfsError> {
@@ -142,6 +148,8 @@ impl FileList for FakeFiles {
     ) -> Answer<'a, Merged> {
         async move {
             self.commits.acquire().await.unwrap().forget();
+            let panics = std::mem::take(&mut self.state().panicking);
+            assert!(!panics, "on purpose");
             self.note(Told::Page(root, entries.len()))?;
             Ok(self.state().merged.pop_front().unwrap_or_default())
         }

@@ -3,6 +3,7 @@
 mod admission;
 mod links;
 mod log;
+mod real_list;
 mod real_slave;
 mod relayed;
 mod secure;

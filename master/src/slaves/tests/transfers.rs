@@ -247,6 +247,38 @@ fn a_transfer_that_nobody_waits_for_is_ended_when_its_slave_comes_back() {
 }
 
 #[test]
+fn a_channel_of_this_master_gets_its_time_before_it_is_ended() {
+    sim(async {
+        let rig = Rig::new().await;
+        let new = TransferId(rig.client.enroll().first_transfer().0 + 5);
+        drop(rig.slave("a", &[1]).await);
+        rig.until(|views| views.is_empty()).await;
+        let mut link = again(&rig, &[new]).await;
+        sleep(Duration::from_secs(59)).await;
+        assert!(link.is_quiet());
+        assert_eq!(link.call::<AbortTransfer>().await.call.transfer, new);
+
+        drop(link);
+        rig.until(|views| views.is_empty()).await;
+        let mut link = again(&rig, &[T, new]).await;
+        assert_eq!(link.call::<AbortTransfer>().await.call.transfer, T);
+        let begin = BeginTransfer {
+            transfer: new,
+            ..begin()
+        };
+        let name = slave("a");
+        let script = async {
+            let got = link.call::<BeginTransfer>().await;
+            link.answer(&got, &Begun { size: 9 });
+        };
+        let (begun, ()) = tokio::join!(rig.client.begin(&name, begin), script);
+        let _running = begun.unwrap();
+        sleep(Duration::from_secs(120)).await;
+        assert!(link.is_quiet());
+    });
+}
+
+#[test]
 fn a_refused_begin_leaves_nobody_waiting_and_a_dropped_one_is_ended() {
     sim(async {
         let rig = Rig::new().await;

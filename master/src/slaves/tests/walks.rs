@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use drftpd_actors::testkit::{settle, sim};
 use drftpd_protocol::wire::{
-    Checksum, ChecksumDone, DirStep, FaultCode, Place, StagedEntry, WalkCredit, WalkDone,
-    WalkEntry, WalkNode, WalkPage, WalkRoot, WalkStaged, WalkStarted,
+    ApplyOps, Checksum, ChecksumDone, DirStep, FaultCode, Place, RootOp, StagedEntry, WalkCredit,
+    WalkDone, WalkEntry, WalkNode, WalkPage, WalkRoot, WalkStaged, WalkStarted,
 };
 use drftpd_protocol::{FileId, Generation, Name, NodeId, OpSeq};
 use tokio::time::{Instant, sleep};
@@ -294,5 +294,21 @@ fn a_walk_that_falls_silent_is_given_up_and_begun_anew() {
         let second = walk(&mut link).await;
         assert_ne!(first.walk, second.walk);
         assert!(begun.elapsed() >= Duration::from_secs(600));
+    });
+}
+
+#[test]
+fn a_walk_that_panics_begins_anew_and_the_roots_log_goes_on() {
+    sim(async {
+        let rig = rig(4).await;
+        let mut link = rig.slave("a", &[1]).await;
+        let first = walk(&mut link).await;
+        rig.files.panic();
+        link.tell(&page(&first, 1));
+        let second = walk(&mut link).await;
+        assert_ne!(first.walk, second.walk);
+        rig.files
+            .push(root(1), RootOp::DiscardStaged { file: live(1) });
+        assert_eq!(link.call::<ApplyOps>().await.call.ops.len(), 1);
     });
 }
