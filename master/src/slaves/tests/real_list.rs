@@ -114,6 +114,23 @@ impl Cluster {
         }
     }
 
+    async fn has_holders(&self, path: &str, holders: usize) {
+        let begun = Instant::now();
+        while self
+            .files
+            .vfs
+            .readable(&at(path))
+            .await
+            .unwrap()
+            .holders
+            .len()
+            != holders
+        {
+            assert!(begun.elapsed() < PATIENCE, "never {holders} holders");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     async fn stands(&self, path: &str) -> bool {
         self.files.vfs.stat(&at(path)).await.is_ok()
     }
@@ -193,8 +210,7 @@ fn two_disks_with_the_same_content_become_one_tree_and_different_files_are_kept(
         cluster.has_files(2).await;
         let _b = cluster.run_slave("b", &two).await;
         cluster.has_files(3).await;
-        let readable = cluster.files.vfs.readable(&at("/d/same")).await.unwrap();
-        assert_eq!(readable.holders.len(), 2);
+        cluster.has_holders("/d/same", 2).await;
         let readable = cluster.files.vfs.readable(&at("/d/differs")).await.unwrap();
         assert_eq!(readable.holders.len(), 1);
         assert!(cluster.stands("/d/differs.conflict-b").await);
