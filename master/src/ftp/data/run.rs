@@ -65,6 +65,7 @@ pub async fn begin_download(
                 // Once: if the next one has not got it either, something is wrong that time will not mend.
                 roots.retain(|root| *root != tried);
                 roots.truncate(1);
+                guard.undo().await;
             }
             Err(why) => return Err(why),
         }

@@ -71,6 +71,11 @@ pub(super) const PASV: Verb = Verb {
 
 async fn pasv(cx: VerbCx) -> VerbResult {
     not_after_epsv_all(&cx)?;
+    let use_epsv = || FtpError::Said(Reply::new(425, "Use EPSV over IPv6"));
+    if cx.client().is_ipv6() {
+        // Which IPv4 address it would come from nobody knows.
+        return Err(use_epsv());
+    }
     if let Some(announced) = announced(&cx)
         && let Some((reserved, at)) = slave_listens(&cx, &announced, Family::V4).await?
         && let SocketAddr::V4(at) = at
@@ -80,7 +85,7 @@ async fn pasv(cx: VerbCx) -> VerbResult {
     }
     let address = announced_address(&cx.services.data.passive, cx.local.ip());
     let IpAddr::V4(address) = address else {
-        return Err(FtpError::Said(Reply::new(425, "Use EPSV over IPv6")));
+        return Err(use_epsv());
     };
     let passive = listen(&cx).await?;
     let at = SocketAddrV4::new(address, passive.port());

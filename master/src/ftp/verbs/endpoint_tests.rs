@@ -159,3 +159,22 @@ fn what_cannot_be_done_is_refused_by_pret_already() {
         }
     });
 }
+
+#[test]
+fn over_ipv6_there_is_epsv_and_no_pasv() {
+    sim(async {
+        let site = Site::start(|config| config.listen = vec!["[2001:db8::9]:21".parse().unwrap()]);
+        let site = site.await;
+        let client: IpAddr = "2001:db8::1".parse().unwrap();
+        let mut bob = site.connect(Some(client)).await;
+        bob.expect(220).await;
+        bob.log_in("bob").await;
+        bob.ask("PASV", 425).await;
+        bob.ask("EPSV 1", 522).await;
+        let at = (site.address().ip(), port(&bob.ask("EPSV 2", 229).await)).into();
+        let data = site.net.connect(Some(client), at).await.unwrap();
+        bob.ask("NLST", 150).await;
+        drop(data);
+        bob.expect(226).await;
+    });
+}

@@ -6,4 +6,5 @@ mod cluster;
 mod fxp;
 mod interrupted;
 mod pret;
+mod scripted;
 mod without_pret;
