@@ -5,6 +5,7 @@
 
 mod arguments;
 mod ctl;
+mod data;
 mod failure;
 mod make;
 mod serve;
@@ -43,6 +44,8 @@ fn run(command: Command) -> Result<(), Failure> {
         } => make::check(&config),
         Command::Slave { command } => slave(command),
         Command::Ctl { at, json, words } => ctl::ctl(&at, json, &words),
+        Command::Dump { at, to } => data::dump(&at, to.as_deref()),
+        Command::Load { at, from } => data::load(&at, from.as_deref()),
     }
 }
 

@@ -7,6 +7,9 @@
 mod close;
 mod start;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler, Recipient};
@@ -172,8 +175,9 @@ impl Handler<ChildDown> for MasterRoot {
             return; // as it should be
         }
         error!(actor = down.name, how = ?down.how, "core actor is down, the master drains and ends");
+        // The first one is the reason; others may follow from it.
         self.failed
-            .send_if_modified(|failed| failed.replace(down.name).is_none());
+            .send_modify(|failed| *failed = failed.or(Some(down.name)));
         self.drain.begin(self.limit);
     }
 }

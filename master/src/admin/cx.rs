@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
-use drftpd_actors::{Clock, Drain, EventBus, Health};
+use drftpd_actors::{Blocking, Clock, Drain, EventBus, Health};
 use drftpd_protocol::SessionId;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -67,6 +67,8 @@ pub struct Facilities {
     pub enroll: Enroll,
     /// The time of day.
     pub clock: Clock,
+    /// For long reads of the store.
+    pub blocking: Blocking,
     /// The configuration at the start.
     pub config: Arc<MasterConfig>,
     /// Settings of others in this process that promise less than the defaults (slaves of a quickstart).

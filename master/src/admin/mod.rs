@@ -14,6 +14,9 @@ pub mod site;
 pub mod socket;
 pub mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use futures_util::future::LocalBoxFuture;
 use tracing::{info, warn};
 
@@ -72,6 +75,7 @@ impl Command {
 
 /// All commands, by name.
 pub static COMMANDS: &[&Command] = &[
+    &commands::dump::DUMP,
     &commands::help::HELP,
     &commands::sessions::KICK,
     &commands::process::RELOAD,

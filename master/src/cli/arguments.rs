@@ -48,6 +48,22 @@ pub(super) enum Command {
         #[arg(required = true, value_name = "WORD")]
         words: Vec<String>,
     },
+    /// Writes the whole store as JSON lines, to stdout or to a file; a master may run meanwhile.
+    Dump {
+        #[command(flatten)]
+        at: At,
+        /// Where to; without it stdout.
+        #[arg(value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// Makes the store anew from a dump; no master may run, and there must be no store yet.
+    Load {
+        #[command(flatten)]
+        at: At,
+        /// The dump; without it stdin.
+        #[arg(value_name = "FILE")]
+        from: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

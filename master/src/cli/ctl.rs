@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use drftpd_actors::{Clock, Dice, block_on};
+use drftpd_actors::{Blocking, Clock, Dice, block_on};
 use drftpd_protocol::VfsPath;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -26,8 +26,7 @@ const AHEAD: usize = 64;
 
 /// `ctl WORD …`.
 pub(super) fn ctl(at: &At, json: bool, said: &[String]) -> Result<(), Failure> {
-    let config = config(at)?;
-    let outcome = ask(&config, said, &mut io::stdout().lock())?;
+    let outcome = ask(at, said, &mut io::stdout().lock())?;
     match outcome {
         Ok(answer) if json => give(&pretty(&answer.result)?),
         Ok(answer) if answer.text.is_empty() => Ok(()),
@@ -52,7 +51,7 @@ pub(super) fn slave_add(at: &At, name: &str, again: bool) -> Result<(), Failure>
     if again {
         said.push("again".to_owned());
     }
-    let answer = ask(&config(at)?, &said, &mut io::sink())??;
+    let answer = ask(at, &said, &mut io::sink())??;
     let token = answer.result.get("token").and_then(Value::as_str);
     let token = token.ok_or_else(|| Failure::failed("no token in the answer"))?;
     give(token)?;
@@ -63,11 +62,11 @@ pub(super) fn slave_add(at: &At, name: &str, again: bool) -> Result<(), Failure>
 }
 
 /// The configuration of the master that is meant.
-pub(super) fn config(at: &At) -> Result<MasterConfig, Failure> {
+fn config(at: &At) -> Result<MasterConfig, Failure> {
     if let Some(file) = &at.config {
         return Ok(MasterConfig::read(file, &[])?);
     }
-    let dir = at.dir.as_deref().unwrap_or(Path::new(DIR));
+    let dir = folder(at);
     if !dir.is_dir() {
         let why = format!("{}: no such folder (say --dir or --config)", dir.display());
         return Err(Failure::wrong(why));
@@ -81,9 +80,13 @@ pub(super) fn config(at: &At) -> Result<MasterConfig, Failure> {
     Ok(config)
 }
 
+fn folder(at: &At) -> &Path {
+    at.dir.as_deref().unwrap_or(Path::new(DIR))
+}
+
 /// Asks a command; pieces of a long answer go to `out`.
 pub(super) fn ask(
-    config: &MasterConfig,
+    at: &At,
     said: &[String],
     out: &mut dyn Write,
 ) -> Result<Result<Answer, AdminError>, Failure> {
@@ -91,14 +94,36 @@ pub(super) fn ask(
         let why = format!("there is no command {:?}; see `ctl help`", said.join(" "));
         return Ok(Err(AdminError::new(Code::UnknownCommand, why)));
     };
-    match connect(&config.master.dir)? {
-        Some(stream) => ask_master(stream, command, rest, out),
-        None => ask_store(config, command, rest, out),
+    match connect(at)? {
+        Found::Master(stream) => ask_master(stream, command, rest, out),
+        Found::Store(config) => ask_store(&config, command, rest, out),
+    }
+}
+
+/// Whom there is to ask.
+pub(super) enum Found {
+    /// A master that runs.
+    Master(UnixStream),
+    /// The store itself, by its configuration.
+    Store(Box<MasterConfig>),
+}
+
+/// Looks for a master, first in the folder itself: its configuration may have errors meanwhile.
+pub(super) fn connect(at: &At) -> Result<Found, Failure> {
+    if at.config.is_none()
+        && let Some(stream) = master_of(folder(at))?
+    {
+        return Ok(Found::Master(stream));
+    }
+    let config = config(at)?;
+    match master_of(&config.master.dir)? {
+        Some(stream) => Ok(Found::Master(stream)),
+        None => Ok(Found::Store(Box::new(config))),
     }
 }
 
 /// The master of a folder, if one runs.
-pub(super) fn connect(folder: &Path) -> Result<Option<UnixStream>, Failure> {
+fn master_of(folder: &Path) -> Result<Option<UnixStream>, Failure> {
     let failed =
         |why: io::Error| Failure::failed(format!("{}: {why}", folder.join(SOCKET).display()));
     let socket = match SocketPath::of(folder, SOCKET) {
@@ -184,7 +209,7 @@ fn ask_store(
 }
 
 /// What commands may use when no master runs.
-pub(super) fn offline(config: &MasterConfig) -> Result<Facilities, Failure> {
+fn offline(config: &MasterConfig) -> Result<Facilities, Failure> {
     let folder = config.master.store();
     if !folder.is_dir() {
         let why = format!("{}: there is no cluster here", config.master.dir.display());
@@ -199,6 +224,7 @@ pub(super) fn offline(config: &MasterConfig) -> Result<Facilities, Failure> {
         enroll: Enroll::new(store.clone(), authority, clock.clone(), dice, lifetime),
         store,
         clock,
+        blocking: Blocking::new(1),
         config: Arc::new(config.clone()),
         weak: Vec::new(),
         online: OnceLock::new(),

@@ -1,1 +1,67 @@
 //! `dump` and `load`: the store as JSON lines.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use drftpd_actors::{Clock, Dice};
+
+use super::arguments::At;
+use super::ctl::{Found, ask, connect};
+use super::{Failure, say, words};
+use crate::store::dump;
+
+/// `dump [FILE]`.
+pub(super) fn dump(at: &At, to: Option<&Path>) -> Result<(), Failure> {
+    let said = words(&["dump"]);
+    let answer = match to {
+        None => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            let answer = ask(at, &said, &mut out)??;
+            out.flush()
+                .map_err(|why| Failure::failed(format!("stdout: {why}")))?;
+            answer
+        }
+        Some(file) => {
+            let failed = |why: io::Error| Failure::failed(format!("{}: {why}", file.display()));
+            let mut fresh = file.as_os_str().to_owned();
+            fresh.push(".new");
+            let mut options = OpenOptions::new();
+            let options = options.write(true).create(true).truncate(true).mode(0o600);
+            let mut out = BufWriter::new(options.open(&fresh).map_err(failed)?);
+            let answer = ask(at, &said, &mut out)??;
+            let out = out.into_inner().map_err(|why| failed(why.into_error()))?;
+            out.sync_all().map_err(failed)?;
+            fs::rename(&fresh, file).map_err(failed)?;
+            answer
+        }
+    };
+    say(&answer.text);
+    Ok(())
+}
+
+/// `load [FILE]`.
+pub(super) fn load(at: &At, from: Option<&Path>) -> Result<(), Failure> {
+    let Found::Store(config) = connect(at)? else {
+        return Err(Failure::failed("a master runs there; end it first"));
+    };
+    let mut input: Box<dyn BufRead> = match from {
+        None => Box::new(io::stdin().lock()),
+        Some(file) => {
+            let open = File::open(file);
+            let open = open.map_err(|why| Failure::wrong(format!("{}: {why}", file.display())))?;
+            Box::new(BufReader::new(open))
+        }
+    };
+    let folder = config.master.store();
+    let (clock, dice) = (Clock::system(), Dice::system());
+    let loaded = dump::load(&folder, &config.store, &mut input, &clock, &dice);
+    let loaded = loaded.map_err(|why| Failure::of(&why))?;
+    let identity = loaded.identity;
+    say(&format!(
+        "{} rows; the store is {} of epoch {}",
+        loaded.rows, identity.store, identity.epoch
+    ));
+    Ok(())
+}

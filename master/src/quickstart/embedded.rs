@@ -7,17 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use drftpd_actors::{ConfigError, Dice, Drain, Place, TokioNet};
+use drftpd_actors::{ConfigError, Dice, Drain, Place, TokioNet, apply_overrides};
 use drftpd_protocol::SlaveId;
 use drftpd_protocol::wire::RootState;
 use drftpd_slave::SlaveConfig;
 use drftpd_slave::join::{JoinOrder, join};
 use drftpd_slave::link::MasterAddress;
-use drftpd_slave::storage::Fsync;
 use futures_util::future::{join_all, select_all};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use toml::Value;
+use toml::{Table, Value};
 use tracing::{info, warn};
 
 use super::Plan;
@@ -82,7 +81,12 @@ impl Embedded {
     /// Settings of slaves that promise less than the defaults.
     pub fn weak_settings(&self) -> Vec<String> {
         let weak = |slave: &Slave| {
-            let never = self.read(&slave.config()).ok()?.storage.fsync == Fsync::Never;
+            // Before it has joined it has no file; the documented defaults count then.
+            let text = fs::read_to_string(slave.config()).unwrap_or_default();
+            let mut table: Table = text.parse().unwrap_or_default();
+            drop(apply_overrides(&mut table, &self.set));
+            let fsync = table.get("storage")?.get("fsync")?.as_str()?;
+            let never = fsync == "never";
             let of = &slave.name;
             never.then(|| format!("{of} storage.fsync = \"never\": a power loss may lose uploads"))
         };

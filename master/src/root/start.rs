@@ -74,6 +74,7 @@ pub(super) async fn start(
         store: store.clone(),
         enroll,
         clock: deps.clock.clone(),
+        blocking: deps.blocking.clone(),
         config: Arc::clone(&config),
         weak: deps.weak.clone(),
         online: OnceLock::new(),
