@@ -75,6 +75,7 @@ pub(super) struct SlaveManager {
     out: Option<mpsc::Sender<Envelope>>,
     calls: Calls,
     heard: Instant,
+    ticked: Instant,
     pinged: Instant,
     news: Option<Instant>,
     moves: Option<Instant>,
@@ -94,6 +95,7 @@ impl SlaveManager {
             io: Some(io),
             out: None,
             heard: now,
+            ticked: now,
             pinged: now,
             news: None,
             moves: None,
@@ -122,9 +124,7 @@ impl Actor for SlaveManager {
                 .map(|why, act, ctx| act.cut(why, ctx)),
         );
         ctx.add_stream(stream);
-        let beat = (self.deps.roots.config.heartbeat / 10)
-            .clamp(Duration::from_millis(20), Duration::from_millis(500));
-        ctx.run_interval(beat, |act, ctx| act.tick(ctx));
+        ctx.run_interval(self.beat(), |act, ctx| act.tick(ctx));
         let mut registry = self.deps.registry_lives.clone();
         let gone = async move { while registry.changed().await.is_ok() {} };
         ctx.spawn(
@@ -241,6 +241,12 @@ impl SlaveManager {
         ctx.stop();
     }
 
+    /// How often the link is looked after.
+    fn beat(&self) -> Duration {
+        let tenth = self.deps.roots.config.heartbeat / 10;
+        tenth.clamp(Duration::from_millis(20), Duration::from_millis(500))
+    }
+
     fn send(&mut self, call: u32, kind: u16, body: Vec<u8>, ctx: &mut Context<Self>) {
         let frame = Envelope {
             call,
@@ -261,6 +267,10 @@ impl SlaveManager {
     /// answered in time is lost alone.
     fn tick(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
+        // When this thread stood still, what the slave said meanwhile is not read yet.
+        let stood = now.duration_since(self.ticked).saturating_sub(self.beat());
+        self.heard = (self.heard + stood).min(now);
+        self.ticked = now;
         let config = &self.deps.roots.config;
         let (heartbeat, dead_after) = (config.heartbeat, config.dead_after());
         if now.duration_since(self.heard) >= dead_after {

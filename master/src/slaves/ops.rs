@@ -1,10 +1,11 @@
 //! Sends a root's log of operations to the slave that shows it: in order, one batch at a time,
 //! again and again until it is done. Nothing of the log is passed over.
 
+use std::time::Duration;
+
 use drftpd_actors::Backoff;
 use drftpd_protocol::OpSeq;
-use drftpd_protocol::wire::{ApplyOps, FrameError, RootOp, encode};
-use std::time::Duration;
+use drftpd_protocol::wire::{ApplyOps, FrameError, MAX_FRAME, RootOp, encode};
 use tokio::time::{sleep, timeout};
 use tracing::{error, warn};
 
@@ -14,6 +15,10 @@ use crate::vfs::VfsError;
 
 /// Operations of one batch at most.
 const BATCH: usize = 256;
+/// Bytes of a batch: a frame, less what goes around it.
+const ROOM: usize = MAX_FRAME - 1024;
+/// Remarks of one batch that are logged.
+const SAID: usize = 16;
 /// The log is looked at this often also when nothing is heard of its growth.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
@@ -81,10 +86,7 @@ impl<'a> OpsDriver<'a> {
             .handle
             .call_encoded::<ApplyOps>(body, deps.config.work_timeout);
         let applied = call.await?;
-        for (seq, remark) in applied.remarks {
-            let slave = self.cx.slave();
-            warn!(%slave, %root, seq = seq.0, remark, "an operation found something else on the disk");
-        }
+        self.remarked(&applied.remarks);
         let through = applied.through.min(last);
         if through <= self.done {
             return Err(OpsError::Stuck);
@@ -92,6 +94,16 @@ impl<'a> OpsDriver<'a> {
         deps.files.ops_done(root, through).await?;
         self.done = through;
         Ok(true)
+    }
+
+    fn remarked(&self, remarks: &[(OpSeq, String)]) {
+        let (slave, root) = (self.cx.slave(), self.cx.root);
+        for (seq, remark) in remarks.iter().take(SAID) {
+            warn!(%slave, %root, seq = seq.0, remark, "an operation found something else on the disk");
+        }
+        if let Some(more) = remarks.len().checked_sub(SAID).filter(|more| *more > 0) {
+            warn!(%slave, %root, more, "more operations found something else on the disk");
+        }
     }
 
     /// As many of the first operations as fit a frame, encoded, with the last one's position.
@@ -129,6 +141,3 @@ impl<'a> OpsDriver<'a> {
         sleep(pause).await;
     }
 }
-
-/// Bytes of a batch: a frame, less what goes around it.
-const ROOM: usize = drftpd_protocol::wire::MAX_FRAME - 1024;

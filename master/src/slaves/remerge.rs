@@ -26,6 +26,8 @@ const MERGES: usize = 4;
 const BESIDE: usize = 64;
 /// Files that may wait to be compared before pages are held back.
 const COMPARES: usize = 1024;
+/// Problems of one walk that are logged.
+const SAID: usize = 32;
 /// A walk that is silent so long is given up.
 const SILENCE: Duration = Duration::from_secs(600);
 /// How long the manager may take to note a walk.
@@ -119,7 +121,7 @@ async fn walk(cx: &RootCx) -> Result<(), WalkError> {
 
 fn say(cx: &RootCx, done: &WalkDone, sum: &Merged, compared: &Merged, took: Duration) {
     let (slave, root) = (cx.slave(), cx.root);
-    for problem in &done.problems {
+    for problem in done.problems.iter().take(SAID) {
         warn!(%slave, %root, problem, "a walk found something that it could not read");
     }
     info!(

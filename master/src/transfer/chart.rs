@@ -3,7 +3,7 @@
 use drftpd_protocol::wire::{RootState, RootStatus};
 use drftpd_protocol::{RootId, SlaveId, VfsPath};
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Tally};
 use super::types::{Direction, Want};
 use crate::slaves::{SlaveView, SlaveViews};
 use tokio::time::Instant;
@@ -133,11 +133,12 @@ pub fn chart(
     chain: Chain,
     now: Instant,
 ) -> Vec<Row> {
+    let tally = ledger.tally(chain.receives(), now);
     let mut rows = Vec::new();
     for view in views.values() {
         let usable = view.roots.iter().filter(|root| usable(root, want, chain));
         for root in usable {
-            rows.push(row(view, root, ledger, chain, now));
+            rows.push(row(view, root, &tally, ledger, chain));
         }
     }
     rows
@@ -156,9 +157,9 @@ fn usable(root: &RootStatus, want: &Want, chain: Chain) -> bool {
     wanted && ready
 }
 
-fn row(view: &SlaveView, root: &RootStatus, ledger: &Ledger, chain: Chain, now: Instant) -> Row {
-    let load = ledger.load(&view.slave, chain.receives(), now);
-    let reserved = ledger.reserved(&view.slave, root.filesystem, now);
+fn row(view: &SlaveView, root: &RootStatus, tally: &Tally, ledger: &Ledger, chain: Chain) -> Row {
+    let load = tally.load(&view.slave);
+    let reserved = tally.reserved(&view.slave, root.filesystem);
     let throughput = if chain.receives() {
         view.receiving
     } else {

@@ -41,6 +41,26 @@ pub struct Load {
     pub young: usize,
 }
 
+/// What the book says of slaves at one moment, for one direction.
+#[derive(Debug, Default)]
+pub struct Tally {
+    loads: BTreeMap<SlaveId, Load>,
+    reserved: BTreeMap<(SlaveId, u64), u64>,
+}
+
+impl Tally {
+    /// How busy a slave is.
+    pub fn load(&self, slave: &SlaveId) -> Load {
+        self.loads.get(slave).copied().unwrap_or_default()
+    }
+
+    /// Bytes reserved on a filesystem of a slave that the slave does not know of yet.
+    pub fn reserved(&self, slave: &SlaveId, filesystem: u64) -> u64 {
+        let key = (slave.clone(), filesystem);
+        self.reserved.get(&key).copied().unwrap_or(0)
+    }
+}
+
 /// All slots.
 #[derive(Debug)]
 pub struct Ledger {
@@ -135,27 +155,24 @@ impl Ledger {
             .is_none_or(|begun| now.duration_since(begun) < self.settle_after)
     }
 
-    /// How busy a slave is.
-    pub fn load(&self, slave: &SlaveId, receives: bool, now: Instant) -> Load {
-        let mut load = Load::default();
+    /// Sums up one direction: how busy slaves are, and what is reserved that they do not know of
+    /// yet. One pass over the book, however many roots are looked at.
+    pub fn tally(&self, receives: bool, now: Instant) -> Tally {
+        let mut tally = Tally::default();
         for held in self.slots.values() {
-            if held.slave == *slave && held.chain.receives() == receives {
+            let young = self.is_young(held, now);
+            if held.chain.receives() == receives {
+                let load = tally.loads.entry(held.slave.clone()).or_default();
                 load.transfers += 1;
-                load.young += usize::from(self.is_young(held, now));
+                load.young += usize::from(young);
+            }
+            if held.chain.receives() && young && held.bytes > 0 {
+                let key = (held.slave.clone(), held.filesystem);
+                let reserved = tally.reserved.entry(key).or_default();
+                *reserved = reserved.saturating_add(held.bytes);
             }
         }
-        load
-    }
-
-    /// Bytes reserved on a filesystem of a slave that the slave does not know of yet.
-    pub fn reserved(&self, slave: &SlaveId, filesystem: u64, now: Instant) -> u64 {
-        let on_it = self.slots.values().filter(|held| {
-            held.slave == *slave
-                && held.filesystem == filesystem
-                && held.chain.receives()
-                && self.is_young(held, now)
-        });
-        on_it.fold(0, |sum, held| sum.saturating_add(held.bytes))
+        tally
     }
 
     /// When a chain chose a slave last; 0 for never.
@@ -242,16 +259,18 @@ mod tests {
         let (mut ledger, now) = (Ledger::new(SETTLE), Instant::now());
         ledger.hold(TransferId(1), held(1, 1, now), None);
         ledger.hold(TransferId(2), held(1, 2, now), None);
-        assert_eq!(ledger.reserved(&slave("a"), 3, now), 200);
-        assert_eq!(ledger.reserved(&slave("a"), 4, now), 0);
-        assert_eq!(ledger.reserved(&slave("b"), 3, now), 0);
+        let tally = ledger.tally(true, now);
+        assert_eq!(tally.reserved(&slave("a"), 3), 200);
+        assert_eq!(tally.reserved(&slave("a"), 4), 0);
+        assert_eq!(tally.reserved(&slave("b"), 3), 0);
         ledger.begin(TransferId(1), now);
-        assert_eq!(ledger.reserved(&slave("a"), 3, now), 200);
-        let later = now + SETTLE;
-        assert_eq!(ledger.reserved(&slave("a"), 3, later), 100);
-        let load = ledger.load(&slave("a"), true, later);
+        let tally = ledger.tally(false, now);
+        assert_eq!(tally.reserved(&slave("a"), 3), 200);
+        assert_eq!(tally.load(&slave("a")), Load::default());
+        let tally = ledger.tally(true, now + SETTLE);
+        assert_eq!(tally.reserved(&slave("a"), 3), 100);
+        let load = tally.load(&slave("a"));
         assert_eq!((load.transfers, load.young), (2, 1));
-        assert_eq!(ledger.load(&slave("a"), false, later), Load::default());
     }
 
     #[tokio::test(start_paused = true)]

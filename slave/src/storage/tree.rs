@@ -18,7 +18,8 @@ use super::root::Root;
 use super::roots::Fsync;
 use crate::sys::{beneath, entry};
 
-/// How many directories wait at most until they are made durable.
+/// How many files and directories wait at most until they are made durable, each for itself. When
+/// there are more (a tree that is adopted has thousands) the filesystem is asked once for all.
 const MAX_DIRTY: usize = 64;
 /// How often a step is tried again when somebody else changes it meanwhile.
 const TRIES: u32 = 8;
@@ -28,6 +29,8 @@ pub(super) struct Work<'a> {
     pub(super) root: &'a Root,
     pub(super) live: &'a Live,
     dirty: BTreeMap<(u64, u64), OwnedFd>,
+    /// There was more than `dirty` holds.
+    overflowed: bool,
     /// What was found and not expected, for the log.
     remarks: Vec<String>,
 }
@@ -88,6 +91,7 @@ impl<'a> Work<'a> {
             root,
             live,
             dirty: BTreeMap::new(),
+            overflowed: false,
             remarks: Vec::new(),
         }
     }
@@ -103,11 +107,15 @@ impl<'a> Work<'a> {
 
     /// Something in this directory, or it itself, must be durable before the answer.
     pub(super) fn touched(&mut self, fd: BorrowedFd<'_>) -> Result<(), StorageError> {
-        if self.root.0.policy.fsync == Fsync::Never {
+        if self.root.0.policy.fsync == Fsync::Never || self.overflowed {
             return Ok(());
         }
         let seen = entry::look_at(fd).doing("looking at a directory")?;
         if self.dirty.len() >= MAX_DIRTY {
+            self.overflowed = entry::CAN_SYNC_FILESYSTEM;
+            if self.overflowed {
+                return Ok(());
+            }
             self.sync()?;
         }
         let fd = fd.try_clone_to_owned().doing("keeping a directory open")?;
@@ -117,6 +125,12 @@ impl<'a> Work<'a> {
 
     /// Makes everything durable that was done. A disk that cannot is not written to any more.
     pub(super) fn sync(&mut self) -> Result<(), StorageError> {
+        if std::mem::take(&mut self.overflowed) {
+            self.dirty.clear();
+            let synced = entry::sync_filesystem(self.live.top.as_fd());
+            let synced = synced.doing("making many operations durable");
+            return self.root.judge_write(synced);
+        }
         for (_, fd) in std::mem::take(&mut self.dirty) {
             let synced = entry::sync(fd.as_fd()).doing("making an operation durable");
             self.root.judge_write(synced)?;

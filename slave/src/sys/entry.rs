@@ -188,6 +188,24 @@ pub fn sync(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::fs::fsync(fd)?)
 }
 
+/// Whether [`sync_filesystem`] works here.
+pub const CAN_SYNC_FILESYSTEM: bool = cfg!(all(target_os = "linux", not(feature = "portable")));
+
+/// Makes everything durable that was written to a filesystem: for when [`sync`] of each of many
+/// things would take far longer. Not to be asked unless [`CAN_SYNC_FILESYSTEM`].
+///
+/// # Errors
+/// As [`sync`]; of all that was written since `fd` was opened.
+pub fn sync_filesystem(fd: BorrowedFd<'_>) -> io::Result<()> {
+    #[cfg(all(target_os = "linux", not(feature = "portable")))]
+    return Ok(rustix::fs::syncfs(fd)?);
+    #[cfg(not(all(target_os = "linux", not(feature = "portable"))))]
+    {
+        let _ = fd;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 /// Sets the time of modification, Unix seconds; the time of access stays.
 ///
 /// # Errors

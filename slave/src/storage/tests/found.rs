@@ -104,3 +104,30 @@ fn a_crash_between_the_identity_and_the_move_is_gone_on_with() {
     fixture.apply(&beside(5, "f", "f.conflict-s1", 4));
     assert_eq!(fixture.visible(), ["f.conflict-s1=mine[5.1]"]);
 }
+
+#[test]
+fn more_files_than_are_made_durable_one_by_one_are_adopted_in_one_batch() {
+    use drftpd_protocol::ids::OpSeq;
+    let fixture = Fixture::with(Fsync::Always);
+    let ops: Vec<_> = (1..=300)
+        .map(|n| {
+            let name = format!("f{n}");
+            std::fs::write(fixture.path(&name), "x").expect("written");
+            (OpSeq(n), identify(n + 10, &name, 1))
+        })
+        .collect();
+    let applied = fixture.root.apply_all(&ops);
+    assert_eq!(
+        (applied.through, applied.remarks.len()),
+        (Some(OpSeq(300)), 0)
+    );
+    assert!(applied.error.is_none());
+    assert_eq!(
+        fixture
+            .visible()
+            .iter()
+            .filter(|seen| seen.contains("=x["))
+            .count(),
+        300
+    );
+}
