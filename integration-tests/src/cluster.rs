@@ -265,11 +265,7 @@ impl Cluster {
         self.wait_until(&format!("{n} slaves online"), |cluster| {
             let slaves = cluster.ctl(&["slave", "list"])?;
             let all = slaves["slaves"].as_array().cloned().unwrap_or_default();
-            Ok(all
-                .iter()
-                .filter(|s| s["online"] == true && s["remerging"] == false)
-                .count()
-                == n)
+            Ok(all.iter().filter(|s| s["state"] == "online").count() == n)
         })
     }
 

@@ -323,6 +323,7 @@ fn tnftp_does_everything_passive_and_active() -> Result<()> {
 
 #[test]
 fn suppaftp_does_everything_in_all_its_modes() -> Result<()> {
+    use suppaftp::types::FileType;
     use suppaftp::{FtpStream, Mode as Suppa};
 
     let cluster = Cluster::start(2)?;
@@ -330,6 +331,8 @@ fn suppaftp_does_everything_in_all_its_modes() -> Result<()> {
     for mode in [Suppa::Passive, Suppa::ExtendedPassive, Suppa::Active] {
         let mut ftp = FtpStream::connect(cluster.ftp)?;
         ftp.login(USER, PASSWORD)?;
+        // Its own default is text, and it changes line ends itself.
+        ftp.transfer_type(FileType::Binary)?;
         ftp.set_mode(mode);
         ftp.mkdir("su")?;
         ftp.cwd("su")?;

@@ -22,6 +22,8 @@ pub fn may(who: &Account, what: Action, path: &VfsPath) -> Result<(), Denied> {
         {
             Err(Denied)
         }
+        // Nobody's data connections go elsewhere before a rule says whose may, and where to.
+        Action::Fxp => Err(Denied),
         _ if who.admin => Ok(()),
         _ => Err(Denied),
     }
@@ -61,9 +63,14 @@ mod tests {
 
     #[test]
     fn an_administrator_may_do_everything_below_the_root() {
-        for what in ALL {
+        for what in ALL.into_iter().filter(|what| *what != Action::Fxp) {
             assert_eq!(may(&account(true), what, &path("/a/b")), Ok(()), "{what:?}");
         }
+    }
+
+    #[test]
+    fn data_connections_with_other_hosts_need_a_rule_that_nobody_has_yet() {
+        assert_eq!(may(&account(true), Action::Fxp, &path("/a/b")), Err(Denied));
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Default for SlavesConfig {
             max_unproven: 1024,
             max_unproven_per_address: 256,
             ping_timeout: Duration::from_secs(3),
-            lost_transfer_after: Duration::from_secs(60),
+            lost_transfer_after: Duration::from_secs(15),
             work_timeout: Duration::from_secs(60),
             max_calls: 256,
             walk_credit: 16,

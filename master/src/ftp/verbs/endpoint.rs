@@ -156,7 +156,8 @@ fn other_protocol(number: u8) -> FtpError {
 pub(super) const CEPR: Verb = Verb {
     name: "CEPR",
     syntax: "CEPR <SP> (ON | OFF)",
-    feat: Feat::Line("CEPR"),
+    // Not in FEAT: lftp says CEPR before its login where it is listed, and whatever the answer
+    // was, it then takes no plain 229. Who wants it (cbftp) does not ask FEAT.
     keeps: Keeps::Rest,
     run: |_, arg| {
         let done = args::switch(&arg).map(|on| {
