@@ -303,6 +303,7 @@ impl Door {
             registry: self.registry.clone(),
             registry_lives: self.registry_lives.borrow().clone(),
             roots: Arc::clone(&self.roots),
+            drain: self.drain.clone(),
         };
         let parent = self.registry.clone().recipient();
         let spec = ChildSpec::new("slave_manager", MAILBOX, Budget::TEMPORARY, parent);

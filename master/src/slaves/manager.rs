@@ -13,14 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use drftpd_actors::BoxIo;
+use drftpd_actors::{BoxIo, Drain};
 use drftpd_protocol::wire::{Call, Envelope, FrameCodec, FrameError, Ping, Revision, encode};
 use drftpd_protocol::{Epoch, RootId, SlaveId};
 use futures_util::StreamExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::codec::Framed;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::calls::Calls;
 use super::link::LinkHandle;
@@ -50,6 +50,8 @@ pub(super) struct Deps {
     pub registry_lives: watch::Receiver<()>,
     /// What work on roots needs.
     pub roots: Arc<RootDeps>,
+    /// A link that goes down while the master does is no news.
+    pub drain: Drain,
 }
 
 impl Deps {
@@ -134,8 +136,12 @@ impl Actor for SlaveManager {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        warn!(slave = %self.deps.slave, link = self.deps.link.0, why = self.why,
-            calls = self.calls.len(), "a slave's link is down");
+        let (slave, link, why) = (&self.deps.slave, self.deps.link.0, self.why);
+        if self.deps.drain.is_draining() {
+            info!(%slave, link, why, "a slave's link is closed");
+        } else {
+            warn!(%slave, link, why, calls = self.calls.len(), "a slave's link is down");
+        }
     }
 }
 
