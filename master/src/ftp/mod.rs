@@ -25,6 +25,7 @@ pub mod services;
 mod session;
 #[cfg(test)]
 mod session_tests;
+mod shared_io;
 pub mod site;
 pub mod state;
 #[cfg(test)]

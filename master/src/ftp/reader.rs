@@ -12,8 +12,12 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::codec::Decoder;
 use tracing::debug;
 
+use super::shared_io::SharedIo;
+
 /// Bytes read at once. Lines are short; what is pipelined comes in several rounds.
 const CHUNK: usize = 2048;
+/// Bytes that are taken before lines are looked for in them.
+const MOST_AT_ONCE: usize = 16 * 1024;
 
 /// What came from the client.
 pub(super) enum Inbound {
@@ -54,6 +58,8 @@ impl Tap {
 /// Lines of one control connection.
 pub(super) struct LineReader<R> {
     io: R,
+    /// The same connection, where it is a socket that may have urgent bytes.
+    socket: Option<SharedIo>,
     codec: LineCodec,
     buffer: BytesMut,
     tap: Tap,
@@ -64,10 +70,32 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     pub fn new(io: R, tap: Tap) -> Self {
         Self {
             io,
+            socket: None,
             codec: LineCodec::new(),
             buffer: BytesMut::new(),
             tap,
             broken: false,
+        }
+    }
+
+    /// Looks for urgent bytes there when a read ends in the middle of a line.
+    pub fn with_socket(mut self, socket: SharedIo) -> Self {
+        self.socket = Some(socket);
+        self
+    }
+
+    /// Takes what was read, and what stands behind an urgent mark.
+    fn take(&mut self, read: &[u8]) {
+        self.buffer.extend_from_slice(read);
+        let mut more = [0; CHUNK];
+        while let Some(socket) = &self.socket
+            && !self.buffer.ends_with(b"\n")
+            && self.buffer.len() < MOST_AT_ONCE
+        {
+            match socket.read_more(&mut more) {
+                0 => return,
+                read => self.buffer.extend_from_slice(&more[..read]),
+            }
         }
     }
 
@@ -102,7 +130,7 @@ impl<R: AsyncRead + Unpin> Stream for LineReader<R> {
             let mut chunk = ReadBuf::new(&mut chunk);
             match ready!(Pin::new(&mut this.io).poll_read(cx, &mut chunk)) {
                 Ok(()) if chunk.filled().is_empty() => return Poll::Ready(None),
-                Ok(()) => this.buffer.extend_from_slice(chunk.filled()),
+                Ok(()) => this.take(chunk.filled()),
                 Err(why) => {
                     debug!(%why, "control connection broke");
                     this.broken = true;

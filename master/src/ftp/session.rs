@@ -12,10 +12,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use drftpd_actors::{BoxIo, Hold, Incoming};
+use drftpd_actors::{Hold, Incoming};
 use drftpd_protocol::SessionId;
 use drftpd_protocol::ftp::{Line, LineFault, Reply};
-use tokio::io::ReadHalf;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::{Span, debug, info, info_span};
@@ -29,6 +28,7 @@ use super::messages::SessionKicked;
 use super::queue::{Queue, Turn};
 use super::reader::{Inbound, LineReader, Tap};
 use super::services::Services;
+use super::shared_io::SharedIo;
 use super::state::State;
 use super::verbs::Kind;
 use super::writer::{self, Outbox};
@@ -137,11 +137,11 @@ impl FtpSession {
         let Some(incoming) = self.incoming.take() else {
             return Err(std::io::ErrorKind::NotConnected.into());
         };
-        let (read, write) = tokio::io::split(incoming.adopt()?);
-        let (out, end) = writer::start(write, self.services.config.write_timeout);
+        let io = SharedIo::new(incoming.adopt()?);
+        let (out, end) = writer::start(io.clone(), self.services.config.write_timeout);
         out.try_send(Reply::greeting(self.services.config.greeting.clone()).to_bytes());
         self.out = Some(out);
-        let lines: LineReader<ReadHalf<BoxIo>> = LineReader::new(read, self.tap.clone());
+        let lines = LineReader::new(io.clone(), self.tap.clone()).with_socket(io);
         ctx.add_stream(lines);
         let end = async { drop(end.await) };
         ctx.spawn(end.into_actor(self).map(|(), act, ctx| {

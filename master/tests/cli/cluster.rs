@@ -239,6 +239,17 @@ impl Ftp {
         self.hear()
     }
 
+    /// Says a line with its last byte as urgent data, as Python's ftplib says ABOR.
+    pub fn say_urgently(&mut self, line: &str) -> u16 {
+        let line = format!("{line}\r\n");
+        let socket = socket2::SockRef::from(self.0.get_ref());
+        assert_eq!(
+            socket.send_out_of_band(line.as_bytes()).unwrap(),
+            line.len()
+        );
+        self.hear()
+    }
+
     /// Logs in and gives the code of the last reply.
     pub fn log_in(&mut self, user: &str, password: &str) -> u16 {
         match self.say(&format!("USER {user}")) {

@@ -30,6 +30,18 @@ fn run_prints_the_ready_line_without_slaves_and_ends_in_peace() {
 }
 
 #[test]
+fn a_line_whose_last_byte_is_urgent_is_heard() {
+    let cluster = Cluster::made();
+    let master = cluster.run();
+    let mut ftp = master.ftp();
+    assert_eq!(ftp.say_urgently("NOOP"), 200);
+    assert_eq!(ftp.log_in("admin", "secret"), 230);
+    assert_eq!(ftp.say_urgently("ABOR"), 226);
+    assert_eq!(ftp.say("NOOP"), 200);
+    master.end();
+}
+
+#[test]
 fn the_health_page_says_ok() {
     let cluster = Cluster::made();
     let master = cluster.run();
