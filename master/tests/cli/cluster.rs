@@ -140,39 +140,36 @@ pub struct Running {
 impl Running {
     /// Starts a command and waits for its ready line.
     pub fn of(mut command: Command, log: PathBuf) -> Self {
-        let errors = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(&log)
-            .unwrap();
+        let mut options = std::fs::File::options();
+        let errors = options.create(true).append(true).open(&log).unwrap();
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(errors)
             .spawn()
             .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut said = Vec::new();
-        loop {
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut running = Self {
+            child,
+            stdout,
+            log,
+            said: Vec::new(),
+        };
+        while !running
+            .said
+            .last()
+            .is_some_and(|line| line.starts_with("ready "))
+        {
             let mut line = String::new();
-            let read = stdout.read_line(&mut line).unwrap();
-            let said_so_far = || std::fs::read_to_string(&log).unwrap_or_default();
+            let read = running.stdout.read_line(&mut line).unwrap();
             assert_ne!(
                 read,
                 0,
-                "ended before it was ready: {:?}\n{}",
-                child.wait(),
-                said_so_far()
+                "ended before it was ready: {:?}",
+                running.child.wait()
             );
-            said.push(line.trim_end().to_owned());
-            if line.starts_with("ready ") {
-                return Self {
-                    child,
-                    stdout,
-                    log,
-                    said,
-                };
-            }
+            running.said.push(line.trim_end().to_owned());
         }
+        running
     }
 
     /// A value of the ready line.
