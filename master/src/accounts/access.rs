@@ -22,8 +22,7 @@ pub fn may(who: &Account, what: Action, path: &VfsPath) -> Result<(), Denied> {
         {
             Err(Denied)
         }
-        // Nobody's data connections go elsewhere before a rule says whose may, and where to.
-        Action::Fxp => Err(Denied),
+        Action::Fxp if !who.fxp => Err(Denied),
         _ if who.admin => Ok(()),
         _ => Err(Denied),
     }
@@ -53,6 +52,7 @@ mod tests {
             name: "somebody".to_owned(),
             group: "drftpd".to_owned(),
             admin,
+            fxp: false,
             home: VfsPath::root(),
         }
     }
@@ -69,8 +69,14 @@ mod tests {
     }
 
     #[test]
-    fn data_connections_with_other_hosts_need_a_rule_that_nobody_has_yet() {
+    fn data_connections_with_other_hosts_need_a_right_of_their_own() {
+        let fxp = |admin| Account {
+            fxp: true,
+            ..account(admin)
+        };
         assert_eq!(may(&account(true), Action::Fxp, &path("/a/b")), Err(Denied));
+        assert_eq!(may(&fxp(true), Action::Fxp, &path("/a/b")), Ok(()));
+        assert_eq!(may(&fxp(false), Action::Fxp, &path("/a/b")), Err(Denied));
     }
 
     #[test]

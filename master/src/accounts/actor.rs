@@ -23,6 +23,8 @@ pub struct AccountsDeps {
     pub hasher: Hasher,
     /// Where they are: a pool of its own, with a short queue.
     pub pool: Blocking,
+    /// Whether administrators may FXP.
+    pub administrators_fxp: bool,
     /// For salts.
     pub dice: Dice,
 }
@@ -80,7 +82,11 @@ async fn log_in(deps: AccountsDeps, msg: LogIn) -> Result<Account, LoginError> {
     if let Some(renewed) = renewed {
         deps.store_renewed(&stored, renewed).await;
     }
-    Ok(stored.account)
+    let account = stored.account;
+    Ok(Account {
+        fxp: account.admin && deps.administrators_fxp,
+        ..account
+    })
 }
 
 /// Somebody whose password is right, and the hash that should follow theirs.

@@ -15,6 +15,8 @@ pub struct AccountsConfig {
     pub hash_workers: usize,
     /// Logins that may wait for their check; the next hears 421.
     pub hash_queue: usize,
+    /// Whether administrators' data connections may be with other hosts than their client's (FXP).
+    pub administrators_fxp: bool,
 }
 
 impl AccountsConfig {
@@ -24,6 +26,7 @@ impl AccountsConfig {
         hash_rounds: 2,
         hash_workers: 0,
         hash_queue: 64,
+        administrators_fxp: false,
     };
 
     /// How many checks are made at the same time.

@@ -75,6 +75,7 @@ pub async fn ensure_administrator(
             name: name.to_owned(),
             group: GROUP.to_owned(),
             admin: true,
+            fxp: false,
             home: VfsPath::root(),
         },
         password: Some(hash),

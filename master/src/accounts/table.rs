@@ -33,6 +33,7 @@ pub fn find(sql: &Sql<'_>, name: &str) -> Result<Option<Stored>, StoreError> {
                     name: name.to_owned(),
                     group: row.get(0)?,
                     admin: row.get(2)?,
+                    fxp: false,
                     home: VfsPath::root(),
                 },
                 password: row.get(1)?,

@@ -16,6 +16,7 @@ const CHEAP: AccountsConfig = AccountsConfig {
     hash_rounds: 1,
     hash_workers: 1,
     hash_queue: 1,
+    administrators_fxp: false,
 };
 
 struct World {
@@ -46,6 +47,7 @@ impl World {
 
     fn deps(&self, config: &AccountsConfig, pool: Blocking) -> AccountsDeps {
         AccountsDeps {
+            administrators_fxp: config.administrators_fxp,
             store: self.store.clone(),
             hasher: Hasher::new(config).unwrap(),
             pool,
@@ -157,6 +159,7 @@ fn an_account_without_a_password_or_switched_off_lets_nobody_in() {
                     name: name.to_owned(),
                     group: "g".to_owned(),
                     admin: false,
+                    fxp: false,
                     home: drftpd_protocol::VfsPath::root(),
                 },
                 password,

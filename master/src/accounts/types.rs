@@ -11,6 +11,8 @@ pub struct Account {
     pub group: String,
     /// Operator of the site.
     pub admin: bool,
+    /// Whether data connections with other hosts than the client's are allowed (FXP).
+    pub fxp: bool,
     /// Where the user stands after login.
     pub home: VfsPath,
 }

@@ -91,6 +91,7 @@ fn operators_commands_are_for_operators() {
                 name: "u".to_owned(),
                 group: "g".to_owned(),
                 admin,
+                fxp: false,
                 home: drftpd_protocol::VfsPath::root(),
             }),
             session: drftpd_protocol::SessionId(1),

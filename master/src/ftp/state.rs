@@ -223,6 +223,7 @@ mod tests {
             name: "bob".to_owned(),
             group: "users".to_owned(),
             admin: false,
+            fxp: false,
             home: path("/home/bob"),
         }
     }

@@ -49,6 +49,7 @@ fn log_in(msg: LogIn) -> Result<Account, LoginError> {
         "busy" => Err(LoginError::Busy),
         "bob" | "eve" | "guest" if msg.password == PASSWORD.as_bytes() => Ok(Account {
             admin: msg.user != "guest",
+            fxp: msg.user != "guest",
             name: msg.user,
             group: "users".to_owned(),
             home: VfsPath::root(),

@@ -214,6 +214,7 @@ fn accounts(
         store: store.clone(),
         hasher: Hasher::new(&config.accounts)?,
         pool: deps.hashing.clone(),
+        administrators_fxp: config.accounts.administrators_fxp,
         dice: deps.dice.clone(),
     };
     let spec = ChildSpec::new("accounts", ACCOUNTS_MAILBOX, Budget::CORE, parent.clone());

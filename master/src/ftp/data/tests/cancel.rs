@@ -84,6 +84,7 @@ impl Session {
             name: "bob".to_owned(),
             group: "users".to_owned(),
             admin: true,
+            fxp: true,
             home: vfs_path("/"),
         }));
         Self {

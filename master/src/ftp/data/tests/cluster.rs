@@ -237,6 +237,7 @@ fn log_in(msg: LogIn) -> Result<Account, LoginError> {
         name: msg.user,
         group: "users".to_owned(),
         admin: true,
+        fxp: true,
         home: VfsPath::root(),
     })
 }
