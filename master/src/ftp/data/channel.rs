@@ -120,7 +120,7 @@ impl Unopened {
             slave,
             permit,
         };
-        Some(Forward::start(ends, &cx.services.data.limits))
+        Some(Forward::start(ends, &cx.services.data))
     }
 }
 

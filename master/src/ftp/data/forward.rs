@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{Instrument, debug};
 
-use super::config::DataConfig;
+use super::DataSide;
 use super::error::DataError;
 use super::passive::Passive;
 use super::relay::{Relay, RelayPermit, reset};
@@ -38,12 +38,13 @@ pub struct Ends {
 
 impl Forward {
     /// Begins to wait for both ends, then to forward.
-    pub fn start(ends: Ends, limits: &DataConfig) -> Self {
+    pub fn start(ends: Ends, data: &DataSide) -> Self {
         let (over, heard) = oneshot::channel();
-        let (connect, stall) = (limits.connect_timeout, limits.stall_timeout);
+        let (connect, stall) = (data.limits.connect_timeout, data.limits.stall_timeout);
+        let asking = data.asking.clone();
         let task = async move {
             let relay = join(ends, connect).await?;
-            relay.run(stall, until_said(heard)).await
+            relay.run(stall, &asking, until_said(heard)).await
         };
         Self {
             task: tokio::task::spawn_local(task.in_current_span()),
@@ -155,7 +156,7 @@ mod tests {
             slave,
             permit,
         };
-        let forward = Forward::start(ends, &DataConfig::default());
+        let forward = Forward::start(ends, &DataSide::default());
         let bench = Bench {
             net,
             relays,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use drftpd_actors::BoxIo;
+use drftpd_actors::{Blocking, BoxIo};
 use drftpd_protocol::ftp::args::Glob;
 use drftpd_protocol::ftp::listing::{list_line, mlsd_line, nlst_line, total_line};
 use drftpd_protocol::ftp::{EntryKind, Facts, ListEntry, Perm};
@@ -16,14 +16,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::error::DataError;
+use super::taken::Taken;
 use crate::accounts::{Account, Action, access};
 use crate::ftp::error::FtpError;
 use crate::vfs::{Entry, Kind, VfsClient, VfsError};
 
 /// Entries of one page.
 pub const PAGE: usize = 512;
-/// How long a client may take to close its side of a listing that it has got.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// How entries look.
 #[derive(Debug, Clone)]
@@ -238,11 +237,16 @@ fn perm_of(account: &Account, kind: Kind, path: &VfsPath) -> Perm {
         .fold(Perm::NONE, |all, (_, letter)| all | *letter)
 }
 
-/// Sends a listing over a data connection of the master's, closes our side and waits a moment for the client's.
+/// Sends a listing over a data connection of the master's, closes our side and waits until the client has all.
 ///
 /// # Errors
 /// When the connection breaks, takes nothing for `stall`, or the file list fails.
-pub async fn send(io: &mut BoxIo, listing: &mut Listing, stall: Duration) -> Result<u64, FtpError> {
+pub async fn send(
+    io: &mut BoxIo,
+    listing: &mut Listing,
+    stall: Duration,
+    asking: &Blocking,
+) -> Result<u64, FtpError> {
     let mut sent = 0;
     while let Some(page) = listing.page().await? {
         let mut left = &page[..];
@@ -256,10 +260,12 @@ pub async fn send(io: &mut BoxIo, listing: &mut Listing, stall: Duration) -> Res
         }
     }
     in_time(stall, io.shutdown()).await?;
-    match timeout(CLOSE_WAIT, io.read(&mut [0; 64])).await {
-        Ok(Err(why)) => Err(DataError::Broken(why).into()),
-        _ => Ok(sent),
+    let taken = Taken::of(io, asking);
+    tokio::select! {
+        closed = async { io.read(&mut [0; 64]).await } => drop(closed.map_err(DataError::Broken)?),
+        all = taken.all(stall) => all?,
     }
+    Ok(sent)
 }
 
 async fn in_time<T>(

@@ -21,8 +21,11 @@ pub mod reserved;
 pub mod run;
 #[cfg(target_os = "linux")]
 mod splice;
+pub mod taken;
 
 use std::net::SocketAddr;
+
+use drftpd_actors::Blocking;
 
 pub use config::{DataConfig, PassiveConfig, WithoutPret};
 pub use error::DataError;
@@ -52,7 +55,12 @@ pub struct DataSide {
     pub limits: DataConfig,
     /// The relays that run.
     pub relays: Relays,
+    /// Asks the system about connections that clients keep open.
+    pub asking: Blocking,
 }
+
+/// Questions to the system at a time.
+const ASKING: usize = 2;
 
 impl DataSide {
     /// With these settings.
@@ -62,6 +70,7 @@ impl DataSide {
             passive,
             limits,
             relays,
+            asking: Blocking::new(ASKING),
         }
     }
 }

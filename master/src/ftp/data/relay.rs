@@ -11,17 +11,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use drftpd_actors::BoxIo;
+use drftpd_actors::{Blocking, BoxIo};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::error::DataError;
+use super::taken::Taken;
 
 /// Bytes copied at a time where they do not stay in the kernel.
 const CHUNK: usize = 64 * 1024;
-/// How long a client may keep its side open once everything has reached it and the slave has said its end.
-const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
 /// All relays of the master: how many there may be, and what they carried.
 #[derive(Debug)]
@@ -132,7 +131,7 @@ impl Relay {
     }
 
     /// Forwards until both ends have closed their side, or, once `over` says that the slave has nothing more to
-    /// say, until everything has reached the client and it had a moment to close.
+    /// say, until everything has reached the client and it had a moment to close (`asking` asks the system).
     ///
     /// # Errors
     /// [`DataError::Broken`] when one end was reset, [`DataError::Stalled`] when no byte moved for `stall` while
@@ -140,14 +139,16 @@ impl Relay {
     pub async fn run(
         mut self,
         stall: Duration,
+        asking: &Blocking,
         over: impl Future<Output = ()>,
     ) -> Result<(), DataError> {
+        let taken = Taken::of(&self.client, asking);
         let motion = Motion::new();
         let carried = Arc::clone(&self.permit.carried);
         let ended = tokio::select! {
             both = self.forward(&motion, &carried) => both.map_err(DataError::Broken),
             () = motion.stalled(stall) => Err(DataError::Stalled),
-            () = async { over.await; motion.client_had_its_moment().await } => Ok(()),
+            all = motion.client_has_all(over, &taken, stall) => all,
         };
         self.ended = ended.is_ok();
         ended
@@ -242,7 +243,7 @@ impl Lane<'_> {
     pub(super) fn closed(&self, shut: io::Result<()>) -> io::Result<()> {
         self.motion.half_closed.set(true);
         if self.is_to_client {
-            self.motion.client_has_all.set(true);
+            self.motion.end_passed_on.set(true);
             self.motion.news.notify_waiters();
         }
         match shut {
@@ -256,7 +257,8 @@ impl Lane<'_> {
 struct Motion {
     last: Cell<Instant>,
     half_closed: Cell<bool>,
-    client_has_all: Cell<bool>,
+    /// To the client.
+    end_passed_on: Cell<bool>,
     news: Notify,
 }
 
@@ -265,7 +267,7 @@ impl Motion {
         Self {
             last: Cell::new(Instant::now()),
             half_closed: Cell::new(false),
-            client_has_all: Cell::new(false),
+            end_passed_on: Cell::new(false),
             news: Notify::new(),
         }
     }
@@ -280,12 +282,18 @@ impl Motion {
         }
     }
 
-    /// Ends a moment after the end was passed on to the client.
-    async fn client_had_its_moment(&self) {
-        while !self.client_has_all.get() {
+    /// Ends when the slave is done, its end was passed on to the client, and that has taken everything.
+    async fn client_has_all(
+        &self,
+        over: impl Future<Output = ()>,
+        taken: &Taken,
+        stall: Duration,
+    ) -> Result<(), DataError> {
+        over.await;
+        while !self.end_passed_on.get() {
             self.news.notified().await;
         }
-        sleep(CLOSE_WAIT).await;
+        taken.all(stall).await
     }
 }
 

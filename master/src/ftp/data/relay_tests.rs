@@ -4,6 +4,7 @@ use drftpd_actors::testkit::{MemNet, seed, sim};
 use drftpd_actors::{Dice, Net, TokioNet};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use super::*;
 
@@ -40,11 +41,12 @@ async fn bench(net: &dyn Net, form: Form, stall: Duration) -> Bench {
     let mut relay = Relay::new(at_client, at_slave, relays.permit().unwrap());
     relay.form = form;
     let (over, heard) = oneshot::channel();
-    let run = relay.run(stall, async {
+    let until_over = async {
         if heard.await.is_err() {
             std::future::pending::<()>().await;
         }
-    });
+    };
+    let run = async move { relay.run(stall, &Blocking::inline(), until_over).await };
     Bench {
         client,
         slave,

@@ -283,6 +283,6 @@ async fn over_data(
     cx.say(Reply::opening_data()).await?;
     let mut io = channel::own(&cx, endpoint, &path).await?;
     let stall = cx.services.data.limits.stall_timeout;
-    listing::send(&mut io, &mut listing, stall).await?;
+    listing::send(&mut io, &mut listing, stall, &cx.services.data.asking).await?;
     Ok(Reply::transfer_complete().into())
 }

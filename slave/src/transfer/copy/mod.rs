@@ -6,7 +6,7 @@ mod gather;
 mod hop;
 mod intake;
 mod linger;
-mod queue;
+pub mod queue;
 pub mod receive;
 pub mod send;
 pub mod turn;
