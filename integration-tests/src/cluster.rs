@@ -1,11 +1,15 @@
 //! A cluster of separate processes: one master, some slaves, every port chosen by the kernel.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use drftpd_master::admin::find;
+use drftpd_master::admin::wire::{SOCKET, SocketPath};
 use tempfile::TempDir;
 
 use crate::ftp::Ftp;
@@ -249,15 +253,19 @@ impl Cluster {
 
     /// Runs a command of the table through the master's socket; answers its JSON.
     pub fn ctl(&self, words: &[&str]) -> Result<serde_json::Value> {
-        let mut command = self.master_command()?;
-        command
-            .arg("ctl")
-            .arg("--json")
-            .arg("--config")
-            .arg(self.master_config())
-            .args(words);
-        let text = run(command)?;
-        serde_json::from_str(&text).with_context(|| format!("not JSON: {text}"))
+        let folder = self.path().join("master");
+        let socket = SocketPath::of(&folder, SOCKET)?;
+        let mut stream = UnixStream::connect(socket.path()).context("the control socket")?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let (command, rest) = find(words).with_context(|| format!("no command {words:?}"))?;
+        let question = serde_json::json!({ "command": command.name, "words": rest });
+        stream.write_all(format!("{question}\n").as_bytes())?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line)?;
+        let answer: serde_json::Value =
+            serde_json::from_str(&line).with_context(|| format!("to {words:?}: {line:?}"))?;
+        ensure!(answer.get("error").is_none(), "to {words:?}: {line}");
+        Ok(answer["result"].clone())
     }
 
     /// Waits until `n` slaves are online and their remerge is over.

@@ -2,65 +2,131 @@
 
 use std::io::{Read, Result};
 
-/// An endless, repeatable stream of bytes: xorshift from a seed.
+/// Bytes that are made by chance; what follows repeats them with other stamps, at the speed of a copy.
+const BLOCK: usize = 1 << 20;
+/// Every page begins with a stamp: its number and the seed, so that no two pages are the same.
+const PAGE: usize = 4096;
+
+/// A repeatable stream of bytes. Cheap also without optimisation: tests send gibibytes of it.
 pub struct Bytes {
-    state: u64,
-    left: u64,
-    rest: Vec<u8>,
+    seed: u64,
+    len: u64,
+    at: u64,
+    /// The block that `at` lies in.
+    block: Vec<u8>,
 }
 
 impl Bytes {
     /// `len` bytes of the stream with this seed.
     pub fn new(seed: u64, len: u64) -> Self {
-        Bytes {
-            state: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
-            left: len,
-            rest: Vec::new(),
-        }
+        let mut bytes = Bytes {
+            seed,
+            len,
+            at: 0,
+            block: chance(seed, usize::try_from(len).unwrap_or(BLOCK).min(BLOCK)),
+        };
+        bytes.stamp();
+        bytes
     }
 
     /// All of them.
     pub fn vec(seed: u64, len: usize) -> Vec<u8> {
-        let mut all = vec![0; len];
         let mut bytes = Bytes::new(seed, len as u64);
-        bytes.fill(&mut all);
+        let mut all = Vec::with_capacity(len);
+        while all.len() < len {
+            let piece = bytes.piece(len);
+            let n = piece.len();
+            all.extend_from_slice(piece);
+            bytes.advance(n);
+        }
         all
     }
 
-    fn next_word(&mut self) -> [u8; 8] {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        self.state.to_le_bytes()
+    /// What comes next, within one block.
+    fn piece(&self, most: usize) -> &[u8] {
+        let from = (self.at % BLOCK as u64) as usize;
+        let left = usize::try_from(self.len - self.at).unwrap_or(usize::MAX);
+        let n = most.min(left).min(self.block.len() - from);
+        &self.block[from..from + n]
     }
 
-    fn fill(&mut self, out: &mut [u8]) {
-        let mut out = out;
-        while !out.is_empty() {
-            if self.rest.is_empty() {
-                self.rest = self.next_word().to_vec();
-            }
-            let n = out.len().min(self.rest.len());
-            out[..n].copy_from_slice(&self.rest[..n]);
-            self.rest.drain(..n);
-            out = &mut out[n..];
+    fn advance(&mut self, n: usize) {
+        self.at += n as u64;
+        if n > 0 && self.at.is_multiple_of(BLOCK as u64) {
+            self.stamp();
+        }
+    }
+
+    fn stamp(&mut self) {
+        let first = self.at / PAGE as u64;
+        for (number, page) in (first..).zip(self.block.chunks_mut(PAGE)) {
+            let word = (self.seed.rotate_left(32) ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let n = page.len().min(8);
+            page[..n].copy_from_slice(&word.to_le_bytes()[..n]);
         }
     }
 }
 
+/// xorshift from a seed.
+fn chance(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut bytes = vec![0; len];
+    for word in bytes.chunks_mut(8) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        word.copy_from_slice(&state.to_le_bytes()[..word.len()]);
+    }
+    bytes
+}
+
 impl Read for Bytes {
     fn read(&mut self, out: &mut [u8]) -> Result<usize> {
-        let n = out
-            .len()
-            .min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        self.fill(&mut out[..n]);
-        self.left -= n as u64;
+        let piece = self.piece(out.len());
+        let n = piece.len();
+        out[..n].copy_from_slice(piece);
+        self.advance(n);
         Ok(n)
     }
 }
 
+/// Compares a stream with the bytes of a seed without keeping either; says how they differ.
+///
+/// # Errors
+/// When the stream fails.
+pub fn difference_of_stream(mut got: impl Read, seed: u64, len: u64) -> Result<Option<String>> {
+    let mut wanted = Bytes::new(seed, len);
+    let mut buffer = vec![0; BLOCK];
+    let mut at = 0;
+    loop {
+        let n = got.read(&mut buffer)?;
+        if n == 0 {
+            break;
+        }
+        let mut seen = &buffer[..n];
+        while !seen.is_empty() {
+            let piece = wanted.piece(seen.len());
+            let same = piece.len();
+            if same == 0 {
+                return Ok(Some(format!("more than {len} bytes")));
+            }
+            if piece != &seen[..same] {
+                let what = first_difference(&seen[..same], piece).unwrap_or_default();
+                return Ok(Some(format!("behind {at}: {what}")));
+            }
+            wanted.advance(same);
+            at += same as u64;
+            seen = &seen[same..];
+        }
+    }
+    Ok((at != len).then(|| format!("{at} bytes instead of {len}")))
+}
+
 /// Where two byte strings first differ, for a failure that can be read.
 pub fn first_difference(got: &[u8], wanted: &[u8]) -> Option<String> {
+    if got == wanted {
+        return None;
+    }
     if got.len() != wanted.len() {
         return Some(format!("{} bytes instead of {}", got.len(), wanted.len()));
     }
@@ -77,14 +143,40 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_bytes_however_they_are_read() {
-        let whole = Bytes::vec(7, 1000);
+        let len = 2 * BLOCK + 777;
+        let whole = Bytes::vec(7, len);
         let mut parts = Vec::new();
-        let mut stream = Bytes::new(7, 1000);
-        let mut chunk = [0; 13];
+        let mut stream = Bytes::new(7, len as u64);
+        let mut chunk = [0; 99_991];
         while let Ok(n @ 1..) = stream.read(&mut chunk) {
             parts.extend_from_slice(&chunk[..n]);
         }
         assert_eq!(first_difference(&parts, &whole), None);
-        assert!(first_difference(&Bytes::vec(8, 1000), &whole).is_some());
+        assert!(first_difference(&Bytes::vec(8, len), &whole).is_some());
+        assert_eq!(Bytes::vec(7, 5), whole[..5]);
+    }
+
+    #[test]
+    fn no_page_is_like_another_one() {
+        let whole = Bytes::vec(7, 3 * BLOCK);
+        let pages: std::collections::BTreeSet<_> = whole.chunks(PAGE).collect();
+        assert_eq!(pages.len(), 3 * BLOCK / PAGE);
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_longer_or_changed_is_seen() {
+        let len = BLOCK + 100;
+        let whole = Bytes::vec(3, len);
+        let differs = |bytes: &[u8]| difference_of_stream(bytes, 3, len as u64).unwrap();
+        assert_eq!(differs(&whole), None);
+        assert_eq!(
+            differs(&whole[..len - 1]),
+            Some(format!("{} bytes instead of {len}", len - 1))
+        );
+        assert!(differs(&[&whole[..], b"x"].concat()).is_some());
+        let mut changed = whole;
+        changed[BLOCK + 5] ^= 1;
+        let said = differs(&changed).unwrap_or_default();
+        assert!(said.contains("byte 5"), "{said}");
     }
 }

@@ -231,12 +231,11 @@ impl Ftp {
         self.download(mode, "RETR", name)
     }
 
-    /// The names that NLST tells.
+    /// The names of a directory: NLST puts before each the path that it was asked for.
     pub fn names(&mut self, mode: Mode, dir: &str) -> Result<Vec<String>> {
         let text = self.download(mode, "NLST", dir)?;
-        Ok(String::from_utf8_lossy(&text)
-            .lines()
-            .map(str::to_string)
-            .collect())
+        let text = String::from_utf8_lossy(&text);
+        let name = |line: &str| line.rsplit('/').next().unwrap_or_default().to_string();
+        Ok(text.lines().map(name).collect())
     }
 }
