@@ -187,9 +187,13 @@ impl Cluster {
 
     /// A client that is logged in.
     pub async fn user(&self) -> FtpScript {
+        self.user_named("bob").await
+    }
+
+    pub async fn user_named(&self, name: &str) -> FtpScript {
         let mut client = FtpScript::new(self.connect(self.at).await.unwrap());
         client.expect(220).await;
-        client.log_in("bob").await;
+        client.log_in(name).await;
         client
     }
 
@@ -232,12 +236,13 @@ pub fn vfs_path(text: &str) -> VfsPath {
     VfsPath::absolute(text.as_bytes()).unwrap()
 }
 
+/// Everybody may do everything, but Eve may not FXP.
 fn log_in(msg: LogIn) -> Result<Account, LoginError> {
     Ok(Account {
+        fxp: msg.user != "eve",
         name: msg.user,
         group: "users".to_owned(),
         admin: true,
-        fxp: true,
         home: VfsPath::root(),
     })
 }

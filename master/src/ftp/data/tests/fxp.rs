@@ -1,6 +1,8 @@
 //! Transfers between two servers: a client brings two slaves together.
 
+use drftpd_actors::Net;
 use drftpd_actors::testkit::sim;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::cluster::*;
 use crate::ftp::verbs::testing::address;
@@ -67,5 +69,63 @@ fn both_passive_sides_may_be_relayed() {
             b"bytes"
         );
         assert!(cluster.data.relays.counts().to_client >= 5);
+    });
+}
+
+#[test]
+fn without_the_right_to_it_other_hosts_are_neither_dialled_nor_let_in() {
+    sim(async {
+        let cluster = Cluster::start(Setting::default()).await;
+        let mut eve = cluster.user_named("eve").await;
+        eve.ask("PORT 203,0,113,5,19,136", 504).await;
+        eve.ask("EPRT |1|203.0.113.5|5000|", 504).await;
+        eve.ask("STOR x", 425).await;
+        for (number, how) in [How::Pret, How::Pasv].into_iter().enumerate() {
+            let line = format!("STOR {number}");
+            if how == How::Pret {
+                eve.ask(&format!("PRET {line}"), 200).await;
+            }
+            let at = address(&eve.ask("PASV", 227).await);
+            let stranger = Some("203.0.113.5".parse().unwrap());
+            let mut stranger = cluster.net.connect(stranger, at).await.unwrap();
+            stranger.write_all(b"stolen").await.ok();
+            let mut own = cluster.connect(at).await.unwrap();
+            eve.ask(&line, 150).await;
+            assert_eq!(stranger.read(&mut [0; 1]).await.unwrap_or(0), 0);
+            own.write_all(b"own").await.unwrap();
+            own.shutdown().await.unwrap();
+            eve.expect(226).await;
+            let got = get(&cluster, &mut eve, how, &format!("RETR {number}")).await;
+            assert_eq!(got, b"own");
+        }
+        assert!(cluster.is_clean().await);
+    });
+}
+
+#[test]
+fn the_right_to_it_is_looked_at_for_the_transfer_itself() {
+    sim(async {
+        let cluster = Cluster::start(Setting::default()).await;
+        let mut bob = cluster.user().await;
+        // Somebody else listens, and the user may have it so.
+        let there = cluster
+            .net
+            .bind("203.0.113.5:5000".parse().unwrap())
+            .await
+            .unwrap();
+        bob.ask("PORT 203,0,113,5,19,136", 200).await;
+        bob.ask("STOR x", 150).await;
+        let mut io = there.accept().await.unwrap().adopt().unwrap();
+        io.write_all(b"from there").await.unwrap();
+        io.shutdown().await.unwrap();
+        bob.expect(226).await;
+        bob.ask("PORT 203,0,113,5,19,136", 200).await;
+        bob.ask("NLST", 150).await;
+        let mut io = there.accept().await.unwrap().adopt().unwrap();
+        let mut all = String::new();
+        io.read_to_string(&mut all).await.unwrap();
+        drop(io);
+        bob.expect(226).await;
+        assert_eq!(all, "x\r\n");
     });
 }
