@@ -12,8 +12,8 @@ use super::messages::LogIn;
 use super::types::Account;
 use crate::store::StoreError;
 
-/// A login waits in a short queue for its check; longer than this it is not worth it.
-const LIMIT: Duration = Duration::from_secs(20);
+/// A login waits in a queue for its check; longer than this no client waits.
+const LIMIT: Duration = Duration::from_secs(55);
 
 /// Handle to the accounts; cheap to clone, one per holder.
 #[derive(Clone)]

@@ -108,7 +108,13 @@ impl Facilities {
         let relaxed = relaxed.then(|| {
             "store.durability = \"relaxed\": a power loss may lose the last moments".to_owned()
         });
-        relaxed.into_iter().chain(self.weak.clone()).collect()
+        let outside = |at: &SocketAddr| !at.ip().to_canonical().is_loopback();
+        let plain = self.config.ftp.listen.iter().any(outside).then(|| {
+            "ftp.listen: plain FTP beyond this machine: passwords and files can be read on the way"
+                .to_owned()
+        });
+        let all = relaxed.into_iter().chain(plain).chain(self.weak.clone());
+        all.collect()
     }
 }
 

@@ -203,6 +203,12 @@ impl Running {
         assert!(status.success(), "{status}");
     }
 
+    /// What it has said on stderr so far.
+    #[cfg(feature = "failpoints")]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
     /// A control connection that was greeted.
     pub fn ftp(&self) -> Ftp {
         let at: SocketAddr = self.ready("ftp").parse().unwrap();
