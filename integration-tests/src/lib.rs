@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod data;
 pub mod ftp;
 pub mod process;
+pub mod sim;
 
 pub use client::Tool;
 pub use cluster::{Cluster, ClusterSpec, SlaveProcess};

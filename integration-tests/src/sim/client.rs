@@ -1,0 +1,252 @@
+//! An FTP client inside the simulation: every wait has a limit, every reply is traced, and whoever asks learns whether
+//! it was answered, refused, or whether nobody can know.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use drftpd_actors::testkit::TurmoilNet;
+use drftpd_actors::{BoxIo, Listener, Net};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::time::timeout;
+
+use super::trace::Trace;
+use super::world::FTP;
+use crate::cluster::{PASSWORD, USER};
+
+/// For everything that is answered at once.
+const SOON: Duration = Duration::from_secs(10);
+/// For the end of a transfer, which may have to wait for a slave that is lost.
+const LATE: Duration = Duration::from_secs(30);
+/// Bytes sent at a time.
+const PIECE: usize = 16 * 1024;
+
+/// How the data connection comes to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// PRET, then PASV: straight to the slave.
+    Pret,
+    /// PASV alone: through the relay.
+    Pasv,
+    /// PORT: the slave connects.
+    Port,
+}
+
+/// Why something was not done, as far as the client can know.
+#[derive(Debug)]
+pub enum Failure {
+    /// The connection failed, or the answer took too long: it may have been done all the same.
+    Lost(String),
+    /// The server said so.
+    Said(u16, String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost(why) => write!(f, "lost: {why}"),
+            Self::Said(_, line) => write!(f, "said: {line}"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+fn lost(what: &str) -> impl FnOnce(std::io::Error) -> Failure + '_ {
+    move |why| Failure::Lost(format!("{what}: {why}"))
+}
+
+async fn within<T>(
+    limit: Duration,
+    what: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let late = || Failure::Lost(format!("{what}: nothing for {limit:?}"));
+    timeout(limit, work).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// One control connection that is logged in.
+pub struct Ftp {
+    io: BufReader<BoxIo>,
+    local: IpAddr,
+    who: String,
+    trace: Trace,
+}
+
+enum Data {
+    Open(BoxIo),
+    Waiting(Box<dyn Listener>),
+}
+
+impl Data {
+    async fn open(self) -> Result<BoxIo, Failure> {
+        match self {
+            Self::Open(io) => Ok(io),
+            Self::Waiting(listener) => {
+                let accept = async { listener.accept().await?.adopt() };
+                within(SOON, "data connection", async {
+                    accept.await.map_err(lost("data connection"))
+                })
+                .await
+            }
+        }
+    }
+}
+
+impl Ftp {
+    /// Connects to the master and logs in.
+    pub async fn login(who: &str, trace: &Trace) -> Result<Self, Failure> {
+        let io = dial(SocketAddr::new(turmoil::lookup("master"), FTP)).await?;
+        let local = io.local_addr().map_err(lost("control connection"))?.ip();
+        let mut ftp = Self {
+            io: BufReader::new(io),
+            local,
+            who: who.to_owned(),
+            trace: trace.clone(),
+        };
+        ftp.expect(220, SOON).await?;
+        ftp.ask(&format!("USER {USER}"), 331).await?;
+        ftp.ask(&format!("PASS {PASSWORD}"), 230).await?;
+        Ok(ftp)
+    }
+
+    fn note(&self, what: impl AsRef<str>) {
+        self.trace
+            .note(turmoil::sim_elapsed().unwrap_or_default(), &self.who, what);
+    }
+
+    /// Sends a line and waits for a reply with this code; answers its lines.
+    pub async fn ask(&mut self, line: &str, code: u16) -> Result<Vec<String>, Failure> {
+        self.send(line).await?;
+        self.expect(code, SOON).await
+    }
+
+    async fn send(&mut self, line: &str) -> Result<(), Failure> {
+        self.note(format!("> {line}"));
+        let bytes = format!("{line}\r\n");
+        let io = self.io.get_mut();
+        within(SOON, "control connection", async {
+            io.write_all(bytes.as_bytes())
+                .await
+                .map_err(lost("control connection"))
+        })
+        .await
+    }
+
+    async fn expect(&mut self, code: u16, limit: Duration) -> Result<Vec<String>, Failure> {
+        let reply = within(limit, "reply", self.reply()).await;
+        let (got, lines) = reply.inspect_err(|why| self.note(format!("{why}")))?;
+        let last = lines.last().cloned().unwrap_or_default();
+        self.note(format!("< {last}"));
+        if got == code {
+            Ok(lines)
+        } else {
+            Err(Failure::Said(got, last))
+        }
+    }
+
+    async fn reply(&mut self) -> Result<(u16, Vec<String>), Failure> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            let read = self.io.read_line(&mut line).await;
+            if read.map_err(lost("control connection"))? == 0 {
+                return Err(Failure::Lost("control connection closed".into()));
+            }
+            let line = line.trim_end().to_owned();
+            let code = line.get(..3).and_then(|code| code.parse().ok());
+            let last = line.as_bytes().get(3) == Some(&b' ');
+            lines.push(line);
+            if let (Some(code), true) = (code, last) {
+                return Ok((code, lines));
+            }
+        }
+    }
+
+    async fn data(&mut self, way: Way, verb: &str, arg: &str) -> Result<Data, Failure> {
+        if way == Way::Port {
+            let at = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+            let listener = TurmoilNet.bind(at).await.map_err(lost("data port"))?;
+            let port = listener.local_addr().map_err(lost("data port"))?.port();
+            let (ip, [high, low]) = (self.local.to_string().replace('.', ","), port.to_be_bytes());
+            self.ask(&format!("PORT {ip},{high},{low}"), 200).await?;
+            return Ok(Data::Waiting(listener));
+        }
+        if way == Way::Pret {
+            self.ask(format!("PRET {verb} {arg}").trim_end(), 200)
+                .await?;
+        }
+        let lines = self.ask("PASV", 227).await?;
+        let at = lines.last().and_then(|line| address(line));
+        let at = at.ok_or_else(|| Failure::Said(227, format!("no address in {lines:?}")))?;
+        Ok(Data::Open(dial(at).await?))
+    }
+
+    /// Stores a file.
+    pub async fn put(&mut self, way: Way, path: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let data = self.data(way, "STOR", path).await?;
+        self.ask(&format!("STOR {path}"), 150).await?;
+        // What the server says counts, whatever becomes of the data connection.
+        match data.open().await {
+            Ok(io) => match within(LATE, "sending", send_all(io, bytes)).await {
+                Ok(()) => self.note(format!("sent {} bytes", bytes.len())),
+                Err(why) => self.note(format!("sending: {why}")),
+            },
+            Err(why) => self.note(format!("data: {why}")),
+        }
+        self.expect(226, LATE).await.map(drop)
+    }
+
+    /// What `verb arg` sends, once the server has said that this was all.
+    pub async fn fetch(&mut self, way: Way, verb: &str, arg: &str) -> Result<Vec<u8>, Failure> {
+        let data = self.data(way, verb, arg).await?;
+        self.ask(format!("{verb} {arg}").trim_end(), 150).await?;
+        let mut bytes = Vec::new();
+        let read = match data.open().await {
+            Ok(mut io) => {
+                within(LATE, "receiving", async {
+                    io.read_to_end(&mut bytes).await.map_err(lost("receiving"))
+                })
+                .await
+            }
+            Err(why) => Err(why),
+        };
+        self.expect(226, LATE).await?;
+        let read = read.inspect_err(|why| self.note(format!("{why}")))?;
+        self.note(format!("received {read} bytes"));
+        Ok(bytes)
+    }
+}
+
+async fn dial(to: SocketAddr) -> Result<BoxIo, Failure> {
+    within(SOON, "connecting", async {
+        TurmoilNet
+            .connect(None, to)
+            .await
+            .map_err(lost("connecting"))
+    })
+    .await
+}
+
+async fn send_all(mut io: BoxIo, bytes: &[u8]) -> Result<(), Failure> {
+    for piece in bytes.chunks(PIECE) {
+        io.write_all(piece).await.map_err(lost("data connection"))?;
+        // So that a fault can come in the middle of it.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    io.shutdown().await.map_err(lost("data connection"))
+}
+
+fn address(line: &str) -> Option<SocketAddr> {
+    let inside = line.split(['(', ')']).nth(1)?;
+    let n: Vec<u8> = inside
+        .split(',')
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .ok()?;
+    let [a, b, c, d, high, low] = n[..] else {
+        return None;
+    };
+    let ip = Ipv4Addr::new(a, b, c, d);
+    Some((ip, u16::from_be_bytes([high, low])).into())
+}
