@@ -93,8 +93,12 @@ fn many_uploads_at_once_are_all_committed() {
         let one = |n: u64| {
             let fx = &fx;
             async move {
-                fx.put(&format!("/file-{n}"), if n.is_multiple_of(2) { A } else { B }, n)
-                    .await
+                fx.put(
+                    &format!("/file-{n}"),
+                    if n.is_multiple_of(2) { A } else { B },
+                    n,
+                )
+                .await
             }
         };
         futures_util::future::join_all((0..200).map(one)).await;
