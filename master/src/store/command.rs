@@ -15,6 +15,12 @@ pub trait Command: Send + 'static {
     /// Why it may be refused.
     type Error: From<StoreError> + Send + 'static;
 
+    /// Whether nobody is told of it before a later change is stored: then its commit needs no sync
+    /// of its own. Power loss may lose it, but never a later one without it.
+    fn is_unheard(&self) -> bool {
+        false
+    }
+
     /// Reads and writes in the open batch.
     ///
     /// # Errors
@@ -24,6 +30,8 @@ pub trait Command: Send + 'static {
 
 /// A command in the queue.
 pub(super) trait Job: Send {
+    /// [`Command::is_unheard`].
+    fn is_unheard(&self) -> bool;
     /// Runs it in the batch; what comes back answers it after the commit.
     fn apply(self: Box<Self>, batch: &Batch<'_>) -> Box<dyn Done>;
 }
@@ -47,6 +55,10 @@ struct Ran<C: Command> {
 }
 
 impl<C: Command> Job for Queued<C> {
+    fn is_unheard(&self) -> bool {
+        self.command.is_unheard()
+    }
+
     fn apply(self: Box<Self>, batch: &Batch<'_>) -> Box<dyn Done> {
         Box::new(Ran::<C> {
             result: self.command.apply(batch),

@@ -69,6 +69,9 @@ pub(super) fn open(
         case,
         ids,
         limit: config.batch.max(1),
+        durability: config.durability,
+        synced: true,
+        held: None,
         marked: 0,
         failed: watch::Sender::new(None),
     };

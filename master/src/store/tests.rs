@@ -231,6 +231,40 @@ async fn writers_sync_as_durability_says() {
     }
 }
 
+struct Sync<const UNHEARD: bool>;
+
+impl<const UNHEARD: bool> Command for Sync<UNHEARD> {
+    type Answer = i64;
+    type Error = StoreError;
+
+    fn is_unheard(&self) -> bool {
+        UNHEARD
+    }
+
+    fn apply(self, batch: &Batch<'_>) -> Result<i64, StoreError> {
+        let level = batch.get("PRAGMA synchronous", [], |row| row.get(0))?;
+        Ok(level.unwrap_or(-1))
+    }
+}
+
+#[tokio::test]
+async fn only_a_batch_that_nobody_hears_of_is_not_synced() {
+    let dir = TempDir::new().unwrap();
+    let store = open_at(dir.path(), NOW).unwrap();
+    assert_eq!(store.change(Sync::<true>).await.unwrap(), 1);
+    assert_eq!(store.change(Sync::<false>).await.unwrap(), 2);
+    // However they meet in the queue: whoever is heard of is synced, and all keep their order.
+    for round in 0..50 {
+        let unheard = store.submit(Sync::<true>).unwrap();
+        let heard = store.submit(Sync::<false>).unwrap();
+        let added = store.submit(Add::named(format!("{round:02}"))).unwrap();
+        assert!((1..=2).contains(&unheard.answer().await.unwrap()));
+        assert_eq!(heard.answer().await.unwrap(), 2);
+        added.answer().await.unwrap();
+    }
+    assert_eq!(names(&store).len(), 50);
+}
+
 /// Copies the files as they are: what a killed process leaves.
 fn copy_files(from: &Path, to: &Path) {
     for name in ["store.db", "store.db-wal"] {

@@ -1,7 +1,8 @@
 //! The one writer: commands in order, many in one commit, answered after it.
 //!
 //! A batch closes when the queue is empty, when it is full, or after [`WINDOW`]: a lone client
-//! never waits for others. A command that panics ends the store as a whole, because nobody knows
+//! never waits for others. A batch of nothing but unheard commands is not synced; the sync of the
+//! next one covers it, since both are in one log. A command that panics ends the store as a whole, because nobody knows
 //! what it had done to the rest of the program; the master's root then ends the process.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
 use super::command::{Done, Job};
-use super::config::Case;
+use super::config::{Case, Durability};
 use super::error::StoreError;
 use super::ids::Ids;
 use super::sql::{Batch, number};
@@ -30,6 +31,12 @@ pub(super) struct Writer {
     pub ids: Arc<Ids>,
     /// Commands of one batch at most.
     pub limit: usize,
+    /// What a commit survives.
+    pub durability: Durability,
+    /// Whether the next commit is synced.
+    pub synced: bool,
+    /// Came while a batch was filled in which it could not go.
+    pub held: Option<Box<dyn Job>>,
     /// The counter up to which identities are noted as given out.
     pub marked: u64,
     /// Says why, when the store has failed as a whole.
@@ -47,7 +54,7 @@ enum Lost {
 impl Writer {
     /// Takes commands until all askers are gone.
     pub(super) fn work(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
-        while let Some(first) = queue.blocking_recv() {
+        while let Some(first) = self.held.take().or_else(|| queue.blocking_recv()) {
             if !self.carry_out(first, || queue.try_recv().ok()) {
                 return;
             }
@@ -112,10 +119,12 @@ impl Writer {
         mut more: impl FnMut() -> Option<Box<dyn Job>>,
         done: &mut Vec<Box<dyn Done>>,
     ) -> Result<Vec<Box<dyn FnOnce() + Send>>, Lost> {
+        let unheard = first.is_unheard();
+        self.sync_next(!unheard).map_err(lost)?;
         let begun = self.execute("BEGIN IMMEDIATE");
         let batch = Batch::new(&self.conn, self.case, &self.ids);
         let begin = Instant::now();
-        let mut next = Some(first);
+        let (mut next, mut held) = (Some(first), None);
         while let Some(job) = next {
             let before = batch.changes();
             let ran = job.apply(&batch);
@@ -131,13 +140,26 @@ impl Writer {
             }
             let full = done.len() >= self.limit || begin.elapsed() >= WINDOW;
             next = if full { None } else { more() };
+            // Whoever waits for a sync begins a batch of its own.
+            held = next.take_if(|job| unheard && !job.is_unheard());
         }
         let marked = batch.greatest_used().max(self.marked);
         let hooks = batch.into_hooks();
+        self.held = held;
         self.mark(marked).map_err(lost)?;
         self.execute("COMMIT").map_err(lost)?;
         self.marked = marked;
         Ok(hooks)
+    }
+
+    /// Says whether the next commit is to be synced, where that makes a difference.
+    fn sync_next(&mut self, synced: bool) -> rusqlite::Result<()> {
+        if self.durability == Durability::Full && self.synced != synced {
+            let level = if synced { "FULL" } else { "NORMAL" };
+            self.conn.pragma_update(None, "synchronous", level)?;
+            self.synced = synced;
+        }
+        Ok(())
     }
 
     fn mark(&self, marked: u64) -> rusqlite::Result<()> {

@@ -35,6 +35,11 @@ pub enum Onto {
 impl TreeCommand for Begin {
     type Answer = ();
 
+    /// Only the commit is heard of, unless a slave is told to throw away what was there before.
+    fn is_unheard(&self) -> bool {
+        !matches!(self.onto, Onto::File(_))
+    }
+
     fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
         let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
         match self.onto {

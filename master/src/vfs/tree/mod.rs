@@ -30,6 +30,11 @@ pub(super) trait TreeCommand: Send + 'static {
     /// What is answered after the commit.
     type Answer: Send + 'static;
 
+    /// See [`Command::is_unheard`].
+    fn is_unheard(&self) -> bool {
+        false
+    }
+
     /// Reads and writes in the open batch.
     fn apply(self, tree: &Tree<'_>) -> Result<Self::Answer, VfsError>;
 }
@@ -52,6 +57,10 @@ pub(super) struct InTree<C> {
 impl<C: TreeCommand> Command for InTree<C> {
     type Answer = C::Answer;
     type Error = VfsError;
+
+    fn is_unheard(&self) -> bool {
+        self.command.is_unheard()
+    }
 
     fn apply(self, batch: &Batch<'_>) -> Result<C::Answer, VfsError> {
         let tree = Tree::new(batch, &self.given);
