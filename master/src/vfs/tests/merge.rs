@@ -18,9 +18,9 @@ fn way(steps: &[(DirId, &str)]) -> Vec<DirStep> {
     steps.iter().map(step).collect()
 }
 
-const NONE: DirId = NodeId(0);
+pub(super) const NONE: DirId = NodeId(0);
 
-fn file(text: &str, size: u64, file: Option<FileId>) -> WalkEntry {
+pub(super) fn file(text: &str, size: u64, file: Option<FileId>) -> WalkEntry {
     WalkEntry {
         name: name(text),
         node: WalkNode::File {
@@ -41,7 +41,7 @@ fn dir(text: &str) -> WalkEntry {
 }
 
 impl Fixture {
-    async fn page(&self, root: RootId, at: &[(DirId, &str)], found: Vec<WalkEntry>) -> Merged {
+    pub async fn page(&self, root: RootId, at: &[(DirId, &str)], found: Vec<WalkEntry>) -> Merged {
         let name = if root == A { "alpha" } else { "beta" };
         let slave = slave(name);
         let merged = self.vfs.merge_page(root, &slave, way(at), found);
@@ -49,7 +49,7 @@ impl Fixture {
     }
 
     /// The disk has followed its log.
-    async fn follow(&self, root: RootId) {
+    pub async fn follow(&self, root: RootId) {
         let ops = self.vfs.ops_after(root, OpSeq::NONE, 4096).await.unwrap();
         if let Some((last, _)) = ops.last() {
             self.vfs.ops_done(root, *last).await.unwrap();
@@ -160,110 +160,6 @@ fn identities_that_this_store_never_gave_out_are_left_and_counted() {
         assert_eq!((merged.unknown, merged.set_aside), (3, 0));
         assert_eq!(fx.ops(A).await.len(), before);
         assert_eq!(fx.names("/").await, ["put"]);
-        fx
-    });
-}
-
-/// Tests of disks that people rearranged: the model of a disk knows nothing of it.
-fn on_strange_disks<F: Future<Output = Fixture>>(test: impl FnOnce(Fixture) -> F) {
-    let dir = TempDir::new().unwrap();
-    sim(async {
-        let fixture = Fixture::open(dir.path(), Case::Sensitive, NOW).await;
-        let fixture = test(fixture).await;
-        invariants::check_tables(&fixture.store);
-    });
-}
-
-#[test]
-fn a_file_that_was_moved_on_the_disk_goes_back_to_its_place() {
-    on_strange_disks(|fx| async {
-        fx.dir("/d").await;
-        let put = fx.put("/d/put", A, 5).await;
-        let found = vec![file("elsewhere", 5, Some(put.file()))];
-        let merged = fx.page(A, &[(NONE, "strange")], found).await;
-        assert_eq!((merged.moved, merged.good), (1, 0));
-        let ops = fx.ops(A).await;
-        assert_eq!(short(&ops)[1..], ["move /strange/elsewhere /d/put"]);
-        assert_eq!(fx.names("/").await, ["d"]);
-        fx
-    });
-}
-
-#[test]
-fn a_directory_that_was_moved_on_the_disk_goes_back_before_its_new_files_are_adopted() {
-    on_strange_disks(|fx| async {
-        fx.dir("/d").await;
-        let put = fx.put("/d/put", A, 5).await;
-        let found = || vec![file("put", 5, Some(put.file())), file("new", 9, None)];
-        let merged = fx.page(A, &[(put.parent, "e")], found()).await;
-        assert_eq!((merged.moved, merged.good, merged.left), (1, 1, 1));
-        assert_eq!(short(&fx.ops(A).await)[1..], ["move /e /d"]);
-        fx.follow(A).await;
-        let merged = fx.page(A, &[(put.parent, "d")], found()).await;
-        assert_eq!((merged.good, merged.adopted), (1, 1));
-        assert_eq!(fx.names("/d").await, ["new", "put"]);
-        fx
-    });
-}
-
-#[test]
-fn a_good_file_brings_its_directories_the_identities_they_lack() {
-    on_strange_disks(|fx| async {
-        fx.dir("/d").await;
-        let (one, two) = (fx.put("/d/one", A, 5).await, fx.put("/d/two", A, 5).await);
-        let found = vec![
-            file("one", 5, Some(one.file())),
-            file("two", 5, Some(two.file())),
-        ];
-        let merged = fx.page(A, &[(NONE, "d")], found).await;
-        assert_eq!(merged.good, 2);
-        assert_eq!(short(&fx.ops(A).await)[2..], ["move /d/one /d/one"]);
-        fx
-    });
-}
-
-#[test]
-fn a_copy_with_other_bytes_is_set_aside_and_not_served_until_it_is_good_again() {
-    on_strange_disks(|fx| async {
-        let put = fx.put("/put", A, 5).await;
-        let holders = async || {
-            let readable = fx.vfs.readable(&path("/put")).await.unwrap();
-            readable.holders.len()
-        };
-        let merged = fx
-            .page(A, &[], vec![file("put", 4, Some(put.file()))])
-            .await;
-        assert_eq!(merged.set_aside, 1);
-        assert_eq!(holders().await, 0);
-        assert_eq!(fx.stat("/put").await.unwrap().size, 5);
-        let other_sum = WalkEntry {
-            node: WalkNode::File {
-                size: 5,
-                file: Some(put.file()),
-                crc32: Some(1),
-            },
-            ..file("put", 5, None)
-        };
-        assert_eq!(fx.page(A, &[], vec![other_sum]).await.set_aside, 1);
-        fx.page(A, &[], vec![file("put", 5, Some(put.file()))])
-            .await;
-        assert_eq!(holders().await, 1);
-        fx
-    });
-}
-
-#[test]
-fn a_copy_on_another_root_makes_it_a_holder() {
-    on_strange_disks(|fx| async {
-        let put = fx.put("/put", A, 5).await;
-        let merged = fx
-            .page(B, &[], vec![file("put", 5, Some(put.file()))])
-            .await;
-        assert_eq!(merged.good, 1);
-        let readable = fx.vfs.readable(&path("/put")).await.unwrap();
-        assert_eq!(readable.holders.len(), 2);
-        fx.vfs.delete(&path("/put")).await.unwrap();
-        assert_eq!(short(&fx.ops(B).await), ["delete /put"]);
         fx
     });
 }

@@ -7,6 +7,7 @@ mod merge;
 mod model;
 mod random;
 mod restart;
+mod strays;
 mod threads;
 mod tree;
 mod uploads;
