@@ -483,6 +483,7 @@ fn walks(seen: &mut Seen) {
             files: 2,
             problems: vec!["a fifo".into()],
             complete: true,
+            running: vec![FILE],
         },
     );
     seen.notice(

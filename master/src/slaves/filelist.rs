@@ -43,6 +43,8 @@ pub trait FileList: Send + Sync + 'static {
     ) -> Answer<'a, Merged>;
     /// Staged files of a walk.
     fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, ()>;
+    /// A walk saw everything; these files are still being received.
+    fn walked(&self, root: RootId, running: Vec<FileId>) -> Answer<'_, ()>;
     /// The end of a transfer that nobody waits for.
     fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()>;
 }
@@ -90,6 +92,10 @@ impl FileList for VfsClient {
 
     fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, ()> {
         Box::pin(VfsClient::merge_staged(self, root, files))
+    }
+
+    fn walked(&self, root: RootId, running: Vec<FileId>) -> Answer<'_, ()> {
+        Box::pin(VfsClient::walked(self, root, running))
     }
 
     fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()> {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use drftpd_actors::Backoff;
+use drftpd_actors::{Backoff, failpoint};
 use drftpd_protocol::OpSeq;
 use drftpd_protocol::wire::{ApplyOps, FrameError, MAX_FRAME, RootOp, encode};
 use tokio::time::{sleep, timeout};
@@ -91,6 +91,7 @@ impl<'a> OpsDriver<'a> {
         if through <= self.done {
             return Err(OpsError::Stuck);
         }
+        failpoint("operations.answered").map_err(|_| OpsError::Stuck)?;
         deps.files.ops_done(root, through).await?;
         self.done = through;
         Ok(true)

@@ -65,14 +65,22 @@ pub(super) async fn walks(cx: &RootCx, again: &Notify) {
         again.notified().await;
     }
     let mut backoff = cx.backoff();
+    let mut shown = Shown::begin(cx);
     loop {
         match walk(cx).await {
             Ok(()) => {
                 backoff.reset();
+                drop(shown);
                 again.notified().await;
+                shown = Shown::begin(cx);
             }
             Err(WalkError::Slave(SlaveError::Offline(_))) => sleep(backoff.next_wait()).await,
-            Err(WalkError::Incomplete) => again.notified().await, // its problems are in the log
+            // Its problems are in the log.
+            Err(WalkError::Incomplete) => {
+                drop(shown);
+                again.notified().await;
+                shown = Shown::begin(cx);
+            }
             Err(why) => {
                 let pause = backoff.next_wait();
                 error!(slave = %cx.slave(), root = %cx.root, %why, ?pause, "a walk of a root broke off, beginning anew");
@@ -94,7 +102,6 @@ async fn walk(cx: &RootCx) -> Result<(), WalkError> {
         to,
     };
     ask(&cx.handle.manager, follow, TO_FOLLOW).await?;
-    let _shown = Shown::begin(cx);
     let order = WalkRoot {
         root,
         walk: number,
@@ -113,7 +120,7 @@ async fn walk(cx: &RootCx) -> Result<(), WalkError> {
     let ((done, sum), compared) = (walked?, compared?);
     say(cx, &done, &sum, &compared, begun.elapsed());
     if done.complete {
-        Ok(())
+        Ok(cx.deps.files.walked(root, done.running).await?)
     } else {
         Err(WalkError::Incomplete)
     }

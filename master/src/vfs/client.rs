@@ -14,7 +14,7 @@ use drftpd_protocol::{DirId, FileId, Name, NodeId, OpSeq, RootId, SlaveId, VfsPa
 use super::actor::VfsActor;
 use super::commands::{
     Commit, Delete, EndUpload, MakeDir, MakeLink, MergeCompared, MergePage, MergeStaged, OpsDone,
-    RemoveDir, Rename, SetModified, ShowRoot,
+    RemoveDir, Rename, SetModified, ShowRoot, Walked,
 };
 use super::error::VfsError;
 use super::messages::{BeginUpload, Change, Finish};
@@ -367,6 +367,13 @@ impl VfsClient {
         files: Vec<StagedEntry>,
     ) -> Result<(), VfsError> {
         self.change(MergeStaged { root, files }).await
+    }
+
+    /// A walk of a root saw everything there is: of uploads that were lost with their master or their
+    /// slave, and of which it told nothing, nothing is left. Those in `running` are still under way.
+    pub async fn walked(&self, root: RootId, running: Vec<FileId>) -> Result<(), VfsError> {
+        let running = running.into_iter().collect();
+        self.change(Walked { root, running }).await
     }
 
     /// The path of a node, for logs and operators.

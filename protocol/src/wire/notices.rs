@@ -199,6 +199,10 @@ pub struct WalkDone {
     pub problems: Vec<String>,
     /// Whether all was seen.
     pub complete: bool,
+    /// Files that were being received when the walk began: their end is told by itself, and what
+    /// lies in staging of them was left out.
+    #[serde(default)]
+    pub running: Vec<FileId>,
 }
 
 /// The master has stored what the transfer's end says; the slave may forget it.

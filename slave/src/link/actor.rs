@@ -43,6 +43,8 @@ pub struct MasterLink {
 
 struct State {
     backoff: drftpd_actors::Backoff,
+    /// The last pause before the master was dialled.
+    paused: Duration,
     up: Option<Up>,
     closing: bool,
 }
@@ -51,6 +53,7 @@ impl State {
     fn new(deps: &LinkDeps) -> Self {
         State {
             backoff: deps.backoff(),
+            paused: Duration::ZERO,
             up: None,
             closing: false,
         }
@@ -159,6 +162,11 @@ impl MasterLink {
         self.state.up.as_ref().is_some_and(|up| up.number == link)
     }
 
+    fn dial_after(&mut self, pause: Duration, ctx: &mut Context<Self>) {
+        self.state.paused = pause;
+        ctx.run_later(pause, |act, ctx| act.dial(ctx));
+    }
+
     /// Dials once; what came of it comes back to this actor.
     fn dial(&mut self, ctx: &mut Context<Self>) {
         let deps = self.deps.clone();
@@ -184,7 +192,7 @@ impl MasterLink {
         self.deps.show(LinkView::Down {
             why: error.to_string(),
         });
-        ctx.run_later(pause, |act, ctx| act.dial(ctx));
+        self.dial_after(pause, ctx);
     }
 
     fn welcomed(&mut self, greeted: Greeted, ctx: &mut Context<Self>) {
@@ -254,9 +262,6 @@ impl MasterLink {
         if up.book.is_dead(now) {
             return self.lost("nothing was heard of the master for three heartbeats", ctx);
         }
-        if up.is_settled(now) {
-            self.state.backoff.reset();
-        }
         if !up.try_send(0, kinds::ALIVE, &self.deps.alive()) {
             debug!(link, "the link is busy, no heartbeat this time");
         }
@@ -311,6 +316,9 @@ impl MasterLink {
         let Some(up) = self.state.up.take() else {
             return;
         };
+        if up.outlasted(self.state.paused, Instant::now()) {
+            self.state.backoff.reset();
+        }
         let pause = self.state.backoff.next_wait();
         warn!(
             link = up.number,
@@ -324,7 +332,7 @@ impl MasterLink {
         });
         drop(up);
         if !self.state.closing {
-            ctx.run_later(pause, |act, ctx| act.dial(ctx));
+            self.dial_after(pause, ctx);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use drftpd_actors::{Backoff, Dice, Drain, tell};
+use drftpd_actors::{Backoff, Dice, Drain, failpoint, tell};
 use drftpd_protocol::SlaveId;
 use drftpd_protocol::wire::{Alive, EndedSeen, Fault, FaultCode, RootStatus, WalkCredit};
 use tokio::sync::{mpsc, watch};
@@ -109,6 +109,7 @@ impl LinkDeps {
     }
 
     pub(super) fn ended_seen(&self, seen: EndedSeen) {
+        drop(failpoint("transfer.acknowledged"));
         self.ops.transfers.ended_seen(seen.transfer);
     }
 

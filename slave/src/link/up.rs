@@ -48,9 +48,10 @@ impl Up {
         self.out.clone()
     }
 
-    /// Whether it has lived long enough for the pauses between attempts to begin anew.
-    pub fn is_settled(&self, now: Instant) -> bool {
-        now.duration_since(self.since) >= self.book.patience().min(Duration::from_secs(60))
+    /// Whether it lived longer than the pause before it: then pauses begin anew, and a master that
+    /// takes slaves and falls at once is still dialled less and less.
+    pub fn outlasted(&self, pause: Duration, now: Instant) -> bool {
+        now.duration_since(self.since) >= pause
     }
 
     /// Sends a frame if there is room for it.

@@ -3,10 +3,11 @@
 //! Each one may be done again at any time, also when a crash came in the middle of it, or when
 //! those behind it were done before. It is answered when what it did is durable.
 
+use drftpd_actors::failpoint;
 use drftpd_protocol::ids::OpSeq;
 use drftpd_protocol::wire::{Moved, Place, RootOp};
 
-use super::error::StorageError;
+use super::error::{Doing, StorageError};
 use super::open::check_depth;
 use super::root::{Root, lock};
 use super::tree::Work;
@@ -63,7 +64,8 @@ impl Root {
                 .remarks
                 .extend(work.take_remarks().map(|remark| (*at, remark)));
         }
-        if let Err(error) = work.sync() {
+        let synced = work.sync();
+        if let Err(error) = synced.and_then(|()| failpoint("operations.synced").doing("syncing")) {
             applied.through = None;
             applied.remarks.clear();
             applied.error = Some(error);

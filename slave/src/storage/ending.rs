@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 
+use drftpd_actors::failpoint;
 use drftpd_protocol::ids::FileId;
 
 use super::error::{Doing, StorageError};
@@ -29,6 +30,7 @@ impl Root {
 
     fn finish(&self, staging: &Staging, crc32: u32) -> Result<u64, StorageError> {
         let (file, size) = (&staging.file, staging.len);
+        failpoint("upload.received").doing("ending an upload")?;
         file.set_len(size).doing("ending an upload")?;
         let mark = FileMark {
             file: staging.id,
@@ -36,6 +38,7 @@ impl Root {
             crc32: Some(crc32),
         };
         mark::write(file.as_fd(), Mark::File(mark))?;
+        failpoint("upload.marked").doing("ending an upload")?;
         if self.0.policy.fsync == Fsync::Always {
             entry::sync(file.as_fd()).doing("making an upload durable")?;
             entry::sync(staging.live.staging.as_fd()).doing("making staging durable")?;

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
+use drftpd_actors::failpoint;
 use drftpd_protocol::ids::FileId;
 use drftpd_protocol::wire::Place;
 
@@ -18,7 +19,9 @@ impl<'a> Work<'a> {
     /// published.
     pub(super) fn publish(&mut self, file: FileId, at: &Place) -> Result<(), StorageError> {
         if self.is_staged(file)? {
-            return self.place(self.staging(), &staged_name(file), file, at);
+            failpoint("publish.before").doing("publishing a file")?;
+            self.place(self.staging(), &staged_name(file), file, at)?;
+            return failpoint("publish.after").doing("publishing a file");
         }
         if self.placed(file, at)?.is_none() {
             self.remark(format!("{file} is neither prepared nor at its place"));
@@ -47,6 +50,7 @@ impl<'a> Work<'a> {
     ) -> Result<(), StorageError> {
         let chain = self.make(&at.dirs)?;
         self.clear_way(chain.fd(), at.name.as_bytes(), Some(file.node))?;
+        failpoint("publish.cleared").doing("publishing a file")?;
         entry::rename(from, name, chain.fd(), at.name.as_bytes())
             .doing("moving a file to its place")?;
         self.touched(from)?;

@@ -84,6 +84,7 @@ impl Root {
                 files: 0,
                 problems: Vec::new(),
                 complete: true,
+                running: Vec::new(),
             },
             root: self.clone(),
             live,
@@ -171,11 +172,20 @@ impl Walk {
 
     fn staged_entry(&mut self, name: &[u8]) -> Option<StagedEntry> {
         let file: FileId = std::str::from_utf8(name).ok()?.parse().ok()?;
-        if self.running.contains(&file) || self.root.is_running(file) {
+        if self.root.is_running(file) {
+            self.running.insert(file);
+        }
+        if self.running.contains(&file) {
             return None;
         }
+        let look = match entry::look(self.live.staging.as_fd(), name) {
+            Ok(look) => look?,
+            Err(error) => {
+                self.incomplete(name, &error.to_string());
+                return None;
+            }
+        };
         let staging = self.live.staging.as_fd();
-        let look = entry::look(staging, name).ok().flatten()?;
         if look.kind != Kind::File {
             return None;
         }
@@ -354,6 +364,7 @@ impl Walk {
             let more = format!("{} more", self.problems_left_out);
             self.seen.problems.push(more);
         }
+        self.seen.running = self.running.iter().copied().collect();
         self.seen.clone()
     }
 }

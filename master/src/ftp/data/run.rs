@@ -1,5 +1,6 @@
 //! A transfer from its order to its end, as the master sees it: begun on the slave, watched, forwarded if need be.
 
+use drftpd_actors::failpoint;
 use drftpd_protocol::wire::{Begun, Fault, FaultCode, Job, Outcome, ReceiveJob, SendJob};
 use drftpd_protocol::{OpSeq, RootId};
 use tokio::sync::watch;
@@ -124,6 +125,7 @@ pub async fn begin_upload(
     let (path, owner) = (to.path.clone(), cx.owner()?);
     let begin = UploadGuard::begin(&cx.services, &cx.cleanup, path, to.mode, owner, root);
     let (upload, settles) = begin.await?;
+    failpoint("upload.begun").map_err(DataError::Broken)?;
     let job = Job::Receive(ReceiveJob {
         root,
         file: upload.file,

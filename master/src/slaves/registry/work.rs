@@ -9,7 +9,7 @@ use drftpd_actors::tell;
 use drftpd_protocol::wire::{
     AbortTransfer, Alive, EndedSeen, Hello, Outcome, Revision, TransferEnded, Welcome,
 };
-use drftpd_protocol::{SlaveId, TransferId};
+use drftpd_protocol::{RootId, SlaveId, TransferId};
 use tokio::time::Instant;
 use tracing::{debug, error, warn};
 
@@ -77,6 +77,13 @@ impl SlaveRegistry {
         let before = self.state.granted.get(slave);
         if before == Some(&granted.roots) {
             return;
+        }
+        // It is in agreement with the file list when its walk is over, not before that begins.
+        if self.deps.config.remerge_at_start {
+            let known = |root: &&RootId| before.is_some_and(|before| before.contains(*root));
+            for root in granted.roots.iter().filter(|root| !known(root)) {
+                self.state.roster.remerging(slave, link, *root, true);
+            }
         }
         if let Some((_, handle)) = self.state.roster.link(slave) {
             let roots = granted.roots.clone();

@@ -18,6 +18,7 @@ pub(crate) enum Told {
     Done(RootId, OpSeq),
     Page(RootId, usize),
     Staged(RootId, usize),
+    Walked(RootId, usize),
     Compared(RootId, Vec<(FileId, bool)>),
     Orphan(FileId, RootId, Option<u64>),
 }
@@ -169,6 +170,10 @@ impl FileList for FakeFiles {
 
     fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, ()> {
         async move { self.note(Told::Staged(root, files.len())) }.boxed_local()
+    }
+
+    fn walked(&self, root: RootId, running: Vec<FileId>) -> Answer<'_, ()> {
+        async move { self.note(Told::Walked(root, running.len())) }.boxed_local()
     }
 
     fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()> {

@@ -57,6 +57,7 @@ fn end(walk: &WalkRoot) -> WalkDone {
         files: 2,
         problems: Vec::new(),
         complete: true,
+        running: Vec::new(),
     }
 }
 
@@ -110,6 +111,7 @@ fn a_walk_brings_its_pages_and_staged_files_into_the_list_and_shows_while_it_run
             Told::Page(root(1), 3),
             Told::Page(root(1), 1),
             Told::Staged(root(1), 1),
+            Told::Walked(root(1), 0),
         ];
         assert_eq!(told, expected);
     });

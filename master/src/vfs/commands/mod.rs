@@ -11,6 +11,7 @@ mod rename;
 mod roots;
 mod staged;
 mod times;
+mod walked;
 
 pub(super) use begin::{Begin, Onto};
 pub(super) use compared::MergeCompared;
@@ -22,3 +23,4 @@ pub(super) use rename::Rename;
 pub(super) use roots::{OpsDone, ShowRoot};
 pub(super) use staged::MergeStaged;
 pub(super) use times::SetModified;
+pub(super) use walked::Walked;

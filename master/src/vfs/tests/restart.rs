@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use drftpd_protocol::wire::StagedEntry;
+
 use super::*;
 
 #[test]
@@ -39,6 +41,38 @@ fn an_upload_of_a_master_that_is_gone_is_incomplete_until_its_slave_tells() {
         fx.vfs.settle_orphan(told.file, A, None).await.unwrap();
         assert_eq!(fx.ops(A).await.len(), 3);
         assert_eq!(fx.stat("/told").await.unwrap().size, 50);
+        invariants::check(&fx.store);
+    });
+}
+
+#[test]
+fn a_lost_upload_of_which_a_whole_walk_tells_nothing_is_gone_and_a_running_one_is_not() {
+    let dir = TempDir::new().unwrap();
+    let (told, runs, old) = sim(async {
+        let fx = Fixture::open(dir.path(), Case::Sensitive, NOW).await;
+        let told = fx.begin("/told", UploadMode::Store, A).await.unwrap();
+        fx.begin("/empty", UploadMode::Store, A).await.unwrap();
+        fx.begin("/elsewhere", UploadMode::Store, B).await.unwrap();
+        let runs = fx.begin("/runs", UploadMode::Store, A).await.unwrap();
+        let old = fx.put("/old", A, 9).await;
+        fx.begin("/old", UploadMode::Store, A).await.unwrap();
+        (told, runs, old)
+    });
+    sim(async {
+        let fx = Fixture::open(dir.path(), Case::Sensitive, NOW + 9).await;
+        let staged = StagedEntry {
+            file: told.file,
+            size: 7,
+            prepared: None,
+        };
+        fx.vfs.merge_staged(A, vec![staged]).await.unwrap();
+        fx.vfs.walked(A, vec![runs.file]).await.unwrap();
+        assert_eq!(fx.names("/").await, ["elsewhere", "old", "runs", "told"]);
+        assert_eq!(fx.stat("/told").await.unwrap().size, 7);
+        assert_eq!(fx.stat("/old").await.unwrap(), old);
+        fx.begin("/old", UploadMode::Append, A).await.unwrap();
+        fx.vfs.settle_orphan(runs.file, A, Some(5)).await.unwrap();
+        fx.begin("/runs", UploadMode::Append, A).await.unwrap();
         invariants::check(&fx.store);
     });
 }

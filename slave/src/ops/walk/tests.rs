@@ -43,6 +43,7 @@ fn disk(walk: u64, running: &BTreeSet<FileId>, pages: usize) -> Vec<WalkItem> {
         files: 8,
         problems: Vec::new(),
         complete: true,
+        running: Vec::new(),
     }));
     items
 }

@@ -112,6 +112,7 @@ fn staged_files_are_told_without_those_that_are_running() {
     std::fs::write(fixture.path(".drftpd/staging/notes"), "by hand").expect("written");
     let told = walk(&fixture, BTreeSet::from([id(6, 1)]));
     assert_eq!(told.staged, ["5.1 4 true", "7.1 9 false"]);
+    assert_eq!(told.done.running, [id(6, 1), id(8, 1)]);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! in which it is also prepared.
 
 use bytes::BytesMut;
-use drftpd_actors::BoxIo;
+use drftpd_actors::{BoxIo, failpoint};
 use drftpd_protocol::wire::Outcome;
 use tokio::io::AsyncWriteExt;
 
@@ -93,6 +93,11 @@ async fn all(
                 dry
             }
             Left::Prepared { bytes, size, crc32 } => {
+                failpoint("upload.prepared").map_err(|error| Broke::Closed {
+                    bytes,
+                    kept: Some(size),
+                    error: TransferError::Disk(error),
+                })?;
                 grower.has(size);
                 return Ok(Outcome::Prepared { bytes, size, crc32 });
             }

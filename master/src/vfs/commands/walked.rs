@@ -1,0 +1,42 @@
+//! A walk that saw everything: what it would have told of lost uploads, and did not, is not there.
+
+use std::collections::BTreeSet;
+
+use drftpd_protocol::{FileId, NodeId, RootId};
+
+use super::end::break_off;
+use crate::store::{id, params};
+use crate::vfs::error::VfsError;
+use crate::vfs::plan::{self, StoredState};
+use crate::vfs::tree::{Tree, TreeCommand, log, nodes};
+
+/// Ends uploads to this root of which nobody knows and nothing is left.
+pub struct Walked {
+    pub root: RootId,
+    /// Still being received: their end will be told.
+    pub running: BTreeSet<FileId>,
+}
+
+impl TreeCommand for Walked {
+    type Answer = ();
+
+    fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
+        let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
+        let query = "SELECT node FROM upload WHERE root = ?1 AND state = ?2";
+        let unknown = StoredState::Unknown.number();
+        let nodes = tree.all(query, params![root.key.0, unknown], |row| {
+            id(row, 0).map(NodeId)
+        })?;
+        for node in nodes {
+            let Some(upload) = plan::stored(tree, node)? else {
+                continue;
+            };
+            if let Some(entry) = nodes::by_id(tree, node)?
+                && !self.running.contains(&upload.file)
+            {
+                break_off(tree, entry, &upload, None)?;
+            }
+        }
+        Ok(())
+    }
+}
