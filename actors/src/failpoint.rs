@@ -1,9 +1,10 @@
 //! Points where a test may make the program crash, panic or fail: `failpoint("vfs.commit")`.
 //!
 //! Without the cargo feature `failpoints` a point is nothing at all. With it, the environment
-//! variable `DRFTPD_FAILPOINTS` says what happens where, as `point=[N:]action` separated by `;`:
+//! variable `DRFTPD_FAILPOINTS` says what happens where, as `point=[N:|@FILE:]action`, separated by `;`:
 //! `crash` ends the process at once, as `kill -9` would; `panic` panics; `fail` makes the point
-//! answer an error; with `N:` only the N-th pass does it (counted from 1).
+//! answer an error; with `N:` only the N-th pass does it (counted from 1); with `@FILE:` only the
+//! pass that finds this file and takes it away, so that a test can choose the moment.
 
 /// Passes a point. Crashes or panics where a test wants it.
 ///
@@ -20,10 +21,17 @@ pub fn failpoint(name: &str) -> std::io::Result<()> {
     }
 }
 
+/// Passes a point where nothing can fail: only a crash or a panic happens there.
+#[inline]
+pub fn panicpoint(name: &str) {
+    drop(failpoint(name));
+}
+
 #[cfg(feature = "failpoints")]
 mod enabled {
     use std::collections::BTreeMap;
     use std::io;
+    use std::path::PathBuf;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -34,9 +42,17 @@ mod enabled {
         Fail,
     }
 
+    /// Which passes act.
+    #[derive(Debug, PartialEq, Eq)]
+    enum When {
+        Always,
+        Pass(u64),
+        Armed(PathBuf),
+    }
+
     #[derive(Debug)]
     struct Point {
-        only: Option<u64>,
+        when: When,
         action: Action,
         passes: AtomicU64,
     }
@@ -63,9 +79,13 @@ mod enabled {
     impl Point {
         fn hit(&self) -> Option<Action> {
             let pass = self.passes.fetch_add(1, Ordering::Relaxed) + 1;
-            self.only
-                .is_none_or(|only| only == pass)
-                .then_some(self.action)
+            let acts = match &self.when {
+                When::Always => true,
+                When::Pass(only) => *only == pass,
+                // Who takes the file away is the one.
+                When::Armed(file) => std::fs::remove_file(file).is_ok(),
+            };
+            acts.then_some(self.action)
         }
     }
 
@@ -81,12 +101,9 @@ mod enabled {
             .trim()
             .split_once('=')
             .ok_or_else(|| format!("no '=' in {part}"))?;
-        let (only, action) = match what.split_once(':') {
-            Some((n, action)) => (
-                Some(n.parse().map_err(|_| format!("no number in {part}"))?),
-                action,
-            ),
-            None => (None, what),
+        let (when, action) = match what.rsplit_once(':') {
+            Some((when, action)) => (parse_when(when, part)?, action),
+            None => (When::Always, what),
         };
         let action = match action {
             "crash" => Action::Crash,
@@ -97,16 +114,37 @@ mod enabled {
         Ok((
             name.into(),
             Point {
-                only,
+                when,
                 action,
                 passes: AtomicU64::new(0),
             },
         ))
     }
 
+    fn parse_when(text: &str, part: &str) -> Result<When, String> {
+        match text.strip_prefix('@') {
+            Some(file) => Ok(When::Armed(file.into())),
+            None => match text.parse() {
+                Ok(pass) => Ok(When::Pass(pass)),
+                Err(_) => Err(format!("no number in {part}")),
+            },
+        }
+    }
+
     #[cfg(test)]
     mod tests {
         use super::*;
+
+        #[test]
+        fn a_file_arms_a_point_for_one_pass() {
+            let dir = tempfile::tempdir().expect("a folder");
+            let file = dir.path().join("now");
+            let points = parse(&format!("a=@{}:fail", file.display())).expect("parses");
+            assert_eq!(points["a"].hit(), None);
+            std::fs::write(&file, "").expect("is written");
+            assert_eq!(points["a"].hit(), Some(Action::Fail));
+            assert_eq!(points["a"].hit(), None);
+        }
 
         #[test]
         fn only_the_chosen_pass_acts() {

@@ -34,7 +34,7 @@ pub use config::{
 };
 pub use dice::Dice;
 pub use drain::{Drain, Hold, StillHeld};
-pub use failpoint::failpoint;
+pub use failpoint::{failpoint, panicpoint};
 pub use gate::{Gate, Otherwise, Verdict};
 pub use health::{ActorHealth, ArbiterHealth, Health, HealthSnapshot, Ping, Pong};
 pub use net::{BoxIo, Incoming, Io, Listener, Net, Secured};

@@ -10,6 +10,7 @@ pub mod client;
 pub mod cluster;
 pub mod data;
 pub mod ftp;
+pub mod points;
 pub mod process;
 pub mod sim;
 
@@ -17,4 +18,5 @@ pub use client::Tool;
 pub use cluster::{Cluster, ClusterSpec, SlaveProcess};
 pub use data::Bytes;
 pub use ftp::{Ftp, Mode};
+pub use points::Points;
 pub use process::Running;

@@ -2,7 +2,7 @@
 //!
 //! It starts the areas in order, waits until the master shall end, and ends them in reverse. Nobody asks the root; it
 //! hears of children that are down. One that spent its restarts makes the master drain and end with an error: an honest
-//! restart of the process is better than half a master.
+//! restart of the process is better than half a master. A plugin that spent them stays off, and nothing else ends.
 
 mod close;
 mod start;
@@ -24,6 +24,11 @@ use crate::ftp::CannotListen;
 use crate::slaves::{AuthorityError, SlavesStartError};
 use crate::store::StoreError;
 use crate::vfs::VfsError;
+
+/// Writes the log of transfers.
+const XFERLOG: &str = "xferlog";
+/// Children without which the master is as good as before.
+const PLUGINS: [&str; 1] = [XFERLOG];
 
 /// Why a master could not begin, or ended with an error.
 #[derive(Debug, thiserror::Error)]
@@ -173,6 +178,10 @@ impl Handler<ChildDown> for MasterRoot {
     fn handle(&mut self, down: ChildDown, _: &mut Self::Context) {
         if down.how == Ended::Stopped && self.drain.is_draining() {
             return; // as it should be
+        }
+        if PLUGINS.contains(&down.name) {
+            error!(actor = down.name, how = ?down.how, "plugin is down and stays off");
+            return;
         }
         error!(actor = down.name, how = ?down.how, "core actor is down, the master drains and ends");
         // The first one is the reason; others may follow from it.

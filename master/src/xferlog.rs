@@ -57,6 +57,7 @@ impl Handler<TransferLogged> for XferLog {
     type Result = ();
 
     fn handle(&mut self, event: TransferLogged, _: &mut Self::Context) {
+        drftpd_actors::panicpoint("actor.xferlog");
         match self.lines.try_send(line(&event)) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {

@@ -117,6 +117,7 @@ impl Handler<StopMeter> for SpaceMeter {
 impl SpaceMeter {
     /// Asks every disk that owes no answer, and tells what is known now.
     fn ask(&mut self, ctx: &mut Context<Self>) {
+        drftpd_actors::panicpoint("actor.space_meter");
         for root in self.state.gauge.ask(Instant::now()) {
             let (ask, blocking) = (Arc::clone(&self.deps.ask), self.deps.blocking.clone());
             let asked = async move { blocking.run(move || ask(root)).await };

@@ -214,6 +214,7 @@ impl Supervised for FtpAcceptor {
 
 impl StreamHandler<Incoming> for FtpAcceptor {
     fn handle(&mut self, incoming: Incoming, ctx: &mut Self::Context) {
+        drftpd_actors::panicpoint("ftp.accept");
         self.admit(incoming, ctx);
     }
 

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use drftpd_protocol::wire::{
-    AbortTransfer, Base, BeginTransfer, Begun, DataOpened, DataPath, Job, OpenData, Outcome,
-    TransferEnded,
+    AbortTransfer, Base, BeginTransfer, Begun, DataOpened, DataPath, FaultCode, Job, OpenData,
+    Outcome, TransferEnded,
 };
 use drftpd_protocol::{FileId, OpSeq, RootId, VfsPath};
 use tokio::sync::{oneshot, watch};
@@ -80,6 +80,20 @@ impl UploadGuard {
         self.root
     }
 
+    /// Nothing is in staging any more.
+    fn kept_nothing(&mut self) {
+        self.kept = None;
+    }
+
+    /// Tells the file list that nobody knows how the upload ended: its slave is gone.
+    async fn lose(mut self) {
+        self.armed = false;
+        let lost = self.services.vfs.lose_upload(self.file, self.root);
+        if let Err(why) = lost.await {
+            debug!(file = %self.file, %why, "lost upload not noted, the next start will");
+        }
+    }
+
     /// The file list knows the end.
     fn disarm(mut self) {
         self.armed = false;
@@ -136,6 +150,8 @@ enum Stage {
     },
     /// It is over.
     Ended(Outcome),
+    /// Its slave is gone, and did not say how it ended.
+    Lost,
 }
 
 impl TransferGuard {
@@ -207,6 +223,11 @@ impl TransferGuard {
                 max_rate: None,
             };
             let begun = held.services.slaves.begin(&held.slot.slave, order).await;
+            if let (Err(SlaveError::Fault(fault)), Some(upload)) = (&begun, &mut held.upload)
+                && fault.code == FaultCode::NO_SUCH_FILE
+            {
+                upload.kept_nothing();
+            }
             let begun = begun.map(|running| {
                 held.stage = Stage::Begun {
                     ended: running.ended,
@@ -249,15 +270,12 @@ impl TransferGuard {
                     Ok(end.outcome)
                 }
                 Err(_lost) => {
-                    // What becomes of it is told by the next walk of its root.
-                    held.stage = Stage::Held;
-                    if let Some(upload) = held.upload.take() {
-                        upload.disarm();
-                    }
+                    held.stage = Stage::Lost;
                     Err(SlaveError::Offline(held.slot.slave.clone()))
                 }
             },
             Stage::Ended(outcome) => Ok(outcome.clone()),
+            Stage::Lost => Err(SlaveError::Offline(held.slot.slave.clone())),
             Stage::Held | Stage::Open => Err(SlaveError::Ask(drftpd_actors::AskError::Gone)),
         }
     }
@@ -297,15 +315,16 @@ impl Held {
         let outcome = match self.stage {
             Stage::Begun { ended, .. } => match timeout(limit, ended).await {
                 Ok(Ok(end)) => Some(end.outcome),
-                // The slave's manager hears the end and settles it.
                 _ => {
-                    if let Some(upload) = self.upload.take() {
-                        upload.disarm();
-                    }
+                    lose(self.upload.take()).await;
                     None
                 }
             },
             Stage::Ended(outcome) => Some(outcome),
+            Stage::Lost => {
+                lose(self.upload.take()).await;
+                None
+            }
             Stage::Held | Stage::Open => None,
         };
         if let Some(outcome) = outcome {
@@ -315,6 +334,13 @@ impl Held {
             self.services.slaves.seen(&slave, transfer);
         }
         self.services.transfers.free(transfer);
+    }
+}
+
+/// The end may still come, if the slave is only slow or its link is down: the registry settles it then.
+async fn lose(upload: Option<UploadGuard>) {
+    if let Some(upload) = upload {
+        upload.lose().await;
     }
 }
 

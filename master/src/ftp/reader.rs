@@ -19,6 +19,9 @@ const CHUNK: usize = 2048;
 /// Bytes that are taken before lines are looked for in them.
 const MOST_AT_ONCE: usize = 16 * 1024;
 
+/// Bytes that are read, to be thrown away, after our last words. Who sends more is not listening to them.
+const MOST_AFTER: usize = 1024 * 1024;
+
 /// What came from the client.
 pub(super) enum Inbound {
     /// A line, or what is wrong with it.
@@ -37,6 +40,7 @@ pub(super) struct Tap(Rc<Told>);
 struct Told {
     logged_in: Cell<bool>,
     closed: Cell<bool>,
+    over: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
 }
 
@@ -44,6 +48,12 @@ impl Tap {
     /// Whether longer lines may come.
     pub fn logged_in(&self, yes: bool) {
         self.0.logged_in.set(yes);
+    }
+
+    /// Our last words are said: what still comes is thrown away, and is not read for ever.
+    pub fn over(&self) {
+        self.0.over.set(true);
+        self.close(false);
     }
 
     /// Closed, nothing is read; what the client sends stays in the socket.
@@ -64,6 +74,8 @@ pub(super) struct LineReader<R> {
     buffer: BytesMut,
     tap: Tap,
     broken: bool,
+    /// Bytes that were thrown away.
+    after: usize,
 }
 
 impl<R: AsyncRead + Unpin> LineReader<R> {
@@ -75,6 +87,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             buffer: BytesMut::new(),
             tap,
             broken: false,
+            after: 0,
         }
     }
 
@@ -123,13 +136,18 @@ impl<R: AsyncRead + Unpin> Stream for LineReader<R> {
         }
         this.codec.logged_in(this.tap.0.logged_in.get());
         loop {
-            if let Some(item) = this.next_item() {
+            let over = this.tap.0.over.get();
+            if over && this.after > MOST_AFTER {
+                return Poll::Ready(None);
+            }
+            if !over && let Some(item) = this.next_item() {
                 return Poll::Ready(Some(item));
             }
             let mut chunk = [0; CHUNK];
             let mut chunk = ReadBuf::new(&mut chunk);
             match ready!(Pin::new(&mut this.io).poll_read(cx, &mut chunk)) {
                 Ok(()) if chunk.filled().is_empty() => return Poll::Ready(None),
+                Ok(()) if over => this.after += chunk.filled().len(),
                 Ok(()) => this.take(chunk.filled()),
                 Err(why) => {
                     debug!(%why, "control connection broke");
@@ -158,6 +176,25 @@ mod tests {
         assert!(futures_util::poll!(lines.next()).is_pending());
         tap.close(false);
         assert!(matches!(lines.next().await, Some(Inbound::Line(Ok(line))) if line.verb == "PWD"));
+    }
+
+    #[tokio::test]
+    async fn a_flood_after_the_last_words_ends_the_connection() {
+        let (mut client, near) = tokio::io::duplex(1 << 20);
+        let tap = Tap::default();
+        let mut lines = LineReader::new(near, tap.clone());
+        client.write_all(b"NOOP\r\n").await.unwrap();
+        assert!(lines.next().await.is_some());
+        tap.over();
+        client.write_all(b"NOOP\r\n").await.unwrap();
+        assert!(futures_util::poll!(lines.next()).is_pending());
+        let flood = tokio::spawn(async move {
+            let flood = vec![b'a'; MOST_AFTER];
+            let sent = client.write_all(&flood).await;
+            (client, sent)
+        });
+        assert!(lines.next().await.is_none());
+        assert!(flood.await.unwrap().1.is_ok());
     }
 
     #[tokio::test]

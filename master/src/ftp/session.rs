@@ -209,7 +209,7 @@ impl FtpSession {
         debug!(code = reply.code(), "closing");
         self.phase = Phase::Closing;
         self.queue.clear();
-        self.tap.close(false);
+        self.tap.over();
         let said = self
             .out
             .take()
@@ -278,6 +278,7 @@ impl Supervised for FtpSession {}
 
 impl StreamHandler<Inbound> for FtpSession {
     fn handle(&mut self, item: Inbound, ctx: &mut Self::Context) {
+        drftpd_actors::panicpoint("actor.ftp_session");
         let _entered = self.span.clone().entered();
         match item {
             _ if self.phase == Phase::Closing => {}

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::MasterError;
+use super::{MasterError, XFERLOG};
 use crate::accounts::password::Hasher;
 use crate::accounts::{AccountsActor, AccountsClient, AccountsDeps};
 use crate::admin::http::HealthPage;
@@ -197,9 +197,9 @@ fn log_transfers(
     let again = deps.reload.as_ref().map(|reload| reload.current());
     let log = XferLog::open(file, deps.blocking.clone(), again);
     let log = log.map_err(|source| MasterError::XferLog { file: name, source })?;
-    let spec = ChildSpec::new("xferlog", XFERLOG_MAILBOX, Budget::CORE, parent.clone());
+    let spec = ChildSpec::new(XFERLOG, XFERLOG_MAILBOX, Budget::PLUGIN, parent.clone());
     let actor = supervise(&Place::here(), spec, move || log);
-    bus.subscribe::<TransferLogged>("xferlog", actor.recipient());
+    bus.subscribe::<TransferLogged>(XFERLOG, actor.recipient());
     Ok(())
 }
 

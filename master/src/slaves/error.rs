@@ -47,7 +47,7 @@ pub fn fault_reply(fault: &Fault) -> Reply {
         FaultCode::STALLED => Reply::new(426, "Transfer stalled, aborted"),
         FaultCode::ABORTED => Reply::new(426, "Transfer aborted"),
         FaultCode::BUSY => Reply::new(450, "Slave is busy, try again"),
-        FaultCode::NO_SUCH_FILE | FaultCode::OTHER_IDENTITY => {
+        FaultCode::NO_SUCH_FILE | FaultCode::OTHER_IDENTITY | FaultCode::NO_SUCH_ROOT => {
             Reply::new(450, "File is not available right now")
         }
         _ => Reply::new(451, "Slave failed, try again"),

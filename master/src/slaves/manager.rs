@@ -164,6 +164,7 @@ impl Handler<PlaceCall> for SlaveManager {
     type Result = MessageResult<PlaceCall>;
 
     fn handle(&mut self, msg: PlaceCall, ctx: &mut Self::Context) -> Self::Result {
+        drftpd_actors::panicpoint("actor.slave_manager");
         let opened = self.calls.open(msg.kind, msg.limit, Instant::now());
         MessageResult(opened.map(|(call, answer)| {
             self.send(call, msg.kind, msg.body, ctx);

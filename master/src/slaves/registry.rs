@@ -254,6 +254,7 @@ impl Handler<ExpectEnd> for SlaveRegistry {
     type Result = MessageResult<ExpectEnd>;
 
     fn handle(&mut self, msg: ExpectEnd, _: &mut Self::Context) -> Self::Result {
+        drftpd_actors::panicpoint("slaves.expect_end");
         let Some((_, handle)) = self.state.roster.link(&msg.slave) else {
             return MessageResult(Err(SlaveError::Offline(msg.slave)));
         };

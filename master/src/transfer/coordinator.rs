@@ -128,6 +128,7 @@ impl Handler<HoldSlot> for TransferCoordinator {
     type Result = Result<Slot, TransferError>;
 
     fn handle(&mut self, msg: HoldSlot, _: &mut Self::Context) -> Self::Result {
+        drftpd_actors::panicpoint("transfer.hold");
         self.hold(msg.want, msg.chain)
     }
 }

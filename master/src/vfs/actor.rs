@@ -14,7 +14,7 @@ use actix::{
     ResponseActFuture, ResponseFuture, Supervised, WrapFuture,
 };
 use drftpd_actors::{
-    Blocking, Budget, ChildDown, ChildSpec, Clock, Ping, Place, failpoint, supervise,
+    Blocking, Budget, ChildDown, ChildSpec, Clock, Ping, Place, panicpoint, supervise,
 };
 use drftpd_protocol::FileId;
 use tokio::sync::watch;
@@ -110,6 +110,7 @@ impl<C: TreeCommand> Handler<Change<C>> for VfsActor {
     type Result = ResponseFuture<Result<C::Answer, VfsError>>;
 
     fn handle(&mut self, msg: Change<C>, _: &mut Self::Context) -> Self::Result {
+        panicpoint("vfs.change");
         let pending = self.submit(msg.0);
         Box::pin(async move { pending?.answer().await })
     }
@@ -152,7 +153,7 @@ impl Handler<Ping> for VfsActor {
 
     fn handle(&mut self, ping: Ping, _: &mut Self::Context) -> Self::Result {
         // A test may make it panic here; there is nothing to fail.
-        drop(failpoint("actor.vfs"));
+        panicpoint("actor.vfs");
         MessageResult(ping.answer())
     }
 }

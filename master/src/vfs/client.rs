@@ -13,8 +13,8 @@ use drftpd_protocol::{DirId, FileId, Name, NodeId, OpSeq, RootId, SlaveId, VfsPa
 
 use super::actor::VfsActor;
 use super::commands::{
-    Commit, Delete, EndUpload, MakeDir, MakeLink, MergeCompared, MergePage, MergeStaged, OpsDone,
-    RemoveDir, Rename, SetModified, ShowRoot, Walked,
+    Commit, Delete, EndUpload, LoseUpload, MakeDir, MakeLink, MergeCompared, MergePage,
+    MergeStaged, OpsDone, RemoveDir, Rename, SetModified, ShowRoot, Walked,
 };
 use super::error::VfsError;
 use super::messages::{BeginUpload, Change, Finish};
@@ -284,6 +284,14 @@ impl VfsClient {
     ) -> Result<(), VfsError> {
         let end = EndUpload { file, root, kept };
         ask(&self.addr, Finish(file, end), CHANGE_LIMIT).await?
+    }
+
+    /// The transfer of an upload is lost with its slave: it is partial from now on, and what is kept of
+    /// it is known when the slave is back.
+    pub async fn lose_upload(&self, file: FileId, root: RootId) -> Result<(), VfsError> {
+        let seen = self.live.borrow().size(file).unwrap_or(0);
+        let lose = LoseUpload { file, root, seen };
+        ask(&self.addr, Finish(file, lose), CHANGE_LIMIT).await?
     }
 
     /// The end of a transfer that nobody waits for (its session or the master went away): a

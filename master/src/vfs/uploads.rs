@@ -81,6 +81,12 @@ impl Uploads {
         self.of(file).map(|running| running.root)
     }
 
+    /// Bytes that an upload has.
+    pub fn size(&self, file: FileId) -> Option<u64> {
+        let running = self.of(file)?;
+        Some(running.size.load(Ordering::Relaxed))
+    }
+
     /// How many run.
     pub fn len(&self) -> usize {
         self.running.len()

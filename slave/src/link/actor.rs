@@ -110,6 +110,7 @@ struct Arrived {
 
 impl StreamHandler<Arrived> for MasterLink {
     fn handle(&mut self, arrived: Arrived, ctx: &mut Self::Context) {
+        drftpd_actors::panicpoint("actor.master_link");
         if !self.is_up(arrived.link) {
             return;
         }

@@ -92,6 +92,7 @@ impl Handler<Apply> for RootWorker {
     type Result = ();
 
     fn handle(&mut self, msg: Apply, ctx: &mut Self::Context) {
+        drftpd_actors::panicpoint("actor.root_worker");
         self.state.waiting.push_back(msg);
         self.go_on(ctx);
     }

@@ -98,6 +98,7 @@ impl Handler<BeginWalk> for RootScanner {
     type Result = ();
 
     fn handle(&mut self, msg: BeginWalk, _: &mut Self::Context) {
+        drftpd_actors::panicpoint("actor.root_scanner");
         if let Some(older) = self.state.take() {
             info!(root = %self.deps.root, older = older.walk, newer = msg.walk, "a newer walk ends an older one");
         }

@@ -71,6 +71,15 @@ impl Root {
         Ok(staging.len)
     }
 
+    /// Breaks an upload off and throws away what is there: its disk is full.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn give_back(&self, mut staging: Staging) -> Result<(), StorageError> {
+        staging.ended = true;
+        drop_staged(&staging.live, staging.id).map(drop)
+    }
+
     /// Throws staged bytes away, also those that are being written; `false` if there are none.
     ///
     /// # Errors

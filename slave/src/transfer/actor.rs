@@ -111,6 +111,7 @@ impl Handler<BeginJob> for TransferActor {
     type Result = ResponseActFuture<Self, Result<Begun, Fault>>;
 
     fn handle(&mut self, msg: BeginJob, ctx: &mut Self::Context) -> Self::Result {
+        drftpd_actors::panicpoint("actor.transfer");
         if self.channel.begin().is_err() {
             let again = Fault::new(FaultCode::BAD_REQUEST, "the transfer has begun already");
             return Box::pin(async { Err(again) }.into_actor(self));

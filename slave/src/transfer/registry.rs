@@ -84,6 +84,7 @@ impl Handler<EnterChannel> for TransferRegistry {
     type Result = Result<Addr<TransferActor>, Fault>;
 
     fn handle(&mut self, msg: EnterChannel, ctx: &mut Self::Context) -> Self::Result {
+        drftpd_actors::panicpoint("actor.transfer_registry");
         let transfer = msg.open.transfer;
         self.state.book.admit(transfer)?;
         let meter = Arc::new(Meter::new(Arc::clone(&self.totals)));

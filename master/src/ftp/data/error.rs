@@ -34,6 +34,9 @@ pub enum DataError {
     /// The connection broke.
     #[error("the data connection broke")]
     Broken(#[source] io::Error),
+    /// The slave is gone, and with it the transfer.
+    #[error("the slave is gone")]
+    SlaveLost,
     /// No byte moved for too long.
     #[error("no byte moved for too long")]
     Stalled,
@@ -55,6 +58,7 @@ impl DataError {
             }
             Self::RelaysInUse => Reply::new(450, "Too many forwarded transfers, try again later"),
             Self::Broken(_) => Reply::new(426, "Data connection broke, transfer aborted"),
+            Self::SlaveLost => Reply::new(426, "Slave was lost, transfer aborted"),
             Self::Stalled => Reply::new(426, "Transfer stalled, aborted"),
         }
     }

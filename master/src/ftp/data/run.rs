@@ -233,7 +233,13 @@ impl Moving {
             let late = broken.as_ref().map(|(_, late)| *late);
             tokio::select! {
                 biased;
-                end = self.guard.ended() => return judge(end?, broken.map(|(why, _)| why)),
+                end = self.guard.ended() => {
+                    let end = end.map_err(|why| match why {
+                        SlaveError::Offline(_) => DataError::SlaveLost.into(),
+                        why => FtpError::from(why),
+                    })?;
+                    return judge(end, broken.map(|(why, _)| why));
+                }
                 bytes = next(&mut progress) => moved(bytes),
                 end = forward_end(forward) => match end {
                     Ok(()) => {}

@@ -117,6 +117,40 @@ impl EndUpload {
     }
 }
 
+/// The transfer of an upload is lost: its slave is gone, and did not say how it ended. A first
+/// upload is partial from now on; how much of it is kept is known when the slave tells (it may have
+/// told already). An overwrite is given up.
+pub struct LoseUpload {
+    pub file: FileId,
+    pub root: RootId,
+    /// Bytes that it had when it was last heard of; shown until the slave tells.
+    pub seen: u64,
+}
+
+impl TreeCommand for LoseUpload {
+    type Answer = ();
+
+    fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
+        let upload = plan::stored(tree, self.file.node)?;
+        let upload = upload.filter(|upload| upload.file == self.file && upload.root == self.root);
+        let upload = upload.filter(|upload| upload.state == StoredState::Runs);
+        let entry = nodes::by_id(tree, self.file.node)?;
+        let (Some(mut entry), Some(upload)) = (entry, upload) else {
+            return Ok(()); // its end was told meanwhile
+        };
+        if upload.size > 0 || entry.state == FileState::Complete {
+            return break_off(tree, entry, &upload, Some(upload.size));
+        }
+        entry.state = FileState::Partial;
+        entry.size = self.seen.min(nodes::MAX_SIZE);
+        nodes::update(tree, &entry)?;
+        let sql = "UPDATE upload SET state = ?2, since = ?3 WHERE node = ?1";
+        let unknown = StoredState::Unknown.number();
+        tree.run(sql, params![number(entry.id.0), unknown, tree.now])?;
+        Ok(())
+    }
+}
+
 /// Whether this start of the master gave out a file's identity, stored or not.
 fn file_of_this_start(tree: &Tree<'_>, file: FileId) -> bool {
     let now = tree.ids().incarnation();

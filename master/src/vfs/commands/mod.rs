@@ -15,7 +15,7 @@ mod walked;
 
 pub(super) use begin::{Begin, Onto};
 pub(super) use compared::MergeCompared;
-pub(super) use end::{Commit, EndUpload, MastersGone};
+pub(super) use end::{Commit, EndUpload, LoseUpload, MastersGone};
 pub(super) use make::{MakeDir, MakeLink};
 pub(super) use merge::MergePage;
 pub(super) use remove::{Delete, ExpirePartials, RemoveDir};

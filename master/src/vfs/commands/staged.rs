@@ -4,6 +4,7 @@ use drftpd_protocol::RootId;
 use drftpd_protocol::wire::{RootOp, StagedEntry};
 
 use super::end::{break_off, is_ours};
+use crate::store::{number, params};
 use crate::vfs::error::VfsError;
 use crate::vfs::plan::{self, StoredState};
 use crate::vfs::tree::log::RootRow;
@@ -35,8 +36,7 @@ fn take(tree: &Tree<'_>, root: &RootRow, staged: &StagedEntry) -> Result<(), Vfs
     let upload = plan::stored(tree, file.node)?;
     let upload = upload.filter(|upload| upload.file == file && upload.root_key == root.key);
     match (entry, upload) {
-        // Its end is on the way here.
-        (Some(_), Some(upload)) if upload.state == StoredState::Runs => Ok(()),
+        (Some(_), Some(upload)) if upload.state == StoredState::Runs => note(tree, staged),
         (Some(entry), Some(upload)) => break_off(tree, entry, &upload, Some(staged.size)),
         (Some(entry), None) if is_committed(&entry, staged) => publish(tree, root, &entry, staged),
         _ if is_ours(tree, file)? || staged.prepared.is_none() => {
@@ -45,6 +45,18 @@ fn take(tree: &Tree<'_>, root: &RootRow, staged: &StagedEntry) -> Result<(), Vfs
         }
         _ => Ok(()),
     }
+}
+
+/// Its end is on the way here; or it was lost with its slave, which nobody has noticed yet. Then this
+/// is what is kept.
+fn note(tree: &Tree<'_>, staged: &StagedEntry) -> Result<(), VfsError> {
+    let size = number(staged.size.min(nodes::MAX_SIZE));
+    let node = number(staged.file.node.0);
+    tree.run(
+        "UPDATE upload SET size = ?2 WHERE node = ?1",
+        params![node, size],
+    )?;
+    Ok(())
 }
 
 fn is_committed(entry: &Entry, staged: &StagedEntry) -> bool {

@@ -3,6 +3,7 @@
 mod disk;
 mod invariants;
 mod links;
+mod lost;
 mod merge;
 mod model;
 mod random;

@@ -78,19 +78,26 @@ impl Hop {
 
     fn prepare(self) -> Left {
         let Intake { staging, received } = self.intake;
-        let (size, crc32) = (staging.len, staging.crc32());
+        let (size, crc32, id) = (staging.len, staging.crc32(), staging.id());
         match self.root.prepare(staging, crc32) {
             Ok(size) => Left::Prepared {
                 bytes: received,
                 size,
                 crc32,
             },
-            Err(error) => Left::Broken(Broke::Closed {
-                bytes: received,
-                // What could not be prepared stays as what broke off, unless it was deleted.
-                kept: Some(size).filter(|_| !matches!(error, StorageError::Revoked(_))),
-                error: TransferError::Storage(error.fault()),
-            }),
+            Err(error) => {
+                let kept = match &error {
+                    StorageError::Revoked(_) => None,
+                    full if full.is_full() => self.root.discard(id).ok().map(|_| 0),
+                    // What could not be prepared stays as what broke off.
+                    _ => Some(size),
+                };
+                Left::Broken(Broke::Closed {
+                    bytes: received,
+                    kept,
+                    error: TransferError::Storage(error.fault()),
+                })
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use bytes::BytesMut;
 use drftpd_actors::{BoxIo, failpoint};
-use drftpd_protocol::wire::Outcome;
+use drftpd_protocol::wire::{FaultCode, Outcome};
 use tokio::io::AsyncWriteExt;
 
 use super::super::error::TransferError;
@@ -116,19 +116,30 @@ async fn all(
 }
 
 async fn broken(root: Root, broke: Broke, grower: &Grower, cx: &CopyCx) -> Outcome {
-    let (bytes, kept, error) = match broke {
-        Broke::Closed { bytes, kept, error } => (bytes, kept, error),
+    let (bytes, kept, fault) = match broke {
+        Broke::Closed { bytes, kept, error } => (bytes, kept, error.fault()),
         Broke::Open(intake, error) => {
             grower.has(intake.staging.len);
-            let kept = keep(root, intake.staging, cx).await;
-            (intake.received, kept, error)
+            let fault = error.fault();
+            let kept = match fault.code {
+                // On a full disk it is in everybody's way, its own resume included.
+                FaultCode::NO_SPACE => give_back(root, intake.staging, cx).await,
+                _ => keep(root, intake.staging, cx).await,
+            };
+            (intake.received, kept, fault)
         }
     };
-    Outcome::Broken {
-        fault: error.fault(),
-        bytes,
-        kept,
+    Outcome::Broken { fault, bytes, kept }
+}
+
+async fn give_back(root: Root, staging: Staging, cx: &CopyCx) -> Option<u64> {
+    let given = cx.blocking.run(move || root.give_back(staging)).await;
+    match given {
+        Ok(Ok(())) => return Some(0),
+        Ok(Err(error)) => tracing::warn!(%error, "space on a full disk was not given back"),
+        Err(error) => tracing::error!(%error, "space on a full disk was not given back"),
     }
+    None
 }
 
 /// Ends an upload that never had a connection.
@@ -164,7 +175,7 @@ mod tests {
     use drftpd_actors::testkit::{MemNet, sim};
     use drftpd_actors::{Blocking, Clock, Dice, Net};
     use drftpd_protocol::ids::{FileId, Generation, NodeId};
-    use drftpd_protocol::wire::{Base, FaultCode};
+    use drftpd_protocol::wire::Base;
     use tempfile::TempDir;
 
     use super::super::super::meter::Meter;
@@ -221,9 +232,10 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_breaks_the_upload_and_says_so() {
+    fn a_full_disk_breaks_the_upload_says_so_and_has_its_space_back() {
         sim(async {
-            let (_dir, mut upload) = upload();
+            let (dir, mut upload) = upload();
+            upload.staging.append(b"abc").unwrap();
             upload.staging.file = File::options().write(true).open("/dev/full").unwrap();
             let (mut client, mut io) = connection().await;
             client.write_all(b"12345").await.unwrap();
@@ -233,6 +245,8 @@ mod tests {
             };
             assert_eq!(fault.code, FaultCode::NO_SPACE);
             assert_eq!((bytes, kept), (0, Some(0)));
+            let staged = std::fs::read_dir(dir.path().join(".drftpd/staging")).unwrap();
+            assert_eq!(staged.count(), 0);
         });
     }
 
