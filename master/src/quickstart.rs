@@ -63,12 +63,18 @@ fn plan(order: &QuickstartOrder) -> Result<Plan, Failure> {
     let password = std::env::var(PASSWORD).ok();
     let made = setup::make(&config, &order.user, password.as_deref());
     let made = drftpd_actors::block_on(made).map_err(|why| Failure::failed(why.to_string()))?;
+    let (user, administrator) = made?;
+    if user != order.user {
+        note(&format!(
+            "there is an administrator, {user}: none is made for --user"
+        ));
+    }
     Ok(Plan {
         files,
         overrides,
         config,
-        user: order.user.clone(),
-        administrator: made?,
+        user,
+        administrator,
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use drftpd_actors::{Clock, Dice};
 
-use crate::accounts::{Administrator, SetupError, ensure_administrator};
+use crate::accounts::{Administrator, SetupError, ensure_administrator, table};
 use crate::config::MasterConfig;
 use crate::root::MasterError;
 use crate::slaves::Authority;
@@ -35,8 +35,8 @@ pub enum MakeError {
     },
 }
 
-/// Makes what is missing of a cluster, and its administrator. The store must not be in use; blocks, for the start of a
-/// process.
+/// Makes what is missing of a cluster, and an administrator if there is none; tells who is one. The store must not be in
+/// use; blocks, for the start of a process.
 ///
 /// # Errors
 /// [`MakeError`].
@@ -44,14 +44,19 @@ pub async fn make(
     config: &MasterConfig,
     user: &str,
     password: Option<&str>,
-) -> Result<Administrator, MakeError> {
+) -> Result<(String, Administrator), MakeError> {
     let (clock, dice) = (Clock::system(), Dice::system());
     make_folder(&config.master.dir)?;
     let store = open_store(config, &clock, &dice)?;
     Authority::open(&config.master.authority(), clock.clone(), dice.clone())
         .map_err(MasterError::from)?;
+    let there = store.read(|sql| table::administrator(sql, user));
+    if let Some(name) = there.map_err(SetupError::from)? {
+        return Ok((name, Administrator::Kept));
+    }
     let with = (&clock, &dice);
-    Ok(ensure_administrator(&store, &config.accounts, with, user, password).await?)
+    let made = ensure_administrator(&store, &config.accounts, with, user, password).await?;
+    Ok((user.to_owned(), made))
 }
 
 /// Opens the store of a configuration.

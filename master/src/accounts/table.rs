@@ -50,14 +50,15 @@ pub fn find(sql: &Sql<'_>, name: &str) -> Result<Option<Stored>, StoreError> {
     Ok(Some(stored))
 }
 
-/// Whether anybody is an operator of the site and can log in.
+/// An operator of the site who can log in: `name` if that is one, else the oldest.
 ///
 /// # Errors
 /// When the database fails.
-pub fn has_administrator(sql: &Sql<'_>) -> Result<bool, StoreError> {
-    let text = "SELECT 1 FROM account
-        WHERE admin <> 0 AND disabled = 0 AND password IS NOT NULL LIMIT 1";
-    Ok(sql.get(text, [], |_| Ok(()))?.is_some())
+pub fn administrator(sql: &Sql<'_>, name: &str) -> Result<Option<String>, StoreError> {
+    let text = "SELECT name FROM account
+        WHERE admin <> 0 AND disabled = 0 AND password IS NOT NULL
+        ORDER BY name <> ?1, created, name LIMIT 1";
+    sql.get(text, [name], |row| row.get(0))
 }
 
 /// Makes an account, if there is none of that name yet; answers whether it did.

@@ -226,3 +226,22 @@ async fn more_logins_than_the_queue_holds_hear_that_it_is_busy() {
         })
         .await;
 }
+
+#[test]
+fn an_administrator_is_found_the_one_asked_for_first() {
+    sim(async {
+        let world = World::new();
+        let who = |name: &str| {
+            world
+                .store
+                .read(|sql| table::administrator(sql, name))
+                .unwrap()
+        };
+        assert_eq!(who("admin"), None);
+        assert!(world.admin("zoe", Some("secret")).await.is_ok());
+        assert_eq!(who("admin").as_deref(), Some("zoe"));
+        assert!(world.admin("admin", Some("secret")).await.is_ok());
+        assert_eq!(who("admin").as_deref(), Some("admin"));
+        assert_eq!(who("zoe").as_deref(), Some("zoe"));
+    });
+}

@@ -31,11 +31,11 @@ pub(super) fn init(order: &InitOrder) -> Result<(), Failure> {
     let password = std::env::var(PASSWORD).ok();
     let made = block_on(setup::make(&config, &order.user, password.as_deref()));
     let made = made.map_err(|why| Failure::failed(why.to_string()))?;
-    let made = made.inspect_err(|_| {
+    let (user, made) = made.inspect_err(|_| {
         // So that the next try does not find it.
         drop(std::fs::remove_file(&file));
     })?;
-    tell(&order.user, &made)?;
+    tell(&user, &made)?;
     say(&format!(
         "now: drftpd-master run --config {}",
         order.config.display()

@@ -281,10 +281,12 @@ fn quickstart_prints_a_made_password_example_lines_and_ready_when_slaves_are_onl
     let (ftp, pid) = (master.ready("ftp"), master.ready("pid"));
     master.end();
 
-    let again = cluster.quickstart(&[], Some("another"));
+    let again = cluster.quickstart(&["--user", "somebody"], Some("another"));
+    assert_eq!(again.said[0], "user admin password as it was");
     assert_eq!(again.ready("ftp"), ftp, "ports that were chosen stay");
     assert_ne!(again.ready("pid"), pid);
     assert_eq!(again.ftp().log_in("admin", "another"), 530);
+    assert_eq!(again.ftp().log_in("somebody", "another"), 530);
     assert_eq!(again.ftp().log_in("admin", &password), 230);
     again.end();
     let kept = std::fs::read_to_string(cluster.dir().join("something.else")).unwrap();
