@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use drftpd_integration_tests::cluster::{PASSWORD, USER};
+use drftpd_integration_tests::points::Points;
 use drftpd_integration_tests::process::program;
 use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Ftp, Mode};
 
@@ -12,7 +13,7 @@ fn bad_lines_get_their_codes_and_the_session_lives_on() -> Result<()> {
     let cluster = Cluster::start(0)?;
     let mut ftp = cluster.login()?;
     for (bytes, code) in [
-        (&b"NOSUCHVERB x\r\n"[..], 500),
+        (&b"NOSUCHVERB x\r\n"[..], 502),
         (b"\r\n", 500),
         (b"DELE a\x01b\r\n", 501),
         (b"DELE a\0b\r\n", 501),
@@ -188,7 +189,7 @@ fn a_second_master_on_one_directory_is_refused() -> Result<()> {
 fn a_session_that_panics_takes_nobody_with_it() -> Result<()> {
     let spec = ClusterSpec {
         slaves: 1,
-        master_failpoints: "actor.session=3:panic".into(),
+        master_failpoints: "actor.ftp_session=3:panic".into(),
         ..ClusterSpec::default()
     };
     let mut cluster = Cluster::with(spec)?;
@@ -208,38 +209,41 @@ fn a_session_that_panics_takes_nobody_with_it() -> Result<()> {
 
 #[test]
 fn a_core_actor_that_panics_once_is_back_with_new_state() -> Result<()> {
-    for actor in [
-        "vfs",
-        "transfer_coordinator",
-        "accounts",
-        "slave_registry",
-        "slave_manager",
-        "ftp_acceptor",
-    ] {
-        let spec = ClusterSpec {
-            slaves: 1,
-            master_failpoints: format!("actor.{actor}=4:panic"),
-            ..ClusterSpec::default()
-        };
-        let mut cluster = Cluster::with(spec)?;
+    let actors = [
+        "actor.vfs",
+        "actor.transfer_coordinator",
+        "actor.accounts",
+        "actor.slave_registry",
+        "actor.slave_manager",
+        "actor.ftp_acceptor",
+    ];
+    let points = Points::new("panic")?;
+    let spec = ClusterSpec {
+        slaves: 1,
+        master_failpoints: points.spec(&actors),
+        ..ClusterSpec::default()
+    };
+    let mut cluster = Cluster::with(spec)?;
+    let attempt = |cluster: &Cluster, name: &str| -> Result<()> {
+        let mut ftp = cluster.login()?;
+        ftp.put(Mode::Pret, name, b"bytes")?;
+        ensure!(ftp.get(Mode::Pasv, name)? == b"bytes");
+        Ok(())
+    };
+    for actor in actors {
+        points.arm(actor)?;
         // Some of these meet the panic and hear an error; afterwards everything works again.
-        let attempt = |cluster: &Cluster, n: usize| -> Result<()> {
-            let mut ftp = cluster.login()?;
-            ftp.put(Mode::Pret, &format!("f{n}"), b"bytes")?;
-            ensure!(ftp.get(Mode::Pasv, &format!("f{n}"))? == b"bytes");
-            Ok(())
-        };
-        let failed = (0..8).filter(|n| attempt(&cluster, *n).is_err()).count();
-        cluster.wait_until(&format!("work after a panic of {actor}"), |cluster| {
-            Ok(attempt(cluster, 99).is_ok())
+        cluster.wait_until(&format!("a panic of {actor}"), |cluster| {
+            drop(attempt(cluster, actor));
+            Ok(points.failed(actor).is_ok())
         })?;
-        ensure!(failed < 8, "{actor}: nothing worked");
+        cluster.wait_until(&format!("work after a panic of {actor}"), |cluster| {
+            Ok(attempt(cluster, "after").is_ok())
+        })?;
         let master = cluster.master.as_mut().context("runs")?;
-        ensure!(master.is_alive()?);
-        ensure!(
-            master.log().contains(&format!("failpoint actor.{actor}")),
-            "{actor} was never reached"
-        );
+        ensure!(master.is_alive()?, "{actor}");
+        let panicked = |line: &str| line.contains("panicked") && line.contains(actor);
+        ensure!(master.log().lines().any(panicked), "{actor}");
     }
     Ok(())
 }
