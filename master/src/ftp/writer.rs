@@ -5,12 +5,13 @@
 //! the time limit the task gives up, and the session ends with it.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
 use tracing::{Instrument, debug};
 
 use super::error::FtpError;
@@ -19,6 +20,8 @@ use super::error::FtpError;
 const QUEUE: usize = 8;
 /// How long the last words may take: the client may be gone already.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long a client may take for all that still waits when its session is over: the connection counts no more.
+const AFTER_THE_END: Duration = Duration::from_secs(10);
 
 enum Out {
     Bytes(Bytes, Option<oneshot::Sender<()>>),
@@ -27,7 +30,7 @@ enum Out {
 
 /// Where replies go in. Cloning gives another handle to the same client.
 #[derive(Clone)]
-pub(super) struct Outbox(mpsc::Sender<Out>);
+pub(super) struct Outbox(mpsc::Sender<Out>, Arc<watch::Sender<bool>>);
 
 impl Outbox {
     /// Puts a reply behind those that wait; waits for room.
@@ -51,26 +54,39 @@ impl Outbox {
 
     /// The last words: after them our side of the connection is closed. Tells whether there was room for them.
     pub fn last(&self, bytes: Bytes) -> bool {
+        self.1.send_replace(true);
         self.0.try_send(Out::Last(bytes)).is_ok()
     }
 }
 
 /// Starts the task. It ends after the last words, when a write takes longer than `limit` or fails, and when all
-/// outboxes are gone; the receiver hears that.
+/// outboxes are gone; the receiver hears that. What waits at the end of the session is not waited for as long.
 pub(super) fn start(
     io: impl AsyncWrite + Unpin + 'static,
     limit: Duration,
 ) -> (Outbox, oneshot::Receiver<()>) {
     let (outbox, queue) = mpsc::channel(QUEUE);
     let (ended, end) = oneshot::channel();
+    let (over, is_over) = watch::channel(false);
     let task = async move {
-        if let Err(why) = write(io, queue, limit).await {
+        let written = tokio::select! {
+            biased;
+            written = write(io, queue, limit) => written,
+            () = after_the_end(is_over, limit.min(AFTER_THE_END)) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        if let Err(why) = written {
             debug!(%why, "replies cannot be written");
         }
         ended.send(()).ok();
     };
     drop(tokio::task::spawn_local(task.in_current_span()));
-    (Outbox(outbox), end)
+    (Outbox(outbox, Arc::new(over)), end)
+}
+
+/// Waits until the last words are said, or nobody can say any, and then a little.
+async fn after_the_end(mut is_over: watch::Receiver<bool>, limit: Duration) {
+    drop(is_over.wait_for(|over| *over).await);
+    sleep(limit).await;
 }
 
 async fn write(
@@ -131,6 +147,25 @@ mod tests {
             assert!(matches!(said, Err(FtpError::ClientGone)));
             end.await.unwrap();
             assert_eq!(before.elapsed(), Duration::from_secs(60));
+        });
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_given_up_soon_when_its_session_is_over() {
+        sim(async {
+            for said in [true, false] {
+                let (near, _far) = tokio::io::duplex(16);
+                let (outbox, end) = start(near, Duration::from_secs(60));
+                outbox.send(Bytes::from(vec![b'x'; 64])).await.unwrap();
+                let before = tokio::time::Instant::now();
+                if said {
+                    assert!(outbox.last(Bytes::from_static(b"221 b\r\n")));
+                } else {
+                    drop(outbox);
+                }
+                end.await.unwrap();
+                assert_eq!(before.elapsed(), AFTER_THE_END);
+            }
         });
     }
 
