@@ -99,6 +99,11 @@ fn rounds(durability: &str, count: u64) -> Result<()> {
     let mut cluster = Cluster::with(ClusterSpec {
         slaves: 1,
         master: vec![format!("store.durability=\"{durability}\"")],
+        // Links live shorter here than anywhere else: the pauses before dialling must not grow.
+        slave: vec![
+            "link.backoff_min=\"20ms\"".into(),
+            "link.backoff_max=\"100ms\"".into(),
+        ],
         ..ClusterSpec::default()
     })?;
     let mut known = Known::default();

@@ -25,7 +25,7 @@ impl AccountsConfig {
         hash_memory_kib: 19 * 1024,
         hash_rounds: 2,
         hash_workers: 0,
-        hash_queue: 64,
+        hash_queue: 256,
         administrators_fxp: false,
     };
 
