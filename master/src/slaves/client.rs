@@ -214,6 +214,7 @@ impl Drop for Unwanted<'_> {
 /// Takes a relayed connection to this arbiter and tells the slave that it is one.
 async fn adopt(arriving: oneshot::Receiver<Incoming>, mut to: oneshot::Sender<BoxIo>) {
     let arrived = tokio::select! {
+        biased;
         arrived = timeout(relay::LIFETIME, arriving) => arrived,
         () = to.closed() => return,
     };

@@ -94,6 +94,7 @@ pub(super) async fn accept(listener: Box<dyn Listener>, door: Arc<Door>) {
     let mut draining = std::pin::pin!(door.drain.draining());
     loop {
         let incoming = tokio::select! {
+            biased;
             () = &mut draining => return,
             incoming = listener.accept() => incoming,
         };

@@ -4,7 +4,6 @@
 use drftpd_protocol::wire::{DirStep, RootOp, StagedEntry, WalkEntry};
 use drftpd_protocol::{FileId, OpSeq, RootId, SlaveId};
 use futures_util::future::LocalBoxFuture;
-use tokio::sync::watch;
 
 use crate::vfs::{Compare, Merged, OpsHeads, VfsClient, VfsError};
 
@@ -13,8 +12,8 @@ pub type Answer<'a, T> = LocalBoxFuture<'a, Result<T, VfsError>>;
 
 /// The part of the file list that slaves are kept in step with. See [`VfsClient`].
 pub trait FileList: Send + Sync + 'static {
-    /// The newest position of every root's log, as it grows.
-    fn ops_heads(&self) -> watch::Receiver<OpsHeads>;
+    /// The newest position of every root's log, to be followed.
+    fn ops_heads(&self) -> OpsHeads;
     /// A slave shows a root; answers how far the root's log is done.
     fn root_shown<'a>(&'a self, root: RootId, slave: &'a SlaveId) -> Answer<'a, OpSeq>;
     /// Operations of a root's log behind `after`.
@@ -50,7 +49,7 @@ pub trait FileList: Send + Sync + 'static {
 }
 
 impl FileList for VfsClient {
-    fn ops_heads(&self) -> watch::Receiver<OpsHeads> {
+    fn ops_heads(&self) -> OpsHeads {
         VfsClient::ops_heads(self)
     }
 

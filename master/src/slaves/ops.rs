@@ -61,14 +61,14 @@ impl<'a> OpsDriver<'a> {
 
     /// Sends what comes, for ever.
     pub async fn follow(&mut self) {
-        let mut heads = self.cx.deps.files.ops_heads();
+        let mut head = self.cx.deps.files.ops_heads().follow(self.cx.root);
         loop {
-            let (root, done) = (self.cx.root, self.done);
-            let more = heads.wait_for(|heads| heads.get(&root).is_some_and(|head| *head > done));
-            // A file list that begins anew closes the channel; then the clock must do.
-            if let Ok(Err(_)) = timeout(LOOK_EVERY, async { more.await.map(|_| ()) }).await {
+            let done = self.done;
+            let more = async { head.wait_for(|head| *head > done).await.map(drop) };
+            // A channel that is closed will tell nothing; then the clock must do.
+            if let Ok(Err(_)) = timeout(LOOK_EVERY, more).await {
                 sleep(Duration::from_secs(1)).await;
-                heads = self.cx.deps.files.ops_heads();
+                head = self.cx.deps.files.ops_heads().follow(self.cx.root);
             }
             self.catch_up().await;
         }

@@ -5,7 +5,6 @@
 //! live sizes of running uploads (their commits go on, the store knows their intents). When its
 //! mailbox is full askers wait; when the store's queue is full they are refused.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +23,9 @@ use super::client::VfsClient;
 use super::commands::{ExpirePartials, MastersGone};
 use super::config::VfsConfig;
 use super::error::VfsError;
+use super::heads::OpsHeads;
 use super::messages::{BeginUpload, Change, Finish};
-use super::tree::{Given, Heads, InTree, TreeCommand};
+use super::tree::{Given, InTree, TreeCommand};
 use super::types::Upload;
 use super::uploads::Uploads;
 use super::{plan, reads};
@@ -58,13 +58,13 @@ pub async fn start(
     deps: Deps,
     parent: Recipient<ChildDown>,
 ) -> Result<VfsClient, VfsError> {
-    let heads = deps.store.read(reads::heads)?;
-    let heads = watch::Sender::new(Arc::new(heads.into_iter().collect::<BTreeMap<_, _>>()));
+    let heads = OpsHeads::default();
+    heads.moved(deps.store.read(reads::heads)?);
     let actor = VfsActor {
         config: Arc::new(deps.config),
         store: deps.store.clone(),
         clock: deps.clock,
-        heads: Arc::new(heads),
+        heads,
         live: watch::Sender::new(Arc::default()),
         uploads: Uploads::default(),
         expiring: false,
@@ -73,7 +73,7 @@ pub async fn start(
     if orphans > 0 {
         info!(uploads = orphans, "uploads of an earlier run are open");
     }
-    let (live, heads) = (actor.live.subscribe(), actor.heads.subscribe());
+    let (live, heads) = (actor.live.subscribe(), actor.heads.clone());
     let spec = ChildSpec::new("vfs", MAILBOX, Budget::CORE, parent);
     let addr = supervise(place, spec, move || actor);
     Ok(VfsClient::new(addr, deps.store, deps.blocking, live, heads))
@@ -84,7 +84,7 @@ pub struct VfsActor {
     config: Arc<VfsConfig>,
     store: Store,
     clock: Clock,
-    heads: Arc<Heads>,
+    heads: OpsHeads,
     live: watch::Sender<Arc<Uploads>>,
     uploads: Uploads, // pure state; a restart begins a new one
     expiring: bool,
@@ -162,7 +162,7 @@ impl VfsActor {
     fn submit<C: TreeCommand>(&self, command: C) -> Result<Pending<InTree<C>>, VfsError> {
         let given = Given {
             now: self.clock.unix(),
-            heads: Arc::clone(&self.heads),
+            heads: self.heads.clone(),
             config: Arc::clone(&self.config),
         };
         Ok(self.store.submit(InTree { command, given })?)

@@ -2,7 +2,6 @@
 //!
 //! Every change answers after the commit that holds it, `begin_upload` excepted.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use super::commands::{
     MergeStaged, OpsDone, RemoveDir, Rename, SetModified, ShowRoot, Walked,
 };
 use super::error::VfsError;
+use super::heads::OpsHeads;
 use super::messages::{BeginUpload, Change, Finish};
 use super::tree::{TreeCommand, log, walk};
 use super::types::{Entry, Page, PreparedBytes, Readable, Upload, UploadMode, UploadPlan};
@@ -30,9 +30,6 @@ const CHANGE_LIMIT: Duration = Duration::from_secs(30);
 /// Operations of a log in one answer at most.
 const MAX_OPS: usize = 4096;
 
-/// The newest position of every root's log.
-pub type OpsHeads = Arc<BTreeMap<RootId, OpSeq>>;
-
 /// Handle to the file list; cheap to clone, one per holder.
 #[derive(Clone)]
 pub struct VfsClient {
@@ -40,7 +37,7 @@ pub struct VfsClient {
     store: Store,
     blocking: Blocking,
     live: watch::Receiver<Arc<Uploads>>,
-    heads: watch::Receiver<OpsHeads>,
+    heads: OpsHeads,
 }
 
 /// Who an entry belongs to.
@@ -100,7 +97,7 @@ impl VfsClient {
         store: Store,
         blocking: Blocking,
         live: watch::Receiver<Arc<Uploads>>,
-        heads: watch::Receiver<OpsHeads>,
+        heads: OpsHeads,
     ) -> Self {
         Self {
             addr,
@@ -130,8 +127,8 @@ impl VfsClient {
         self.store.read(|sql| read(sql, &live))
     }
 
-    /// The newest position of every root's log, as it changes: what is behind it is to be sent.
-    pub fn ops_heads(&self) -> watch::Receiver<OpsHeads> {
+    /// The newest position of every root's log, to be followed: what is behind it is to be sent.
+    pub fn ops_heads(&self) -> OpsHeads {
         self.heads.clone()
     }
 

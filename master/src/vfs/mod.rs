@@ -5,6 +5,7 @@ pub mod client;
 mod commands;
 mod config;
 pub mod error;
+mod heads;
 mod messages;
 mod plan;
 mod reads;
@@ -18,9 +19,10 @@ pub(crate) mod testkit;
 mod tests;
 
 pub use actor::{Deps, start};
-pub use client::{Compare, Merged, OpsHeads, Owner, VfsClient};
+pub use client::{Compare, Merged, Owner, VfsClient};
 pub use config::VfsConfig;
 pub use error::VfsError;
+pub use heads::OpsHeads;
 pub use types::{
     Entry, FileState, Kind, Page, PreparedBytes, Readable, Upload, UploadMode, UploadPlan,
 };

@@ -1,50 +1,47 @@
 //! How far each root's log of operations has been applied, for those who must not act before it.
 //!
-//! The worker that applies operations sets it; transfers and checksums wait for it. A small handle
-//! over one watch channel: nothing is lost when a reader comes late.
+//! The worker that applies operations sets it; transfers and checksums wait for it, and go on in the
+//! order in which they came. Nothing is lost when a reader comes late.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use drftpd_protocol::ids::{OpSeq, RootId};
 use drftpd_protocol::wire::{Fault, FaultCode};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// Position of every root's log that is done on the disk. Clones share it.
-#[derive(Debug, Clone)]
-pub struct Applied {
-    roots: Arc<watch::Sender<BTreeMap<RootId, OpSeq>>>,
-}
+#[derive(Debug, Clone, Default)]
+pub struct Applied(Arc<Shared>);
 
-impl Default for Applied {
-    fn default() -> Self {
-        Applied {
-            roots: Arc::new(watch::Sender::new(BTreeMap::new())),
-        }
-    }
+#[derive(Debug, Default)]
+struct Shared {
+    roots: Mutex<BTreeMap<RootId, OpSeq>>,
+    further: Notify,
 }
 
 impl Applied {
     /// Says that the root's log is done up to `seq`. An older position changes nothing.
     pub fn set(&self, root: RootId, seq: OpSeq) {
-        self.roots.send_if_modified(|roots| {
-            let done = roots.entry(root).or_insert(OpSeq::NONE);
-            let further = seq > *done;
-            *done = seq.max(*done);
-            further
-        });
+        let mut roots = self.roots();
+        let done = roots.entry(root).or_insert(OpSeq::NONE);
+        if seq > *done {
+            *done = seq;
+            drop(roots);
+            self.0.further.notify_waiters();
+        }
     }
 
     /// Forgets all positions: another store may count from elsewhere.
     pub fn forget(&self) {
-        self.roots.send_modify(BTreeMap::clear);
+        self.roots().clear();
     }
 
     /// Where the root's log stands; [`OpSeq::NONE`] for a root that nothing was said of.
     pub fn of(&self, root: RootId) -> OpSeq {
-        let roots = self.roots.borrow();
-        roots.get(&root).copied().unwrap_or(OpSeq::NONE)
+        self.roots().get(&root).copied().unwrap_or(OpSeq::NONE)
     }
 
     /// Waits until the root's log is done up to `seq`.
@@ -52,18 +49,27 @@ impl Applied {
     /// # Errors
     /// [`FaultCode::BUSY`] when it is not within `limit`.
     pub async fn reached(&self, root: RootId, seq: OpSeq, limit: Duration) -> Result<(), Fault> {
-        if self.of(root) >= seq {
-            return Ok(());
+        let there = tokio::time::timeout(limit, self.comes(root, seq)).await;
+        there.map_err(|_elapsed| {
+            let text = format!("root {root} has not applied its operations up to {seq}");
+            Fault::new(FaultCode::BUSY, text)
+        })
+    }
+
+    async fn comes(&self, root: RootId, seq: OpSeq) {
+        loop {
+            let mut further = pin!(self.0.further.notified());
+            // Before it is looked, or what is set in between would not be heard.
+            further.as_mut().enable();
+            if self.of(root) >= seq {
+                return;
+            }
+            further.await;
         }
-        let mut roots = self.roots.subscribe();
-        let there = roots.wait_for(|roots| roots.get(&root).is_some_and(|done| *done >= seq));
-        match tokio::time::timeout(limit, there).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Fault::new(
-                FaultCode::BUSY,
-                format!("root {root} has not applied its operations up to {seq}"),
-            )),
-        }
+    }
+
+    fn roots(&self) -> MutexGuard<'_, BTreeMap<RootId, OpSeq>> {
+        self.0.roots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,12 +1,12 @@
 //! A file list that notes what it is told, and has the logs that the test puts in.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
 use drftpd_protocol::wire::{DirStep, RootOp, StagedEntry, WalkEntry};
 use drftpd_protocol::{FileId, OpSeq, RootId, SlaveId};
 use futures_util::FutureExt;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::slaves::filelist::{Answer, FileList};
 use crate::vfs::{Compare, Merged, OpsHeads, VfsError};
@@ -26,7 +26,7 @@ pub(crate) enum Told {
 /// The list.
 pub(crate) struct FakeFiles {
     state: Mutex<State>,
-    heads: watch::Sender<OpsHeads>,
+    heads: OpsHeads,
     /// Pages are committed only as fast as the test lets them.
     pub commits: Semaphore,
 }
@@ -45,7 +45,7 @@ impl Default for FakeFiles {
     fn default() -> Self {
         Self {
             state: Mutex::default(),
-            heads: watch::Sender::new(Arc::default()),
+            heads: OpsHeads::default(),
             commits: Semaphore::new(100_000),
         }
     }
@@ -68,9 +68,7 @@ impl FakeFiles {
         let seq = OpSeq(log.len() as u64 + 1);
         log.push((seq, op));
         drop(state);
-        self.heads.send_modify(|heads| {
-            Arc::make_mut(heads).insert(root, seq);
-        });
+        self.heads.moved([(root, seq)]);
         seq
     }
 
@@ -101,8 +99,8 @@ impl FakeFiles {
 }
 
 impl FileList for FakeFiles {
-    fn ops_heads(&self) -> watch::Receiver<OpsHeads> {
-        self.heads.subscribe()
+    fn ops_heads(&self) -> OpsHeads {
+        self.heads.clone()
     }
 
     fn root_shown<'a>(&'a self, root: RootId, _: &'a SlaveId) -> Answer<'a, OpSeq> {

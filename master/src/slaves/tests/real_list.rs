@@ -236,7 +236,7 @@ fn a_hundred_thousand_files_are_merged_in_fifteen_seconds() {
         let _running = cluster.run_slave("a", &root).await;
         cluster.has_files(100_000).await;
         let first = begun.elapsed();
-        let heads = cluster.files.vfs.ops_heads().borrow().clone();
+        let heads = cluster.files.vfs.ops_heads().all();
         let (root_id, head) = heads.iter().next().unwrap();
         while cluster
             .files

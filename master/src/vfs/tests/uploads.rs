@@ -243,7 +243,7 @@ fn an_upload_onto_a_directory_or_to_an_unknown_root_is_refused() {
 fn every_commit_tells_how_far_the_logs_reach() {
     with_vfs(|fx| async {
         let heads = fx.vfs.ops_heads();
-        let of = |root| heads.borrow().get(&root).copied();
+        let of = |root| heads.all().get(&root).copied();
         assert_eq!((of(A), of(B)), (Some(OpSeq(0)), Some(OpSeq(0))));
         fx.put("/file", A, 1).await;
         assert_eq!((of(A), of(B)), (Some(OpSeq(1)), Some(OpSeq(0))));

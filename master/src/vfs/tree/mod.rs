@@ -14,16 +14,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use drftpd_protocol::{DirId, OpSeq, RootId};
-use tokio::sync::watch;
 
 use super::config::VfsConfig;
 use super::error::VfsError;
+use super::heads::OpsHeads;
 use crate::store::{Batch, Command, StoreError};
 use copies::Touched;
 use log::{Head, RootKey};
-
-/// The newest position of every root's log, for whoever sends operations to slaves.
-pub(super) type Heads = watch::Sender<Arc<BTreeMap<RootId, OpSeq>>>;
 
 /// A change of the tree. Validates before its first write; see [`Command`].
 pub(super) trait TreeCommand: Send + 'static {
@@ -44,7 +41,7 @@ pub(super) trait TreeCommand: Send + 'static {
 pub(super) struct Given {
     /// Wall clock when it was asked for, Unix seconds.
     pub now: i64,
-    pub heads: Arc<Heads>,
+    pub heads: OpsHeads,
     pub config: Arc<VfsConfig>,
 }
 
@@ -68,7 +65,7 @@ impl<C: TreeCommand> Command for InTree<C> {
         let moved = tree.finish()?;
         if !moved.is_empty() {
             let heads = self.given.heads;
-            batch.on_commit(move || heads.send_modify(|all| Arc::make_mut(all).extend(moved)));
+            batch.on_commit(move || heads.moved(moved));
         }
         Ok(answer)
     }
