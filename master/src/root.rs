@@ -113,6 +113,7 @@ pub async fn run(config: MasterConfig, mut deps: Deps) -> Result<(), MasterError
         ready(parts.serving.clone());
     }
     let failed = tokio::select! {
+        biased;
         () = drain.draining() => None,
         why = parts.store.failure() => Some(MasterError::StoreFailed(why)),
     };

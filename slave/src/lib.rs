@@ -53,6 +53,9 @@ pub struct Deps {
     pub view: Arc<watch::Sender<LinkView>>,
     /// Newer configurations while it runs: what can count at once does.
     pub reload: Option<watch::Receiver<SlaveConfig>>,
+    /// Free space that every root shows in place of its disk's, where a run must not depend on how
+    /// full the machine is (simulation).
+    pub pretended_space: Option<u64>,
 }
 
 impl Deps {
@@ -69,6 +72,7 @@ impl Deps {
             drain: Drain::new(),
             view: Arc::default(),
             reload: None,
+            pretended_space: None,
         }
     }
 }

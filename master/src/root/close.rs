@@ -51,6 +51,7 @@ impl Parts {
 async fn wait(drain: &Drain, phase: &'static str) -> Result<(), StillHeld> {
     let deadline = drain.deadline().unwrap_or_else(Instant::now);
     tokio::select! {
+        biased;
         waited = drain.wait(phase, deadline) => waited,
         () = drain.overdue() => drain.wait(phase, Instant::now()).await,
     }

@@ -149,11 +149,13 @@ impl Parts {
 
     pub(super) fn meter_deps(&self) -> MeterDeps {
         let [ask, look, empty] = [(); 3].map(|()| self.roots.clone());
+        let pretended = self.deps.pretended_space;
         MeterDeps {
-            ask: Arc::new(move |root| ask.status(root)),
+            ask: Arc::new(move |root| Some(shown(ask.status(root)?, pretended))),
             look: Arc::new(move || {
                 let come = look.look_for_new().into_iter();
-                come.filter_map(|root| look.status(root)).collect()
+                let come = come.filter_map(|root| look.status(root));
+                come.map(|status| shown(status, pretended)).collect()
             }),
             empty: Arc::new(move || {
                 let emptied = empty.empty_trash();
@@ -257,13 +259,26 @@ async fn open_roots(
     deps: &Deps,
 ) -> Result<(Roots, Vec<RootStatus>), SlaveError> {
     let (configured, policy) = (config.roots(), config.policy());
-    let (clock, dice) = (deps.clock.clone(), deps.dice.clone());
+    let (clock, dice, pretended) = (deps.clock.clone(), deps.dice.clone(), deps.pretended_space);
     let opened = on_disk(&deps.blocking, move || {
         let roots = Roots::open(&configured, policy, clock, dice)?;
-        let statuses = roots.statuses();
+        let statuses = roots.statuses().into_iter();
+        let statuses = statuses.map(|status| shown(status, pretended)).collect();
         Ok((roots, statuses))
     });
     opened.await?.map_err(SlaveError::Storage)
+}
+
+/// How a root is, with the space that it shall pretend to have.
+fn shown(status: RootStatus, pretended: Option<u64>) -> RootStatus {
+    match pretended {
+        Some(space) => RootStatus {
+            total: space,
+            free: space,
+            ..status
+        },
+        None => status,
+    }
 }
 
 async fn on_disk<R: Send + 'static>(

@@ -45,6 +45,7 @@ impl TestSlave {
             drain: Drain::new(),
             view: Arc::new(watch::Sender::default()),
             reload: None,
+            pretended_space: None,
         };
         TestSlave {
             deps,

@@ -56,6 +56,7 @@ impl Opener {
             Job::Receive(job) => job.root,
         };
         tokio::select! {
+            biased;
             stopped = self.stop.said() => return Err(TransferError::from(stopped).fault()),
             applied = self.env.applied.reached(root, begin.after, self.limit) => applied?,
         }

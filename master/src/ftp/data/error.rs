@@ -40,6 +40,10 @@ pub enum DataError {
     /// No byte moved for too long.
     #[error("no byte moved for too long")]
     Stalled,
+    /// A relay broke before the client had said its end, and the slave could not be told by a reset: what it takes
+    /// for the end of the file is none.
+    #[error("the slave did not hear that the data connection broke")]
+    Unheard(#[source] Box<DataError>),
 }
 
 impl DataError {
@@ -60,6 +64,7 @@ impl DataError {
             Self::Broken(_) => Reply::new(426, "Data connection broke, transfer aborted"),
             Self::SlaveLost => Reply::new(426, "Slave was lost, transfer aborted"),
             Self::Stalled => Reply::new(426, "Transfer stalled, aborted"),
+            Self::Unheard(why) => why.reply(),
         }
     }
 }

@@ -262,6 +262,7 @@ pub async fn send(
     in_time(stall, io.shutdown()).await?;
     let taken = Taken::of(io, asking);
     tokio::select! {
+        biased;
         closed = async { io.read(&mut [0; 64]).await } => drop(closed.map_err(DataError::Broken)?),
         all = taken.all(stall) => all?,
     }

@@ -135,7 +135,8 @@ impl Relay {
     ///
     /// # Errors
     /// [`DataError::Broken`] when one end was reset, [`DataError::Stalled`] when no byte moved for `stall` while
-    /// both sides were open (later the slave's own limit counts). Both ends are reset then.
+    /// both sides were open (later the slave's own limit counts). Both ends are reset then; a slave that is behind
+    /// no socket cannot hear that, and the error is [`DataError::Unheard`].
     pub async fn run(
         mut self,
         stall: Duration,
@@ -146,12 +147,17 @@ impl Relay {
         let motion = Motion::new();
         let carried = Arc::clone(&self.permit.carried);
         let ended = tokio::select! {
+            biased;
             both = self.forward(&motion, &carried) => both.map_err(DataError::Broken),
             () = motion.stalled(stall) => Err(DataError::Stalled),
             all = motion.client_has_all(over, &taken, stall) => all,
         };
         self.ended = ended.is_ok();
-        ended
+        let unheard = self.slave.as_tcp().is_none() && !motion.slave_has_end.get();
+        ended.map_err(|why| match unheard {
+            true => DataError::Unheard(Box::new(why)),
+            false => why,
+        })
     }
 
     async fn forward(&mut self, motion: &Motion, carried: &Carried) -> io::Result<()> {
@@ -245,6 +251,8 @@ impl Lane<'_> {
         if self.is_to_client {
             self.motion.end_passed_on.set(true);
             self.motion.news.notify_waiters();
+        } else {
+            self.motion.slave_has_end.set(true);
         }
         match shut {
             Err(why) if why.kind() != io::ErrorKind::NotConnected => Err(why),
@@ -259,6 +267,7 @@ struct Motion {
     half_closed: Cell<bool>,
     /// To the client.
     end_passed_on: Cell<bool>,
+    slave_has_end: Cell<bool>,
     news: Notify,
 }
 
@@ -268,6 +277,7 @@ impl Motion {
             last: Cell::new(Instant::now()),
             half_closed: Cell::new(false),
             end_passed_on: Cell::new(false),
+            slave_has_end: Cell::new(false),
             news: Notify::new(),
         }
     }

@@ -259,6 +259,7 @@ impl Moving {
 /// What the slave says, in the light of what became of the relay.
 fn judge(said: Outcome, relay: Option<DataError>) -> Result<Outcome, FtpError> {
     match (said, relay) {
+        (Outcome::Prepared { .. }, Some(DataError::Unheard(why))) => Err((*why).into()),
         // The slave had everything before; what broke was the way back.
         (said @ Outcome::Prepared { .. }, _) | (said, None) => Ok(said),
         (_, Some(why)) => Err(why.into()),

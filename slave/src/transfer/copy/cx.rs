@@ -67,6 +67,7 @@ impl CopyCx {
             match pace.grant(Instant::now()) {
                 Grant::Now(bytes) => return Ok(bytes),
                 Grant::After(wait) => tokio::select! {
+                    biased;
                     stopped = self.stop.said() => return Err(stopped.into()),
                     () = sleep(wait) => {}
                 },

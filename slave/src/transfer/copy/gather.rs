@@ -85,6 +85,7 @@ async fn fill(
     let until = begun + FOR;
     while into.has_remaining_mut() {
         let read = tokio::select! {
+            biased;
             stopped = cx.stop.said() => return Err(stopped.into()),
             read = timeout_at(until, io.read_buf(&mut into)) => read,
         };

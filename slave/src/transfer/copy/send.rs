@@ -124,6 +124,7 @@ impl Download {
         };
         // No limit of its own: the upload has one for its stalls, and ends.
         tokio::select! {
+            biased;
             stopped = cx.stop.said() => Err(stopped.into()),
             _ = follower.beyond(at) => Ok(()),
         }

@@ -176,6 +176,7 @@ impl Cluster {
             drain: Drain::new(),
             view: Arc::default(),
             reload: None,
+            pretended_space: None,
         };
         actix::spawn(drftpd_slave::run(config, deps));
         let mut views = self.slaves.views();
