@@ -1,8 +1,62 @@
 //! A whole cluster in one thread, its network and its hosts broken by a seed.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used)] // tests may fail as they like
 
+use std::time::Duration;
+
 use drftpd_integration_tests::Bytes;
-use drftpd_integration_tests::sim::{Ftp, Trace, Way, World};
+use drftpd_integration_tests::sim::{Ftp, Plan, Trace, Way, World, run};
+
+/// Seeds of a normal run of the tests; `DRFTPD_SIM_SEEDS` asks for another number.
+const SEEDS: u64 = 12;
+/// Seeds of them that are run twice.
+const SEEDS_TWICE: usize = 3;
+
+const PLAN: Plan = Plan {
+    slaves: 2,
+    users: 3,
+    works: Duration::from_secs(60),
+    breaks: true,
+};
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+/// The seeds to run: so many, or the one that is asked for.
+fn seeds() -> Vec<u64> {
+    match number("DRFTPD_TEST_SEED") {
+        Some(seed) => vec![seed],
+        None => {
+            let from = number("DRFTPD_SIM_FROM").unwrap_or(1);
+            (from..from + number("DRFTPD_SIM_SEEDS").unwrap_or(SEEDS)).collect()
+        }
+    }
+}
+
+#[test]
+fn nothing_that_was_acknowledged_is_lost_whatever_breaks() {
+    let mut failed = Vec::new();
+    for seed in seeds() {
+        if let Err(why) = run(seed, PLAN) {
+            println!("{why:#}");
+            failed.push(seed);
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "repeat with DRFTPD_TEST_SEED=n, failed: {failed:?}"
+    );
+}
+
+#[test]
+fn nothing_is_lost_or_denied_where_nothing_breaks() {
+    let plan = Plan {
+        breaks: false,
+        works: Duration::from_secs(20),
+        ..PLAN
+    };
+    run(1, plan).unwrap();
+}
 
 #[test]
 fn a_file_goes_up_and_comes_back_in_every_way() {
@@ -34,4 +88,25 @@ fn a_file_goes_up_and_comes_back_in_every_way() {
             .len(),
         100_000
     );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace_and_another_one_another() {
+    let plan = Plan {
+        works: Duration::from_secs(30),
+        ..PLAN
+    };
+    let seeds: Vec<u64> = seeds().into_iter().take(SEEDS_TWICE).collect();
+    let mut before = Vec::new();
+    for seed in seeds {
+        let (first, again) = (run(seed, plan).unwrap(), run(seed, plan).unwrap());
+        if let Some(at) = first.iter().zip(&again).position(|(a, b)| a != b) {
+            let shown = first[at.saturating_sub(20)..at].join("\n");
+            let (first, again) = (&first[at], &again[at]);
+            panic!("two runs of seed {seed} differ:\n{shown}\n--- then\n{first}\n--- or\n{again}");
+        }
+        assert_eq!(first.len(), again.len());
+        assert_ne!(first, before);
+        before = first;
+    }
 }

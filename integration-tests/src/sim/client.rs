@@ -39,6 +39,8 @@ pub enum Failure {
     Lost(String),
     /// The server said so.
     Said(u16, String),
+    /// The client could not send everything, and closed: without TLS that looks like the end of the file.
+    Cut(String),
 }
 
 impl fmt::Display for Failure {
@@ -46,6 +48,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Lost(why) => write!(f, "lost: {why}"),
             Self::Said(_, line) => write!(f, "said: {line}"),
+            Self::Cut(why) => write!(f, "cut: {why}"),
         }
     }
 }
@@ -69,6 +72,8 @@ async fn within<T>(
 pub struct Ftp {
     io: BufReader<BoxIo>,
     local: IpAddr,
+    /// Whether a PRET waits for its transfer: until then it would stand in the way of another one.
+    announced: bool,
     who: String,
     trace: Trace,
 }
@@ -101,6 +106,7 @@ impl Ftp {
         let mut ftp = Self {
             io: BufReader::new(io),
             local,
+            announced: false,
             who: who.to_owned(),
             trace: trace.clone(),
         };
@@ -164,6 +170,11 @@ impl Ftp {
     }
 
     async fn data(&mut self, way: Way, verb: &str, arg: &str) -> Result<Data, Failure> {
+        if way == Way::Pret || self.announced {
+            self.ask(format!("PRET {verb} {arg}").trim_end(), 200)
+                .await?;
+            self.announced = true;
+        }
         if way == Way::Port {
             let at = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
             let listener = TurmoilNet.bind(at).await.map_err(lost("data port"))?;
@@ -172,35 +183,56 @@ impl Ftp {
             self.ask(&format!("PORT {ip},{high},{low}"), 200).await?;
             return Ok(Data::Waiting(listener));
         }
-        if way == Way::Pret {
-            self.ask(format!("PRET {verb} {arg}").trim_end(), 200)
-                .await?;
-        }
         let lines = self.ask("PASV", 227).await?;
         let at = lines.last().and_then(|line| address(line));
         let at = at.ok_or_else(|| Failure::Said(227, format!("no address in {lines:?}")))?;
         Ok(Data::Open(dial(at).await?))
     }
 
+    async fn begin(&mut self, verb: &str, arg: &str) -> Result<(), Failure> {
+        self.announced = false;
+        let begun = self.ask(format!("{verb} {arg}").trim_end(), 150).await;
+        begun.map(drop)
+    }
+
     /// Stores a file.
     pub async fn put(&mut self, way: Way, path: &str, bytes: &[u8]) -> Result<(), Failure> {
         let data = self.data(way, "STOR", path).await?;
-        self.ask(&format!("STOR {path}"), 150).await?;
-        // What the server says counts, whatever becomes of the data connection.
-        match data.open().await {
-            Ok(io) => match within(LATE, "sending", send_all(io, bytes)).await {
-                Ok(()) => self.note(format!("sent {} bytes", bytes.len())),
-                Err(why) => self.note(format!("sending: {why}")),
-            },
-            Err(why) => self.note(format!("data: {why}")),
+        self.store(data, path, bytes).await
+    }
+
+    /// Goes on with an upload at what the server has of it.
+    pub async fn resume(&mut self, way: Way, path: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let said = self.ask(&format!("SIZE {path}"), 213).await?;
+        let size = said.last().and_then(|line| line.get(4..)?.parse().ok());
+        let rest = size.and_then(|size: usize| bytes.get(size..));
+        let rest = rest.ok_or_else(|| Failure::Said(0, format!("{path} is too long: {said:?}")))?;
+        let data = self.data(way, "STOR", path).await?;
+        let offset = bytes.len() - rest.len();
+        self.ask(&format!("REST {offset}"), 350).await?;
+        self.store(data, path, rest).await
+    }
+
+    async fn store(&mut self, data: Data, path: &str, bytes: &[u8]) -> Result<(), Failure> {
+        self.begin("STOR", path).await?;
+        let sent = match data.open().await {
+            Ok(io) => within(LATE, "sending", send_all(io, bytes)).await,
+            Err(why) => Err(why),
+        };
+        match &sent {
+            Ok(()) => self.note(format!("sent {} bytes", bytes.len())),
+            Err(why) => self.note(format!("sending: {why}")),
         }
-        self.expect(226, LATE).await.map(drop)
+        let said = self.expect(226, LATE).await.map(drop);
+        // What the server says of something else than the whole file says nothing of the file.
+        sent.map_err(|why| Failure::Cut(why.to_string()))?;
+        said
     }
 
     /// What `verb arg` sends, once the server has said that this was all.
     pub async fn fetch(&mut self, way: Way, verb: &str, arg: &str) -> Result<Vec<u8>, Failure> {
         let data = self.data(way, verb, arg).await?;
-        self.ask(format!("{verb} {arg}").trim_end(), 150).await?;
+        self.begin(verb, arg).await?;
         let mut bytes = Vec::new();
         let read = match data.open().await {
             Ok(mut io) => {

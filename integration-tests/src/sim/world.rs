@@ -28,6 +28,8 @@ use crate::cluster::{PASSWORD, USER};
 const BEGIN: i64 = 1_800_000_000;
 /// Simulated time of one step: what is sent in it arrives in the next one at the earliest.
 pub const TICK: Duration = Duration::from_millis(5);
+/// The longest time that a message takes on a link that is well.
+pub const LATENCY: Duration = Duration::from_millis(40);
 /// Where clients connect on the master.
 pub const FTP: u16 = 21;
 /// Where slaves dial on the master.
@@ -96,7 +98,7 @@ impl World {
             .tick_duration(TICK)
             .simulation_duration(Duration::from_secs(24 * 3600))
             .min_message_latency(Duration::from_millis(1))
-            .max_message_latency(Duration::from_millis(40))
+            .max_message_latency(LATENCY)
             .tcp_capacity(256)
             .enable_random_order();
         let mut sim = builder.build();
@@ -158,6 +160,7 @@ impl World {
             drain: Drain::new(),
             view: Arc::default(),
             reload: None,
+            pretended_space: Some(1 << 40),
         };
         let config = self.slave(name);
         async move { Ok(drftpd_slave::run(config?, deps).await?) }
