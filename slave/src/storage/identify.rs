@@ -60,12 +60,12 @@ impl<'a> Work<'a> {
         size: u64,
         stays: bool,
     ) -> Result<Option<Chain<'a>>, StorageError> {
-        let Some(chain) = self.find(&at.dirs)? else {
+        let Some((chain, found)) = self.look(at)? else {
             self.remark(format!("the way to {} is not there", at.name));
             return Ok(None);
         };
         let name = at.name.as_bytes();
-        match self.inspect(chain.fd(), name)? {
+        match found {
             Found::File(_, seen) if seen.file().is_some_and(|mark| mark.file == file) => {
                 return Ok(Some(chain));
             }

@@ -60,11 +60,8 @@ impl<'a> Work<'a> {
         file: FileId,
         at: &Place,
     ) -> Result<Option<Chain<'a>>, StorageError> {
-        let Some(chain) = self.find(&at.dirs)? else {
-            return Ok(None);
-        };
-        let found = self.inspect(chain.fd(), at.name.as_bytes())?;
-        Ok(found.is_file(file).map(|_| chain))
+        let seen = self.look(at)?;
+        Ok(seen.and_then(|(chain, found)| found.is_file(file).map(|_| chain)))
     }
 
     /// A directory has another place, with all that is in it. One that is at both places becomes
@@ -119,11 +116,11 @@ impl<'a> Work<'a> {
         dir: DirId,
         at: &Place,
     ) -> Result<Option<(Chain<'a>, Vec<u8>)>, StorageError> {
-        let Some(chain) = self.find(&at.dirs)? else {
+        let Some((chain, found)) = self.look(at)? else {
             return Ok(None);
         };
         let name = at.name.as_bytes().to_vec();
-        if self.inspect(chain.fd(), &name)?.is_dir(dir) {
+        if found.is_dir(dir) {
             return Ok(Some((chain, name)));
         }
         let beside = name_beside(&name, Some(dir), 0);

@@ -64,10 +64,9 @@ impl<'a> Work<'a> {
         file: FileId,
         at: &Place,
     ) -> Result<Option<Chain<'a>>, StorageError> {
-        let Some(chain) = self.find(&at.dirs)? else {
+        let Some((chain, found)) = self.look(at)? else {
             return Ok(None);
         };
-        let found = self.inspect(chain.fd(), at.name.as_bytes())?;
         if found.is_file(file).is_some() {
             return Ok(Some(chain));
         }

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use drftpd_protocol::ids::{DirId, FileId};
 use drftpd_protocol::path::Name;
-use drftpd_protocol::wire::DirStep;
+use drftpd_protocol::wire::{DirStep, Place};
 
 use super::error::{Doing, StorageError, is_barrier};
 use super::live::Live;
@@ -186,6 +186,15 @@ impl<'a> Work<'a> {
             chain.dirs.push((step.name.clone(), fd));
         }
         Ok(Some(chain))
+    }
+
+    /// The way to a place, and what lies there; `None` if there is no such way.
+    pub(super) fn look(&mut self, at: &Place) -> Result<Option<(Chain<'a>, Found)>, StorageError> {
+        let Some(chain) = self.find(&at.dirs)? else {
+            return Ok(None);
+        };
+        let found = self.inspect(chain.fd(), at.name.as_bytes())?;
+        Ok(Some((chain, found)))
     }
 
     /// The way to a place, made where it is missing. A directory without identity gets the one
