@@ -23,14 +23,11 @@ pub struct Hello {
     #[serde(default)]
     pub seen: Option<(Epoch, StoreId)>,
     /// Its roots as they are now.
-    pub roots: Vec<RootHello>,
+    pub roots: Vec<RootStatus>,
     /// Transfers that still run, or whose end the master has not yet acknowledged.
     #[serde(default)]
     pub transfers: Vec<TransferId>,
 }
-
-/// One root in a [`Hello`].
-pub type RootHello = RootStatus;
 
 /// The master's answer to a [`Hello`] it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

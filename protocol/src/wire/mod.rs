@@ -20,7 +20,7 @@ pub use calls::{
 };
 pub use fault::{Fault, FaultCode};
 pub use frame::{Envelope, FrameCodec, FrameError, MAX_FRAME, decode, encode};
-pub use handshake::{Hello, Join, Joined, Refused, RootHello, Welcome};
+pub use handshake::{Hello, Join, Joined, Refused, Welcome};
 pub use notices::{
     Alive, EndedSeen, MasterNotice, Notice, Progress, RootState, RootStatus, StagedEntry,
     TransferEnded, TransferProgress, WalkCredit, WalkDone, WalkEntry, WalkNode, WalkPage,
