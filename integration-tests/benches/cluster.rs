@@ -124,9 +124,13 @@ fn bulk() -> Result<()> {
     })?;
     let mut ftp = cluster.login()?;
     ftp.upload(Mode::Pret, "STOR", "big.bin", Bytes::new(1, GIB))?;
-    let stored = cluster.slaves[0].root.join("big.bin");
     let mut buffer = vec![0; 1 << 20];
     let chunk = Bytes::vec(2, 1 << 20);
+    let stored = cluster.path().join("bare.bin");
+    let mut bare = File::create(&stored)?;
+    for _ in 0..GIB / chunk.len() as u64 {
+        bare.write_all(&chunk)?;
+    }
     bare_sendfile(&stored, &mut buffer)?;
 
     type Run<'a> = Box<dyn FnMut(&mut Ftp, &mut [u8]) -> Result<()> + 'a>;
