@@ -23,6 +23,7 @@ pub fn may(who: &Account, what: Action, path: &VfsPath) -> Result<(), Denied> {
             Err(Denied)
         }
         Action::Fxp if !who.fxp => Err(Denied),
+        Action::Overwrite if !who.overwrite => Err(Denied),
         _ if who.admin => Ok(()),
         _ => Err(Denied),
     }
@@ -53,6 +54,7 @@ mod tests {
             group: "drftpd".to_owned(),
             admin,
             fxp: false,
+            overwrite: true,
             home: VfsPath::root(),
         }
     }
@@ -77,6 +79,17 @@ mod tests {
         assert_eq!(may(&account(true), Action::Fxp, &path("/a/b")), Err(Denied));
         assert_eq!(may(&fxp(true), Action::Fxp, &path("/a/b")), Ok(()));
         assert_eq!(may(&fxp(false), Action::Fxp, &path("/a/b")), Err(Denied));
+    }
+
+    #[test]
+    fn where_overwriting_is_taken_away_all_else_stays() {
+        let who = Account {
+            overwrite: false,
+            ..account(true)
+        };
+        assert_eq!(may(&who, Action::Overwrite, &path("/a/b")), Err(Denied));
+        assert_eq!(may(&who, Action::Upload, &path("/a/b")), Ok(()));
+        assert_eq!(may(&who, Action::Resume, &path("/a/b")), Ok(()));
     }
 
     #[test]

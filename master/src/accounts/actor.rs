@@ -25,6 +25,8 @@ pub struct AccountsDeps {
     pub pool: Blocking,
     /// Whether administrators may FXP.
     pub administrators_fxp: bool,
+    /// Whether administrators may overwrite.
+    pub administrators_overwrite: bool,
     /// For salts.
     pub dice: Dice,
 }
@@ -85,6 +87,7 @@ async fn log_in(deps: AccountsDeps, msg: LogIn) -> Result<Account, LoginError> {
     let account = stored.account;
     Ok(Account {
         fxp: account.admin && deps.administrators_fxp,
+        overwrite: account.admin && deps.administrators_overwrite,
         ..account
     })
 }

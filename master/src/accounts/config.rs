@@ -17,6 +17,8 @@ pub struct AccountsConfig {
     pub hash_queue: usize,
     /// Whether administrators' data connections may be with other hosts than their client's (FXP).
     pub administrators_fxp: bool,
+    /// Whether administrators may send files that are there already, or rename onto them; if not, they hear of a dupe.
+    pub administrators_overwrite: bool,
 }
 
 impl AccountsConfig {
@@ -27,6 +29,7 @@ impl AccountsConfig {
         hash_workers: 0,
         hash_queue: 256,
         administrators_fxp: false,
+        administrators_overwrite: true,
     };
 
     /// How many checks are made at the same time.

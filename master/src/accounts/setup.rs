@@ -76,6 +76,7 @@ pub async fn ensure_administrator(
             group: GROUP.to_owned(),
             admin: true,
             fxp: false,
+            overwrite: false,
             home: VfsPath::root(),
         },
         password: Some(hash),

@@ -34,6 +34,7 @@ pub fn find(sql: &Sql<'_>, name: &str) -> Result<Option<Stored>, StoreError> {
                     group: row.get(0)?,
                     admin: row.get(2)?,
                     fxp: false,
+                    overwrite: false,
                     home: VfsPath::root(),
                 },
                 password: row.get(1)?,

@@ -17,6 +17,7 @@ const CHEAP: AccountsConfig = AccountsConfig {
     hash_workers: 1,
     hash_queue: 1,
     administrators_fxp: false,
+    administrators_overwrite: true,
 };
 
 struct World {
@@ -48,6 +49,7 @@ impl World {
     fn deps(&self, config: &AccountsConfig, pool: Blocking) -> AccountsDeps {
         AccountsDeps {
             administrators_fxp: config.administrators_fxp,
+            administrators_overwrite: config.administrators_overwrite,
             store: self.store.clone(),
             hasher: Hasher::new(config).unwrap(),
             pool,
@@ -160,6 +162,7 @@ fn an_account_without_a_password_or_switched_off_lets_nobody_in() {
                     group: "g".to_owned(),
                     admin: false,
                     fxp: false,
+                    overwrite: false,
                     home: drftpd_protocol::VfsPath::root(),
                 },
                 password,

@@ -13,6 +13,8 @@ pub struct Account {
     pub admin: bool,
     /// Whether data connections with other hosts than the client's are allowed (FXP).
     pub fxp: bool,
+    /// Whether files that are there already may be sent again; else they are dupes.
+    pub overwrite: bool,
     /// Where the user stands after login.
     pub home: VfsPath,
 }

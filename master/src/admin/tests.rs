@@ -92,6 +92,7 @@ fn operators_commands_are_for_operators() {
                 group: "g".to_owned(),
                 admin,
                 fxp: false,
+                overwrite: false,
                 home: drftpd_protocol::VfsPath::root(),
             }),
             session: drftpd_protocol::SessionId(1),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use drftpd_protocol::VfsPath;
 use drftpd_protocol::ftp::args::TransferType;
-use drftpd_protocol::ftp::{self, Facts};
+use drftpd_protocol::ftp::{self, Facts, XDupe};
 use drftpd_protocol::wire::Algorithm;
 
 use super::data::Endpoint;
@@ -63,6 +63,8 @@ pub struct State {
     pub facts: Facts,
     /// OPTS HASH.
     pub hash: Algorithm,
+    /// SITE XDUPE.
+    pub xdupe: XDupe,
     /// What the client calls itself (CLNT).
     pub client: Option<String>,
 }
@@ -83,6 +85,7 @@ impl Default for State {
             utf8: true,
             facts: Facts::DEFAULT,
             hash: Algorithm::Sha256,
+            xdupe: XDupe::Off,
             client: None,
         }
     }
@@ -126,6 +129,8 @@ pub enum Change {
     Facts(Facts),
     /// OPTS HASH.
     Hash(Algorithm),
+    /// SITE XDUPE.
+    XDupe(XDupe),
     /// CLNT.
     Client(String),
 }
@@ -204,6 +209,7 @@ impl State {
             Change::Utf8(on) => self.utf8 = on,
             Change::Facts(facts) => self.facts = facts,
             Change::Hash(algorithm) => self.hash = algorithm,
+            Change::XDupe(mode) => self.xdupe = mode,
             Change::Client(name) => self.client = Some(name),
         }
         None
@@ -224,6 +230,7 @@ mod tests {
             group: "users".to_owned(),
             admin: false,
             fxp: false,
+            overwrite: false,
             home: path("/home/bob"),
         }
     }

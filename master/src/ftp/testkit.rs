@@ -43,13 +43,14 @@ pub struct Site {
 /// Everybody's password.
 pub const PASSWORD: &str = "secret";
 
-/// Bob and Eve may do everything, the guest nothing; for "busy" there are always too many logins.
+/// Bob and Eve may do everything, Dora all but overwrite, the guest nothing; for "busy" there are always too many logins.
 fn log_in(msg: LogIn) -> Result<Account, LoginError> {
     match msg.user.as_str() {
         "busy" => Err(LoginError::Busy),
-        "bob" | "eve" | "guest" if msg.password == PASSWORD.as_bytes() => Ok(Account {
+        "bob" | "eve" | "dora" | "guest" if msg.password == PASSWORD.as_bytes() => Ok(Account {
             admin: msg.user != "guest",
             fxp: msg.user != "guest",
+            overwrite: msg.user != "dora",
             name: msg.user,
             group: "users".to_owned(),
             home: VfsPath::root(),

@@ -215,6 +215,7 @@ fn accounts(
         hasher: Hasher::new(&config.accounts)?,
         pool: deps.hashing.clone(),
         administrators_fxp: config.accounts.administrators_fxp,
+        administrators_overwrite: config.accounts.administrators_overwrite,
         dice: deps.dice.clone(),
     };
     let spec = ChildSpec::new("accounts", ACCOUNTS_MAILBOX, Budget::CORE, parent.clone());

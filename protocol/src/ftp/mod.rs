@@ -17,6 +17,7 @@ pub mod listing;
 mod replies;
 pub mod reply;
 pub mod time;
+mod xdupe;
 
 pub use args::ArgError;
 pub use codec::LineCodec;
@@ -24,3 +25,4 @@ pub use line::{Line, LineFault, Verb};
 pub use listing::{EntryKind, Facts, ListEntry, Perm};
 pub use reply::{Reply, Text};
 pub use time::FtpTime;
+pub use xdupe::XDupe;

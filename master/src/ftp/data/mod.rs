@@ -9,6 +9,7 @@ pub mod active;
 pub mod announce;
 pub mod channel;
 pub mod config;
+pub mod dupes;
 pub mod error;
 pub mod forward;
 pub mod listing;

@@ -3,13 +3,14 @@
 use drftpd_actors::AskError;
 use drftpd_protocol::{RootId, VfsPath};
 
+use super::dupes;
 use crate::accounts::Action;
 use crate::ftp::error::FtpError;
 use crate::ftp::guard::TransferGuard;
 use crate::ftp::services::VerbCx;
 use crate::slaves::slave_of;
 use crate::transfer::{Direction, TransferError, Want};
-use crate::vfs::{Entry, FileState, Readable, UploadMode, UploadPlan};
+use crate::vfs::{Entry, FileState, Readable, UploadMode, UploadPlan, VfsError};
 
 /// A download that is allowed.
 #[derive(Debug)]
@@ -52,19 +53,36 @@ pub async fn upload(cx: &VerbCx, path: &VfsPath, mode: UploadMode) -> Result<Upl
         Err(why) => {
             // Nobody learns what is there by trying.
             cx.may(Action::Upload, &path)?;
+            if matches!(why, VfsError::Busy(_)) && mode == UploadMode::Store {
+                // What may not be overwritten when it is there need not be waited for.
+                let there = cx.services.vfs.stat(&path).await?;
+                judge(cx, &path, mode, Some(&there)).await?;
+            }
             return Err(why.into());
         }
     };
-    let user = &cx.account()?.name;
-    let action = what_it_is(mode, plan.existing.as_ref(), user);
-    match cx.may(action, &path) {
-        Err(FtpError::Denied(_)) if action == Action::Overwrite => Err(FtpError::NameTaken),
-        judged => judged.map(|()| UploadTo { path, mode, plan }),
+    judge(cx, &path, mode, plan.existing.as_ref()).await?;
+    Ok(UploadTo { path, mode, plan })
+}
+
+/// Whether the user may send to there, in the light of what is there.
+async fn judge(
+    cx: &VerbCx,
+    path: &VfsPath,
+    mode: UploadMode,
+    there: Option<&Entry>,
+) -> Result<(), FtpError> {
+    let action = what_it_is(mode, there, &cx.account()?.name);
+    match (cx.may(action, path), there) {
+        (Err(FtpError::Denied(_)), Some(there)) if action == Action::Overwrite => {
+            Err(dupes::refusal(cx, path, there).await)
+        }
+        (judged, _) => judged,
     }
 }
 
 /// Which right an upload takes. What is left of a user's own upload that broke off is in nobody's way.
-fn what_it_is(mode: UploadMode, existing: Option<&Entry>, user: &str) -> Action {
+pub(super) fn what_it_is(mode: UploadMode, existing: Option<&Entry>, user: &str) -> Action {
     match (mode, existing) {
         (_, None) => Action::Upload,
         (UploadMode::Resume { .. } | UploadMode::Append, Some(_)) => Action::Resume,

@@ -71,7 +71,7 @@ async fn mfmt(cx: VerbCx, arg: Arg) -> VerbResult {
     Ok(Reply::new(213, Text::concat(&[fact.as_bytes(), path])).into())
 }
 
-async fn set_modified(cx: &VerbCx, time: FtpTime, path: &[u8]) -> Result<(), FtpError> {
+pub(super) async fn set_modified(cx: &VerbCx, time: FtpTime, path: &[u8]) -> Result<(), FtpError> {
     let resolved = cx.target(&cx.path(path)?, Action::SetTime).await?;
     let set = cx.services.vfs.set_modified(&resolved, time.unix());
     Ok(set.await?)

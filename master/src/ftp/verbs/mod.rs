@@ -12,6 +12,9 @@ mod list;
 mod list_tests;
 mod login;
 mod navigate;
+mod own;
+#[cfg(test)]
+mod own_tests;
 mod site;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -2,7 +2,7 @@
 
 use drftpd_protocol::ftp::{Reply, args};
 
-use super::{Arg, Verb, VerbResult};
+use super::{Arg, Feat, Verb, VerbResult, own};
 use crate::accounts::Account;
 use crate::ftp::services::VerbCx;
 use crate::ftp::site::{SiteCall, SiteEntry, SiteTable};
@@ -11,12 +11,16 @@ use crate::ftp::site::{SiteCall, SiteEntry, SiteTable};
 pub(super) const SITE: Verb = Verb {
     name: "SITE",
     syntax: "SITE <SP> command [<SP> arguments]",
+    feat: Feat::Lines(&["SITE UTIME", "SITE XDUPE"]),
     run: |cx, arg| Box::pin(site(cx, arg)),
     ..Verb::PLAIN
 };
 
 async fn site(cx: VerbCx, arg: Arg) -> VerbResult {
     let line = args::site(arg.bytes())?;
+    if let Some(own) = own::find(line.verb.as_str()) {
+        return (own.run)(cx, Arg::new(line.arg.unwrap_or_default())).await;
+    }
     let account = cx.account()?;
     let table = &cx.services.site;
     let call = SiteCall {
@@ -35,7 +39,13 @@ async fn site(cx: VerbCx, arg: Arg) -> VerbResult {
 }
 
 fn help(table: &dyn SiteTable, who: &Account, name: &[u8]) -> Reply {
-    let commands = table.commands(who);
+    let mut commands = table.commands(who);
+    commands.extend(own::OWN.iter().map(|own| SiteEntry {
+        name: own.name.to_owned(),
+        syntax: own.syntax.to_owned(),
+        help: own.help.to_owned(),
+    }));
+    commands.sort_by(|a, b| a.name.cmp(&b.name));
     let name = name.trim_ascii();
     if name.is_empty() {
         let lines = commands.iter().map(line);

@@ -85,6 +85,7 @@ impl Session {
             group: "users".to_owned(),
             admin: true,
             fxp: true,
+            overwrite: true,
             home: vfs_path("/"),
         }));
         Self {

@@ -241,6 +241,7 @@ pub fn vfs_path(text: &str) -> VfsPath {
 fn log_in(msg: LogIn) -> Result<Account, LoginError> {
     Ok(Account {
         fxp: msg.user != "eve",
+        overwrite: true,
         name: msg.user,
         group: "users".to_owned(),
         admin: true,

@@ -1,0 +1,68 @@
+//! What a client hears whose upload is there already: whose it is, and after `SITE XDUPE` which other names of that
+//! directory it need not try either.
+//!
+//! Told is only what the user may see, and of a long directory only its beginning: the answer is as cheap for a
+//! client that tries a thousand names as for one that tries one.
+
+use drftpd_protocol::ftp::{Reply, XDupe};
+use drftpd_protocol::{Name, VfsPath};
+
+use super::listing::PAGE;
+use super::plans;
+use crate::accounts::Action;
+use crate::ftp::error::FtpError;
+use crate::ftp::services::VerbCx;
+use crate::vfs::{Entry, Kind, UploadMode, VfsError};
+
+/// Pages of a directory that are looked through for names.
+const PAGES: usize = 4;
+
+/// The refusal of an upload to a name that is taken.
+pub async fn refusal(cx: &VerbCx, path: &VfsPath, there: &Entry) -> FtpError {
+    let reply = Reply::new(553, format!("File exists, uploaded by {}", there.owner));
+    let mode = cx.state.xdupe;
+    if mode == XDupe::Off {
+        return FtpError::Said(reply);
+    }
+    match names(cx, path, there).await {
+        Ok(names) => {
+            let lines = mode.lines(names.iter().map(Name::as_bytes));
+            FtpError::Said(reply.comments(lines))
+        }
+        // The refusal does not depend on it.
+        Err(why) => {
+            tracing::debug!(%why, "names for x-dupe are missing");
+            FtpError::Said(reply)
+        }
+    }
+}
+
+/// Names that would be refused as well, that one first.
+async fn names(cx: &VerbCx, path: &VfsPath, there: &Entry) -> Result<Vec<Name>, VfsError> {
+    let mut names: Vec<Name> = path.name().cloned().into_iter().collect();
+    let directory = path.parent().unwrap_or_default();
+    let mut after = None;
+    for _ in 0..PAGES {
+        let page = cx.services.vfs.list(there.parent, after, PAGE).await?;
+        let others = page.entries.iter().filter(|entry| entry.id != there.id);
+        let dupes = others.filter(|entry| is_dupe(cx, &directory, entry));
+        names.extend(dupes.filter_map(|entry| entry.name.clone()));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(names)
+}
+
+/// Whether the user sees it and could not send it.
+fn is_dupe(cx: &VerbCx, directory: &VfsPath, entry: &Entry) -> bool {
+    let (Some(name), Kind::File, Ok(account)) = (&entry.name, entry.kind, cx.account()) else {
+        return false;
+    };
+    let Ok(path) = directory.join(name.clone()) else {
+        return false;
+    };
+    let action = plans::what_it_is(UploadMode::Store, Some(entry), &account.name);
+    cx.may(Action::View, &path).is_ok() && cx.may(action, &path).is_err()
+}
