@@ -23,6 +23,7 @@ mod tokio_net;
 
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod tls;
 
 pub use ask::{AskError, ask, ask_recipient, lost_tells, tell, tell_recipient};
 pub use backoff::Backoff;

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use futures_util::future::LocalBoxFuture;
-use rustls::{ClientConfig, ProtocolVersion, ServerConfig};
+use rustls::{CipherSuite, ClientConfig, ProtocolVersion, ServerConfig};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -104,6 +104,8 @@ pub struct Secured {
     pub resumed: bool,
     /// The version agreed on; nothing where TLS is absent.
     pub protocol: Option<ProtocolVersion>,
+    /// The cipher suite agreed on; nothing where TLS is absent.
+    pub cipher: Option<CipherSuite>,
 }
 
 impl Secured {
@@ -114,6 +116,7 @@ impl Secured {
             peer_certificates: Vec::new(),
             resumed: false,
             protocol: None,
+            cipher: None,
         }
     }
 }

@@ -202,6 +202,7 @@ fn secured(stream: TlsStream<BoxIo>) -> Secured {
             .unwrap_or_default(),
         resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
         protocol: state.protocol_version(),
+        cipher: state.negotiated_cipher_suite().map(|suite| suite.suite()),
         io: Box::new(Tls(stream)),
     }
 }

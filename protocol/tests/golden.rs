@@ -10,12 +10,12 @@ use std::path::PathBuf;
 
 use drftpd_protocol::wire::{
     AbortTransfer, Algorithm, Alive, ApplyOps, Base, BeginTransfer, Begun, Call, Checksum,
-    ChecksumDone, DataOpened, DataPath, DirStep, EndedSeen, Envelope, Family, Fault, FaultCode,
-    Goodbye, Hello, Job, Join, Joined, MasterNotice, Moved, Notice, OpenData, OpsApplied, Outcome,
-    PeerRule, Ping, Place, Pong, Progress, ReceiveJob, Refused, RelayToken, RootOp, RootState,
-    RootStatus, SendJob, StagedEntry, TransferEnded, TransferProgress, WalkCredit, WalkDone,
-    WalkEntry, WalkNode, WalkPage, WalkRoot, WalkStaged, WalkStarted, Welcome, decode, encode,
-    kinds,
+    ChecksumDone, DataOpened, DataPath, DataTls, Der, DirStep, EndedSeen, Envelope, Family, Fault,
+    FaultCode, FtpCertificate, Goodbye, Hello, Job, Join, Joined, MasterNotice, Moved, Notice,
+    OpenData, OpsApplied, Outcome, PeerRule, Ping, Place, Pong, Progress, ReceiveJob, Refused,
+    RelayToken, Resumption, RootOp, RootState, RootStatus, SendJob, StagedEntry, TicketKey,
+    TlsPeer, TlsSeen, TransferEnded, TransferProgress, WalkCredit, WalkDone, WalkEntry, WalkNode,
+    WalkPage, WalkRoot, WalkStaged, WalkStarted, Welcome, decode, encode, kinds,
 };
 use drftpd_protocol::{
     Epoch, FileId, Generation, Name, NodeId, OpSeq, RootId, SlaveId, StoreId, TransferId,
@@ -220,6 +220,14 @@ fn calls(seen: &mut Seen) {
         &(),
     );
     seen.call(
+        "ftp-certificate",
+        &FtpCertificate {
+            chain: vec![Der(vec![1, 2]), Der(vec![3])],
+            key: Der(vec![4, 5]),
+        },
+        &(),
+    );
+    seen.call(
         "abort-transfer",
         &AbortTransfer {
             transfer: TransferId(5),
@@ -302,6 +310,13 @@ fn calls(seen: &mut Seen) {
     );
 }
 
+fn data_tls(resumption: Resumption) -> DataTls {
+    DataTls::Server {
+        tickets: TicketKey([8; 32]),
+        resumption,
+    }
+}
+
 fn transfers(seen: &mut Seen) {
     let begin = |job| BeginTransfer {
         transfer: TransferId(5),
@@ -309,6 +324,7 @@ fn transfers(seen: &mut Seen) {
         after: OpSeq(3),
         stall_timeout_ms: 60_000,
         max_rate: Some(1_000_000),
+        tls: None,
     };
     let send = SendJob {
         root: ROOT,
@@ -317,7 +333,27 @@ fn transfers(seen: &mut Seen) {
         offset: 10,
         length: Some(20),
     };
-    seen.call("begin-send", &begin(Job::Send(send)), &Begun { size: 1000 });
+    let plain = begin(Job::Send(send));
+    seen.call("begin-send", &plain, &Begun { size: 1000 });
+    for (what, tls) in [
+        ("server", data_tls(Resumption::Required)),
+        ("server-offered", data_tls(Resumption::Offered)),
+        ("server-off", data_tls(Resumption::Off)),
+        (
+            "client",
+            DataTls::Client {
+                peer: TlsPeer::Cluster,
+            },
+        ),
+        ("client-any", DataTls::Client { peer: TlsPeer::Any }),
+    ] {
+        let secured = BeginTransfer {
+            tls: Some(tls),
+            ..plain.clone()
+        };
+        let what = format!("begin-send-tls-{what}");
+        seen.call(&what, &secured, &Begun { size: 1000 });
+    }
     let bases = [
         ("empty", Base::Empty),
         ("staged", Base::Staged { keep: 5 }),
@@ -348,8 +384,16 @@ fn transfers(seen: &mut Seen) {
         upload: Some((ROOT, FILE)),
         outcome,
         took_ms: 12,
+        tls: None,
     };
-    seen.notice("ended-sent", &ended(Outcome::Sent { bytes: 3 }));
+    let plain = ended(Outcome::Sent { bytes: 3 });
+    seen.notice("ended-sent", &plain);
+    let tls = Some(TlsSeen {
+        version: "TLS 1.3".into(),
+        cipher: "TLS_AES_256_GCM_SHA384".into(),
+        resumed: true,
+    });
+    seen.notice("ended-sent-tls", &TransferEnded { tls, ..plain });
     let prepared = Outcome::Prepared {
         bytes: 3,
         size: 5,

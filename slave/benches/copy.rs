@@ -370,6 +370,7 @@ async fn one(transfers: Transfers, root: RootId, number: u64, order: Order) {
         after: OpSeq::NONE,
         stall_timeout_ms: 10_000,
         max_rate: None,
+        tls: None,
     };
     transfers.begin(begin).await.unwrap();
 }

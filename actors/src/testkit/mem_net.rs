@@ -1,4 +1,4 @@
-//! A network in memory: duplex pipes between addresses, without TLS. One thread or several, no real time.
+//! A network in memory: duplex pipes between addresses. One thread or several, no real time; TLS only where asked for.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::net::{BoxIo, Incoming, Io, Listener, Net, Secured};
-use crate::tokio_net::literal;
+use crate::tokio_net::{TokioNet, literal};
 
 /// Bytes that one direction of a connection holds before the writer waits.
 const PIPE: usize = 64 * 1024;
@@ -30,6 +30,7 @@ const FREE_PORTS: std::ops::RangeInclusive<u16> = 49_152..=65_535;
 pub struct MemNet {
     wires: Arc<Mutex<Wires>>,
     ip: IpAddr,
+    tls: Option<TokioNet>,
 }
 
 struct Wires {
@@ -50,6 +51,7 @@ impl MemNet {
         Self {
             wires: Arc::new(Mutex::new(wires)),
             ip: Ipv4Addr::LOCALHOST.into(),
+            tls: None,
         }
     }
 
@@ -59,7 +61,15 @@ impl MemNet {
         Self {
             wires: Arc::clone(&self.wires),
             ip: ip.into(),
+            tls: self.tls,
         }
+    }
+
+    /// The same network with real TLS over its pipes; in the beginning it has none.
+    #[must_use]
+    pub fn with_tls(mut self) -> Self {
+        self.tls = Some(TokioNet::new());
+        self
     }
 
     /// Gives an address a name that `resolve` knows.
@@ -177,22 +187,28 @@ impl Net for MemNet {
     fn serve_tls(
         &self,
         io: BoxIo,
-        _: Arc<ServerConfig>,
+        config: Arc<ServerConfig>,
     ) -> LocalBoxFuture<'_, io::Result<Secured>> {
-        async move { Ok(Secured::unchanged(io)) }.boxed_local()
+        match &self.tls {
+            Some(tls) => tls.serve_tls(io, config),
+            None => async move { Ok(Secured::unchanged(io)) }.boxed_local(),
+        }
     }
 
     fn dial_tls(
         &self,
         io: BoxIo,
-        _: Arc<ClientConfig>,
-        _: ServerName<'static>,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
     ) -> LocalBoxFuture<'_, io::Result<Secured>> {
-        async move { Ok(Secured::unchanged(io)) }.boxed_local()
+        match &self.tls {
+            Some(tls) => tls.dial_tls(io, config, name),
+            None => async move { Ok(Secured::unchanged(io)) }.boxed_local(),
+        }
     }
 
     fn proves_peers(&self) -> bool {
-        false
+        self.tls.is_some()
     }
 }
 

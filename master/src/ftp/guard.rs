@@ -221,6 +221,7 @@ impl TransferGuard {
                 after,
                 stall_timeout_ms: millis(stall),
                 max_rate: None,
+                tls: None,
             };
             let begun = held.services.slaves.begin(&held.slot.slave, order).await;
             if let (Err(SlaveError::Fault(fault)), Some(upload)) = (&begun, &mut held.upload)

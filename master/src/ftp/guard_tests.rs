@@ -136,6 +136,7 @@ impl Bench {
                 kept,
             },
             took_ms: 1,
+            tls: None,
         });
     }
 

@@ -183,6 +183,7 @@ mod tests {
             upload: None,
             outcome: Outcome::Sent { bytes: 5 },
             took_ms: 1,
+            tls: None,
         }
     }
 

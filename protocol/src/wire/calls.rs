@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ops::{Place, RootOp};
 use super::revision::Revision;
-use super::{kinds, transfer};
+use super::{kinds, tls, transfer};
 use crate::ids::{FileId, OpSeq, RootId};
 
 /// A question of the master with the type of its answer.
@@ -41,6 +41,7 @@ call! {
     ApplyOps = kinds::APPLY_OPS => OpsApplied;
     WalkRoot = kinds::WALK_ROOT => WalkStarted;
     Goodbye = kinds::GOODBYE => ();
+    tls::FtpCertificate = kinds::FTP_CERTIFICATE => ();
 }
 
 /// Is the slave's link alive? Answered at once.

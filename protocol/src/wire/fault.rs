@@ -64,4 +64,10 @@ impl FaultCode {
     pub const ABORTED: FaultCode = FaultCode(25);
     /// Dialling there is not allowed from this slave.
     pub const PEER_REFUSED: FaultCode = FaultCode(26);
+    /// The TLS handshake of the data connection failed.
+    pub const TLS_FAILED: FaultCode = FaultCode(27);
+    /// The data connection must resume its control session's TLS session, and did not.
+    pub const TLS_NOT_RESUMED: FaultCode = FaultCode(28);
+    /// TLS was ordered of a slave that has no FTP certificate.
+    pub const NO_CERTIFICATE: FaultCode = FaultCode(29);
 }

@@ -36,6 +36,8 @@ pub const APPLY_OPS: u16 = 0x0105;
 pub const WALK_ROOT: u16 = 0x0106;
 /// The master goes away on purpose.
 pub const GOODBYE: u16 = 0x0107;
+/// The certificate that FTP clients see.
+pub const FTP_CERTIFICATE: u16 = 0x0108;
 
 /// Heartbeat with what every root has.
 pub const ALIVE: u16 = 0x0200;

@@ -11,6 +11,7 @@ pub mod kinds;
 pub mod notices;
 pub mod ops;
 pub mod revision;
+pub mod tls;
 pub mod token;
 pub mod transfer;
 
@@ -28,6 +29,7 @@ pub use notices::{
 };
 pub use ops::{DirStep, Moved, Place, RootOp};
 pub use revision::Revision;
+pub use tls::{DataTls, Der, FtpCertificate, Resumption, TicketKey, TlsPeer, TlsSeen};
 pub use token::{JoinToken, TokenError};
 pub use transfer::{
     AbortTransfer, Base, BeginTransfer, Begun, DataOpened, DataPath, Family, Job, OpenData,

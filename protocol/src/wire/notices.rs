@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kinds;
 use super::ops::DirStep;
+use super::tls::TlsSeen;
 use super::transfer::Outcome;
 use crate::ids::{DirId, FileId, RootId, TransferId};
 use crate::path::Name;
@@ -112,6 +113,9 @@ pub struct TransferEnded {
     pub outcome: Outcome,
     /// How long it took from its first byte, in milliseconds.
     pub took_ms: u64,
+    /// What the handshake agreed on; `None` where there was none, or it failed.
+    #[serde(default)]
+    pub tls: Option<TlsSeen>,
 }
 
 /// Some entries of one directory of a root; at most [`WalkPage::MAX`].

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
 use super::ops::Place;
+use super::tls::DataTls;
 use crate::ids::{FileId, OpSeq, RootId, TransferId};
 
 /// First bytes of a relayed data connection, where a TLS client would send its hello.
@@ -100,6 +101,9 @@ pub struct BeginTransfer {
     /// Bytes per second at most; `None` without a limit.
     #[serde(default)]
     pub max_rate: Option<u64>,
+    /// TLS over the data connection; `None`: plain.
+    #[serde(default)]
+    pub tls: Option<DataTls>,
 }
 
 /// What moves.

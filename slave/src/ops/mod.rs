@@ -8,12 +8,13 @@
 use std::future::Future;
 
 use drftpd_protocol::wire::{
-    AbortTransfer, ApplyOps, BeginTransfer, Call, Checksum, Envelope, Fault, FaultCode, Goodbye,
-    OpenData, Ping, Pong, WalkRoot, encode,
+    AbortTransfer, ApplyOps, BeginTransfer, Call, Checksum, Envelope, Fault, FaultCode,
+    FtpCertificate, Goodbye, OpenData, Ping, Pong, WalkRoot, encode,
 };
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
 pub mod applied;
+mod certificate;
 mod checksum;
 mod context;
 pub mod files;
@@ -64,6 +65,7 @@ pub static OPS: &[Op] = &[
     op::<ApplyOps>(),
     op::<WalkRoot>(),
     op::<Goodbye>(),
+    op::<FtpCertificate>(),
 ];
 
 /// The operation for a kind.

@@ -41,6 +41,7 @@ async fn upload(net: &MemNet, talk: &mut Talk, root: RootId) -> BoxIo {
         after: OpSeq::NONE,
         stall_timeout_ms: 60_000,
         max_rate: None,
+        tls: None,
     };
     talk.call(&begin).await.expect("has begun");
     let at = SocketAddr::from(([127, 0, 0, 1], port));

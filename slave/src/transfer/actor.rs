@@ -284,6 +284,7 @@ impl TransferActor {
             upload: self.upload,
             outcome: report.outcome,
             took_ms: report.took_ms,
+            tls: None,
         });
         tell(&self.deps.registry, ChannelOver { transfer, ended });
         ctx.stop();

@@ -164,6 +164,7 @@ impl<A: Clone> Book<A> {
                 kept: None,
             },
             took_ms: 0,
+            tls: None,
         };
         self.ends.push_back(end.clone());
         self.shed();
@@ -268,6 +269,7 @@ mod tests {
             upload: upload.then(|| (ROOT, file(transfer))),
             outcome: Outcome::Sent { bytes: 0 },
             took_ms: 0,
+            tls: None,
         }
     }
 

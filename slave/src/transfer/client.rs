@@ -8,7 +8,8 @@ use actix::Addr;
 use drftpd_actors::{AskError, Budget, ChildSpec, Place, ask, supervise, tell};
 use drftpd_protocol::ids::{FileId, TransferId};
 use drftpd_protocol::wire::{
-    AbortTransfer, BeginTransfer, Begun, DataOpened, Fault, FaultCode, Job, OpenData, TransferEnded,
+    AbortTransfer, BeginTransfer, Begun, DataOpened, Fault, FaultCode, FtpCertificate, Job,
+    OpenData, TransferEnded,
 };
 use tokio::time::Instant;
 
@@ -20,6 +21,7 @@ use super::messages::{
 };
 use super::meter::{Load, Speeds, Totals};
 use super::registry::TransferRegistry;
+use super::tls::Certificate;
 
 /// How long answers from memory may take, and listening on a port.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -34,6 +36,7 @@ pub struct Transfers {
     registry: Addr<TransferRegistry>,
     totals: Arc<Totals>,
     speeds: Arc<Mutex<Speeds>>,
+    certificate: Certificate,
 }
 
 impl Transfers {
@@ -44,12 +47,23 @@ impl Transfers {
         let totals = Arc::new(Totals::default());
         let speeds = Speeds::new(&totals, Instant::now());
         let counted = Arc::clone(&totals);
-        let make = move || TransferRegistry::new(deps, counted);
+        let certificate = Certificate::default();
+        let shown = certificate.clone();
+        let make = move || TransferRegistry::new(deps, counted, shown);
         Transfers {
             registry: supervise(&Place::here(), spec, make),
             totals,
             speeds: Arc::new(Mutex::new(speeds)),
+            certificate,
         }
+    }
+
+    /// Takes the certificate that FTP clients see, for handshakes that begin from now on.
+    ///
+    /// # Errors
+    /// `BAD_REQUEST` for one that cannot be used.
+    pub fn set_certificate(&self, given: FtpCertificate) -> Result<(), Fault> {
+        self.certificate.set(given)
     }
 
     /// Opens a data channel. A listening one waits for its client from now on.
@@ -69,6 +83,10 @@ impl Transfers {
     /// `NO_SUCH_TRANSFER`, storage's faults, `BUSY`. When its file cannot be opened the channel is
     /// gone.
     pub async fn begin(&self, begin: BeginTransfer) -> Result<Begun, Fault> {
+        if begin.tls.is_some() {
+            let text = "this slave carries plain data connections only";
+            return Err(Fault::new(FaultCode::TLS_FAILED, text));
+        }
         let transfer = begin.transfer;
         let (file, receives) = match &begin.job {
             Job::Send(job) => ((job.root, job.file), false),

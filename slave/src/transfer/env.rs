@@ -11,6 +11,7 @@ use super::config::TransferConfig;
 use super::messages::TransferNotice;
 use super::meter::Totals;
 use super::shelf::Shelf;
+use super::tls::Certificate;
 use crate::ops::applied::Applied;
 use crate::storage::Roots;
 
@@ -59,11 +60,13 @@ pub struct Env {
     pub totals: Arc<Totals>,
     /// Listeners that wait for the next channel.
     pub shelf: Shelf,
+    /// What FTP clients see.
+    pub certificate: Certificate,
 }
 
 impl Env {
     /// The part of `deps` that channels need.
-    pub fn of(deps: &Deps, totals: Arc<Totals>) -> Self {
+    pub fn of(deps: &Deps, totals: Arc<Totals>, certificate: Certificate) -> Self {
         Env {
             roots: deps.roots.clone(),
             blocking: deps.blocking.clone(),
@@ -73,6 +76,7 @@ impl Env {
             dice: deps.dice.clone(),
             config: deps.config.clone(),
             totals,
+            certificate,
             shelf: Shelf::new(deps.config.passive_ports),
         }
     }

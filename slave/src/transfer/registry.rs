@@ -24,6 +24,7 @@ use super::messages::{
     ListChannels, ListEnds, ListFiles, StopRegistry, TransferNotice,
 };
 use super::meter::{Meter, Totals};
+use super::tls::Certificate;
 
 /// Questions that wait for one channel: it is asked to start, to begin and to abort, once each.
 const CHANNEL_MAILBOX: usize = 8;
@@ -33,6 +34,7 @@ pub struct TransferRegistry {
     deps: Deps,
     env: Arc<Env>,
     totals: Arc<Totals>,
+    certificate: Certificate,
     state: State,
 }
 
@@ -56,9 +58,10 @@ impl State {
 
 impl TransferRegistry {
     /// An empty book.
-    pub fn new(deps: Deps, totals: Arc<Totals>) -> Self {
+    pub fn new(deps: Deps, totals: Arc<Totals>, certificate: Certificate) -> Self {
         TransferRegistry {
-            env: Arc::new(Env::of(&deps, Arc::clone(&totals))),
+            env: Arc::new(Env::of(&deps, Arc::clone(&totals), certificate.clone())),
+            certificate,
             state: State::new(deps.config.max_transfers),
             totals,
             deps,
@@ -180,7 +183,8 @@ impl Handler<Configure> for TransferRegistry {
     fn handle(&mut self, msg: Configure, _: &mut Self::Context) {
         self.deps.config = msg.0;
         self.state.book.set_most(self.deps.config.max_transfers);
-        self.env = Arc::new(Env::of(&self.deps, Arc::clone(&self.totals)));
+        let (totals, certificate) = (Arc::clone(&self.totals), self.certificate.clone());
+        self.env = Arc::new(Env::of(&self.deps, totals, certificate));
     }
 }
 

@@ -35,6 +35,7 @@ fn begin() -> BeginTransfer {
         after: OpSeq::NONE,
         stall_timeout_ms: 1000,
         max_rate: None,
+        tls: None,
     }
 }
 
@@ -48,6 +49,7 @@ fn ended(outcome: Outcome) -> TransferEnded {
         upload,
         outcome,
         took_ms: 5,
+        tls: None,
     }
 }
 

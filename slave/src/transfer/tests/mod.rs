@@ -143,6 +143,7 @@ impl Rig {
             after: OpSeq::NONE,
             stall_timeout_ms: STALL.as_millis() as u64,
             max_rate: None,
+            tls: None,
         }
     }
 

@@ -107,6 +107,7 @@ fn a_copy_that_is_not_there_is_fetched_from_the_next_slave() {
             upload: None,
             outcome: Outcome::Sent { bytes: 5 },
             took_ms: 1,
+            tls: None,
         });
         assert!(bob.expect(226).await.contains("5 bytes"));
         assert_eq!(has.notice::<EndedSeen>().await.transfer, transfer);
@@ -163,6 +164,7 @@ fn a_transfer_that_breaks_on_the_slave_is_what_the_slave_says() {
                     kept: None,
                 },
                 took_ms: 1,
+                tls: None,
             });
             bob.expect(reply).await;
             slave.notice::<EndedSeen>().await;
@@ -196,6 +198,7 @@ fn an_abort_waits_for_the_slaves_word_that_it_is_over() {
                 kept: None,
             },
             took_ms: 1,
+            tls: None,
         });
         bob.expect(426).await;
         bob.expect(226).await;

@@ -1,0 +1,184 @@
+//! Handshakes over a network in memory, the two ends as master, slave and client have them.
+
+use std::sync::Arc;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::server::ProducesTickets;
+use rustls::{ClientConfig, ProtocolVersion, ServerConfig, SupportedProtocolVersion};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+use crate::testkit::{MemNet, sim};
+use crate::{Net, Secured};
+
+fn server_with(protocols: &[&[u8]]) -> FtpServer {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    FtpServer::new(vec![cert.der().clone()], key, protocols).unwrap()
+}
+
+fn server() -> FtpServer {
+    server_with(CONTROL_PROTOCOLS)
+}
+
+/// A client as people have it: it trusts the certificate and keeps its sessions.
+fn client(server: &FtpServer, version: &'static SupportedProtocolVersion) -> ClientConfig {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(server.certificate().clone()).unwrap();
+    ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// One connection: handshake, a byte each way so that tickets arrive, and the end.
+async fn meet(
+    client: &Arc<ClientConfig>,
+    server: Arc<ServerConfig>,
+) -> std::io::Result<(Secured, Secured)> {
+    let net = MemNet::new().with_tls();
+    let listener = net.bind("127.0.0.1:21".parse().unwrap()).await?;
+    let near = net.connect(None, listener.local_addr()?).await?;
+    let far = listener.accept().await?.adopt()?;
+    let name = ServerName::try_from("localhost").unwrap();
+    let (near, far) = tokio::join!(
+        net.dial_tls(near, Arc::clone(client), name),
+        net.serve_tls(far, server)
+    );
+    let (mut near, mut far) = (near?, far?);
+    far.io.write_all(b"x").await?;
+    far.io.flush().await?;
+    assert_eq!(near.io.read_u8().await?, b'x');
+    near.io.write_all(b"y").await?;
+    near.io.flush().await?;
+    assert_eq!(far.io.read_u8().await?, b'y');
+    Ok((near, far))
+}
+
+fn key(byte: u8) -> Option<Arc<dyn ProducesTickets>> {
+    Some(SessionTickets::under(&[byte; 32]))
+}
+
+const BOTH: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
+
+#[test]
+fn a_ticket_of_one_machine_resumes_on_another_that_has_its_key() {
+    sim(async {
+        for version in BOTH {
+            let master = server();
+            let slave = master.clone();
+            let client = Arc::new(client(&master, version));
+            let (first, _) = meet(&client, master.config(key(1), 4)).await.unwrap();
+            assert!(!first.resumed);
+            // Data connections that give no ticket themselves: TLS 1.3 uses one of the four each time.
+            for _ in 0..4 {
+                let (near, far) = meet(&client, slave.config(key(1), 0)).await.unwrap();
+                assert!(near.resumed && far.resumed, "{version:?}");
+                assert_eq!(near.protocol, far.protocol);
+                assert!(far.cipher.is_some() && near.cipher == far.cipher);
+            }
+            let (last, _) = meet(&client, slave.config(key(1), 0)).await.unwrap();
+            let used_up = last.protocol == Some(ProtocolVersion::TLSv1_3);
+            assert_eq!(last.resumed, !used_up);
+        }
+    });
+}
+
+#[test]
+fn another_sessions_ticket_or_none_wanted_gives_a_full_handshake() {
+    sim(async {
+        for version in BOTH {
+            let server = server();
+            let client = Arc::new(client(&server, version));
+            meet(&client, server.config(key(1), 4)).await.unwrap();
+            let (_, other) = meet(&client, server.config(key(2), 0)).await.unwrap();
+            assert!(!other.resumed, "{version:?}");
+            let (_, off) = meet(&client, server.config(None, 4)).await.unwrap();
+            assert!(!off.resumed, "{version:?}");
+        }
+    });
+}
+
+#[test]
+fn a_client_that_names_only_other_protocols_is_refused_and_one_that_names_ftp_or_none_is_served() {
+    sim(async {
+        let control = server();
+        let data = server_with(DATA_PROTOCOLS);
+        let cases: [(&FtpServer, &[&[u8]], bool); 5] = [
+            (&control, &[], true),
+            (&control, &[b"ftp"], true),
+            (&control, &[b"h2", b"http/1.1"], false),
+            (&control, &[b"x-filezilla-ftp", b"ftp"], true),
+            (&data, &[b"ftp-data"], true),
+        ];
+        for (server, protocols, served) in cases {
+            let mut client = client(server, &TLS13);
+            client.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+            let met = meet(&Arc::new(client), server.config(None, 0)).await;
+            assert_eq!(met.is_ok(), served, "{protocols:?}");
+        }
+    });
+}
+
+#[test]
+fn versions_and_suites_have_the_names_that_other_programs_print() {
+    assert_eq!(version_name(ProtocolVersion::TLSv1_2), "TLS 1.2");
+    let suites = provider().cipher_suites.clone();
+    let names: Vec<String> = suites
+        .iter()
+        .map(|suite| cipher_name(suite.suite()))
+        .collect();
+    assert!(
+        names.contains(&"TLS_AES_128_GCM_SHA256".to_owned()),
+        "{names:?}"
+    );
+    let old = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256".to_owned();
+    assert!(names.contains(&old), "{names:?}");
+    assert!(
+        names
+            .iter()
+            .all(|name| name.contains("GCM") || name.contains("POLY1305"))
+    );
+}
+
+#[test]
+fn a_key_that_is_another_certificates_is_refused() {
+    let (one, other) = (server(), server());
+    let CertifiedKey { signing_key, .. } =
+        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let chain = vec![one.certificate().clone()];
+    assert!(FtpServer::new(chain, key, &[]).is_err());
+    assert_ne!(one.certificate(), other.certificate());
+}
+
+#[test]
+fn between_servers_the_peer_is_anybody_or_exactly_the_one_expected() {
+    sim(async {
+        let (ours, others) = (server(), server());
+        let mine: CertificateDer<'static> = ours.certificate().clone();
+        let anybody = Arc::new(ftp_client(Believed::Anybody).unwrap());
+        let exactly = Arc::new(ftp_client(Believed::Exactly(mine)).unwrap());
+        for (client, server, believed) in [
+            (&anybody, &ours, true),
+            (&anybody, &others, true),
+            (&exactly, &ours, true),
+            (&exactly, &others, false),
+        ] {
+            let met = meet(client, server.config(key(1), 2)).await;
+            assert_eq!(met.is_ok(), believed);
+            // It keeps no sessions.
+            assert!(
+                met.is_err()
+                    || !meet(client, server.config(key(1), 2))
+                        .await
+                        .unwrap()
+                        .0
+                        .resumed
+            );
+        }
+    });
+}
