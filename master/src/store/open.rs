@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::config::{Case, Durability, StoreConfig};
 use super::error::StoreError;
 use super::ids::{BEGIN, Ids};
-use super::readers::STATEMENTS;
+use super::readers::keep_statements;
 use super::schema::migrate;
 use super::sql::number;
 use super::writer::Writer;
@@ -100,7 +100,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, StoreError> {
 /// The writer's connection, every commit synced for now.
 pub(super) fn connect(folder: &Path, config: &StoreConfig) -> Result<Connection, StoreError> {
     let mut conn = Connection::open(file(folder))?;
-    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    keep_statements(&conn)?;
     conn.busy_timeout(Duration::from_secs(5))?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
