@@ -26,7 +26,8 @@ use tracing::{debug, error, info, warn};
 
 use super::client::SessionsClient;
 use super::live::{Live, SessionInfo};
-use super::messages::{KickSession, ListSessions, LoginChanged, SessionKicked};
+use super::messages::{ClientNamed, KickSession, ListSessions, LoginChanged, SessionKicked};
+use super::proxy::{self, Via};
 use super::seats::Seats;
 use super::services::Services;
 use super::session::{Deps, FtpSession};
@@ -90,6 +91,7 @@ pub async fn start(
         listeners: listeners.into_iter().map(Rc::from).collect(),
         last_id: 0,
         refusals: Rc::default(),
+        unproxied: 0,
         seats: Seats::default(),
         sessions: BTreeMap::new(),
     });
@@ -105,6 +107,7 @@ fn door(acceptor: &Addr<FtpAcceptor>) -> SessionsClient {
         acceptor.clone().recipient(),
         acceptor.clone().recipient(),
         acceptor.clone().recipient(),
+        acceptor.clone().recipient(),
     )
 }
 
@@ -117,6 +120,8 @@ struct FtpAcceptor {
     last_id: u64,
     /// Refused clients that are being told so.
     refusals: Rc<Cell<usize>>,
+    /// Connections of proxies that have not said yet whom they bring.
+    unproxied: usize,
     seats: Seats,
     sessions: BTreeMap<u64, Shown>,
 }
@@ -128,7 +133,33 @@ struct Shown {
 }
 
 impl FtpAcceptor {
-    fn admit(&mut self, incoming: Incoming, ctx: &mut Context<Self>) {
+    /// Takes a connection; where it comes from a proxy, when that has said whom it brings.
+    fn meet(&mut self, incoming: Incoming, ctx: &mut Context<Self>) {
+        let peer = incoming.peer;
+        let config = &self.services.config;
+        let proxies = &config.proxies;
+        if !proxies.iter().any(|network| network.contains(peer.ip())) {
+            return self.admit(incoming, None, ctx);
+        }
+        if self.unproxied >= config.max_unauthenticated {
+            warn!(%peer, "connection of a proxy closed: too many have not said whom they bring");
+            return;
+        }
+        self.unproxied += 1;
+        ctx.spawn(
+            proxy::read(incoming)
+                .into_actor(self)
+                .map(move |read, act, ctx| {
+                    act.unproxied -= 1;
+                    match read {
+                        Ok((incoming, via)) => act.admit(incoming, via, ctx),
+                        Err(why) => warn!(%peer, %why, "connection of a proxy closed"),
+                    }
+                }),
+        );
+    }
+
+    fn admit(&mut self, incoming: Incoming, via: Option<Via>, ctx: &mut Context<Self>) {
         let id = self.last_id + 1;
         let peer = incoming.peer;
         if self.services.drain.is_draining() {
@@ -145,6 +176,7 @@ impl FtpAcceptor {
             services: self.services.clone(),
             sessions: door(&ctx.address()),
             live,
+            via,
         };
         let spec = ChildSpec::new(
             "ftp_session",
@@ -207,6 +239,7 @@ impl Actor for FtpAcceptor {
 
 impl Supervised for FtpAcceptor {
     fn restarting(&mut self, _: &mut Self::Context) {
+        self.unproxied = 0;
         self.seats = Seats::default();
         self.sessions = BTreeMap::new();
     }
@@ -215,7 +248,7 @@ impl Supervised for FtpAcceptor {
 impl StreamHandler<Incoming> for FtpAcceptor {
     fn handle(&mut self, incoming: Incoming, ctx: &mut Self::Context) {
         drftpd_actors::panicpoint("ftp.accept");
-        self.admit(incoming, ctx);
+        self.meet(incoming, ctx);
     }
 
     fn finished(&mut self, _: &mut Self::Context) {}
@@ -247,6 +280,16 @@ impl Handler<LoginChanged> for FtpAcceptor {
 
     fn handle(&mut self, msg: LoginChanged, _: &mut Self::Context) {
         self.seats.login_changed(msg.session.0, msg.logged_in);
+    }
+}
+
+impl Handler<ClientNamed> for FtpAcceptor {
+    type Result = Result<(), &'static str>;
+
+    fn handle(&mut self, msg: ClientNamed, _: &mut Self::Context) -> Self::Result {
+        let config = &self.services.config;
+        let moved = self.seats.moved(msg.session.0, msg.client, config);
+        moved.map_err(|full| full.text())
     }
 }
 

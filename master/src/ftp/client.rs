@@ -1,5 +1,6 @@
 //! The narrow door to the sessions that run: who is there, and out with one of them.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use drftpd_actors::{AskError, ask_recipient, tell_recipient};
 use drftpd_protocol::SessionId;
 
 use super::live::SessionInfo;
-use super::messages::{KickSession, ListSessions, LoginChanged};
+use super::messages::{ClientNamed, KickSession, ListSessions, LoginChanged};
 
 /// The acceptor answers from memory.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -21,6 +22,7 @@ struct Doors {
     list: Recipient<ListSessions>,
     kick: Recipient<KickSession>,
     login: Recipient<LoginChanged>,
+    named: Recipient<ClientNamed>,
 }
 
 impl SessionsClient {
@@ -29,8 +31,14 @@ impl SessionsClient {
         list: Recipient<ListSessions>,
         kick: Recipient<KickSession>,
         login: Recipient<LoginChanged>,
+        named: Recipient<ClientNamed>,
     ) -> Self {
-        Self(Arc::new(Doors { list, kick, login }))
+        Self(Arc::new(Doors {
+            list,
+            kick,
+            login,
+            named,
+        }))
     }
 
     /// All sessions, in the order of their numbers.
@@ -48,6 +56,16 @@ impl SessionsClient {
     pub async fn kick(&self, session: SessionId, why: &str) -> Result<bool, AskError> {
         let why = why.to_owned();
         ask_recipient(&self.0.kick, KickSession { session, why }, LIMIT).await
+    }
+
+    /// Counts a session at the address of the client that its bouncer brings; gives what the client hears if there are
+    /// too many of it.
+    pub(super) async fn client_named(
+        &self,
+        session: SessionId,
+        client: IpAddr,
+    ) -> Result<Result<(), &'static str>, AskError> {
+        ask_recipient(&self.0.named, ClientNamed { session, client }, LIMIT).await
     }
 
     /// Somebody has logged in, or is not logged in any more.

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use drftpd_actors::{Check, ConfigError};
+use drftpd_slave::transfer::Network;
 use serde::Deserialize;
 
 /// `[ftp]`.
@@ -14,6 +15,12 @@ pub struct FtpConfig {
     pub listen: Vec<SocketAddr>,
     /// What the 220 says.
     pub greeting: String,
+    /// Names of this site that HOST may say (RFC 7151); empty: any.
+    pub hosts: Vec<String>,
+    /// Networks of load balancers that tell by the PROXY protocol whom they bring; others are not believed.
+    pub proxies: Vec<Network>,
+    /// Networks of bouncers that tell by IDNT whom they bring; others are not believed.
+    pub bouncers: Vec<Network>,
     /// Control connections at once; the next hears 421.
     pub max_connections: usize,
     /// Control connections at once from one IPv4 address or one IPv6 /64.
@@ -52,6 +59,9 @@ impl Default for FtpConfig {
         Self {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 2121))],
             greeting: "drftpd-rs ready".to_owned(),
+            hosts: Vec::new(),
+            proxies: Vec::new(),
+            bouncers: Vec::new(),
             max_connections: 10_000,
             max_per_address: 200,
             max_unauthenticated: 2_000,
@@ -81,6 +91,13 @@ impl Check for FtpConfig {
             greets_badly,
             "greeting",
             "must be one line of 1 to 200 bytes",
+        );
+        let no_name =
+            |host: &String| host.is_empty() || host.contains(|c: char| c.is_control() || c == ' ');
+        wrong(
+            self.hosts.iter().any(no_name),
+            "hosts",
+            "must be names of hosts",
         );
         for (key, count) in [
             ("max_connections", self.max_connections),

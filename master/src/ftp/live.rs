@@ -23,7 +23,7 @@ pub struct SessionInfo {
     pub client: Option<String>,
     /// Connected since, Unix seconds.
     pub since: i64,
-    /// When something last happened; a running transfer is not idle.
+    /// When something last happened: a verb ended, or a byte of a transfer moved.
     pub active: Instant,
     /// Where the user stands.
     pub cwd: VfsPath,
@@ -94,7 +94,10 @@ impl Live {
             bytes: 0,
             since: Instant::now(),
         };
-        self.0.send_modify(|row| row.transfer = Some(moving));
+        self.0.send_modify(|row| {
+            row.active = moving.since;
+            row.transfer = Some(moving);
+        });
     }
 
     /// So many bytes have moved by now.
@@ -102,6 +105,7 @@ impl Live {
         self.0.send_if_modified(|row| match &mut row.transfer {
             Some(moving) if moving.bytes != bytes => {
                 moving.bytes = bytes;
+                row.active = Instant::now();
                 true
             }
             _ => false,

@@ -1,5 +1,7 @@
 //! What is said to the acceptor and to sessions.
 
+use std::net::IpAddr;
+
 use actix::Message;
 use drftpd_protocol::SessionId;
 
@@ -28,6 +30,17 @@ pub struct LoginChanged {
     pub session: SessionId,
     /// Which of both.
     pub logged_in: bool,
+}
+
+/// Asks the acceptor to count a session at the address of the client that its bouncer brings; refused where there are
+/// too many of that address, with what the client hears.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "Result<(), &'static str>")]
+pub struct ClientNamed {
+    /// Which.
+    pub session: SessionId,
+    /// Where the client is.
+    pub client: IpAddr,
 }
 
 /// Tells a session to end with 421 at once, whatever runs.

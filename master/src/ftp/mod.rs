@@ -17,6 +17,9 @@ mod guard_tests;
 mod limits_tests;
 pub mod live;
 pub mod messages;
+pub mod proxy;
+#[cfg(test)]
+mod proxy_tests;
 mod queue;
 mod reader;
 mod running;

@@ -77,7 +77,17 @@ pub(super) async fn carry_out(
             reply,
             change,
             ends: true,
+            ..
         }))) => return Outcome::Ends { reply, change },
+        Some(Ok(Ok(Done {
+            reply,
+            change,
+            unsaid: true,
+            ..
+        }))) => {
+            let code = reply.code();
+            return Outcome::Replied { code, change };
+        }
         Some(Ok(Ok(Done { reply, change, .. }))) => (reply, change),
         Some(Ok(Err(FtpError::ClientGone))) => return Outcome::ClientGone,
         Some(Ok(Err(why))) => (refused(way.name, &why), Change::Nothing),

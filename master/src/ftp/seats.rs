@@ -58,6 +58,24 @@ impl Seats {
         Ok(())
     }
 
+    /// A connection turns out to come from elsewhere. A seat that is not known is left alone.
+    pub fn moved(&mut self, id: u64, to: IpAddr, config: &FtpConfig) -> Result<(), Full> {
+        let to = counted_as(to);
+        let Some(from) = self.taken.get(&id).map(|seat| seat.address) else {
+            return Ok(());
+        };
+        let there = self.by_address.get(&to).copied().unwrap_or_default();
+        if to != from && there >= config.max_per_address {
+            return Err(Full::Address);
+        }
+        self.uncount(from);
+        *self.by_address.entry(to).or_default() += 1;
+        if let Some(seat) = self.taken.get_mut(&id) {
+            seat.address = to;
+        }
+        Ok(())
+    }
+
     /// Somebody has logged in, or is not any more. A seat that is not known is left alone.
     pub fn login_changed(&mut self, id: u64, logged_in: bool) {
         let Some(seat) = self.taken.get_mut(&id) else {
@@ -79,10 +97,14 @@ impl Seats {
         if !seat.logged_in {
             self.unauthenticated -= 1;
         }
-        if let Some(there) = self.by_address.get_mut(&seat.address) {
+        self.uncount(seat.address);
+    }
+
+    fn uncount(&mut self, address: IpAddr) {
+        if let Some(there) = self.by_address.get_mut(&address) {
             *there -= 1;
             if *there == 0 {
-                self.by_address.remove(&seat.address);
+                self.by_address.remove(&address);
             }
         }
     }
@@ -134,6 +156,21 @@ mod tests {
         assert_eq!(seats.take(5, ip("10.0.0.4"), &config), Err(Full::All));
         seats.leave(1);
         assert_eq!(seats.take(5, ip("10.0.0.1"), &config), Ok(()));
+    }
+
+    #[test]
+    fn a_connection_that_was_brought_counts_at_its_own_address() {
+        let (mut seats, config) = (Seats::default(), small());
+        for id in 1..=2 {
+            assert_eq!(seats.take(id, ip("10.0.0.1"), &config), Ok(()));
+            assert_eq!(seats.moved(id, ip("192.0.2.1"), &config), Ok(()));
+        }
+        assert_eq!(seats.take(3, ip("10.0.0.1"), &config), Ok(()));
+        let full = seats.moved(3, ip("192.0.2.1"), &config);
+        assert_eq!(full, Err(Full::Address));
+        assert_eq!(seats.moved(2, ip("192.0.2.1"), &config), Ok(()));
+        (1..=3).for_each(|id| seats.leave(id));
+        assert!(seats.by_address.is_empty());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::data::{DataSide, Endpoint};
 use super::error::FtpError;
 use super::guard::Cleanup;
 use super::live::Live;
+use super::proxy::Via;
 use super::site::SiteTable;
 use super::state::State;
 use super::writer::Outbox;
@@ -60,6 +61,8 @@ pub struct VerbCx {
     pub peer: SocketAddr,
     /// Our end of it: the address by which the client reaches us.
     pub local: SocketAddr,
+    /// Who stands between the client and us, if anybody does.
+    pub via: Option<Via>,
     /// The session's memory as it was when the verb began.
     pub state: Rc<State>,
     /// How the next data connection comes about; only verbs with `data` get it.

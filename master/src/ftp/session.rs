@@ -25,6 +25,7 @@ use super::data::Endpoint;
 use super::guard::Cleanup;
 use super::live::Live;
 use super::messages::SessionKicked;
+use super::proxy::Via;
 use super::queue::{Queue, Turn};
 use super::reader::{Inbound, LineReader, Tap};
 use super::services::Services;
@@ -49,6 +50,7 @@ pub(super) struct Deps {
     pub services: Services,
     pub sessions: SessionsClient,
     pub live: Live,
+    pub via: Option<Via>,
 }
 
 /// A control connection.
@@ -60,6 +62,7 @@ pub(super) struct FtpSession {
     incoming: Option<Incoming>,
     peer: SocketAddr,
     local: SocketAddr,
+    via: Option<Via>,
     span: Span,
     // What the client has made of it.
     state: Rc<State>,
@@ -115,6 +118,7 @@ impl FtpSession {
             incoming: Some(incoming),
             peer,
             local,
+            via: deps.via,
             state: Rc::default(),
             endpoint: None,
             errors_before_login: 0,

@@ -3,14 +3,16 @@
 //! A verb sees the state as it was when it began. Data endpoints are not here, since they own sockets and slots; the
 //! session keeps the one there is beside this.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use drftpd_protocol::VfsPath;
-use drftpd_protocol::ftp::args::TransferType;
+use drftpd_protocol::ftp::args::{OctetRange, TransferType};
 use drftpd_protocol::ftp::{self, Facts, XDupe};
 use drftpd_protocol::wire::Algorithm;
 
 use super::data::Endpoint;
+use super::proxy::Via;
 use crate::accounts::Account;
 
 /// How far the login is.
@@ -45,6 +47,8 @@ pub struct State {
     pub cwd: VfsPath,
     /// REST: where the next transfer begins.
     pub rest: Option<u64>,
+    /// RANG: the only bytes that the next RETR or HASH is about.
+    pub range: Option<OctetRange>,
     /// RNFR: what the next RNTO renames (its directory resolved).
     pub rename_from: Option<VfsPath>,
     /// PRET.
@@ -76,6 +80,7 @@ impl Default for State {
             failed_logins: 0,
             cwd: VfsPath::root(),
             rest: None,
+            range: None,
             rename_from: None,
             pret: None,
             expected: None,
@@ -99,6 +104,8 @@ pub enum Change {
     Nothing,
     /// USER: somebody was named.
     Named(String),
+    /// IDNT: a bouncer brings this client. Not a matter of the state: REIN does not undo it.
+    BroughtBy(Via, SocketAddr),
     /// The password was right.
     LoggedIn(Account),
     /// The password was wrong.
@@ -109,6 +116,8 @@ pub enum Change {
     Cwd(VfsPath),
     /// REST.
     Rest(u64),
+    /// RANG; `None` forgets it.
+    Range(Option<OctetRange>),
     /// RNFR.
     RenameFrom(VfsPath),
     /// PRET; `None` forgets it. A data endpoint of before is dropped either way.
@@ -155,7 +164,8 @@ impl State {
 
     /// Whether [`State::began`] would change anything.
     pub fn forgets(&self, keeps: Keeps, uses_data: bool) -> bool {
-        let of_rest = keeps == Keeps::Nothing && (self.rest.is_some() || self.expected.is_some());
+        let any = self.rest.is_some() || self.range.is_some() || self.expected.is_some();
+        let of_rest = keeps == Keeps::Nothing && any;
         of_rest || self.rename_from.is_some() || (uses_data && self.pret.is_some())
     }
 
@@ -164,6 +174,7 @@ impl State {
         self.rename_from = None;
         if keeps == Keeps::Nothing {
             self.rest = None;
+            self.range = None;
             self.expected = None;
         }
         if uses_data {
@@ -175,7 +186,7 @@ impl State {
     /// kept one is to be dropped (`Some(None)`).
     pub fn apply(&mut self, change: Change) -> Option<Option<Endpoint>> {
         match change {
-            Change::Nothing => {}
+            Change::Nothing | Change::BroughtBy(..) => {}
             Change::Named(name) => self.login = Login::Named(name),
             Change::LoggedIn(account) => {
                 self.cwd = account.home.clone();
@@ -195,7 +206,14 @@ impl State {
                 return Some(None);
             }
             Change::Cwd(path) => self.cwd = path,
-            Change::Rest(offset) => self.rest = (offset > 0).then_some(offset),
+            Change::Rest(offset) => {
+                self.rest = (offset > 0).then_some(offset);
+                self.range = None;
+            }
+            Change::Range(range) => {
+                self.range = range;
+                self.rest = None;
+            }
             Change::RenameFrom(path) => self.rename_from = Some(path),
             Change::Pret(pret) => {
                 self.pret = pret;
@@ -243,6 +261,26 @@ mod tests {
         assert_eq!(state.rest, Some(100));
         state.began(Keeps::Nothing, false);
         assert_eq!(state.rest, None);
+    }
+
+    #[test]
+    fn rest_and_rang_put_each_other_out() {
+        let part = OctetRange {
+            start: 5,
+            end: Some(9),
+        };
+        let mut state = State::default();
+        state.apply(Change::Rest(100));
+        state.apply(Change::Range(Some(part)));
+        assert_eq!((state.rest, state.range), (None, Some(part)));
+        state.began(Keeps::Rest, false);
+        assert_eq!(state.range, Some(part));
+        state.apply(Change::Rest(0));
+        assert_eq!((state.rest, state.range), (None, None));
+        state.apply(Change::Range(Some(part)));
+        assert!(state.forgets(Keeps::Nothing, false));
+        state.began(Keeps::Nothing, false);
+        assert_eq!(state.range, None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A transfer from its order to its end, as the master sees it: begun on the slave, watched, forwarded if need be.
 
 use drftpd_actors::failpoint;
+use drftpd_protocol::ftp::args::OctetRange;
 use drftpd_protocol::wire::{Begun, Fault, FaultCode, Job, Outcome, ReceiveJob, SendJob};
 use drftpd_protocol::{OpSeq, RootId};
 use tokio::sync::watch;
@@ -14,7 +15,9 @@ use super::plans::{DownloadFrom, UploadTo};
 use crate::ftp::error::FtpError;
 use crate::ftp::guard::{TransferGuard, UploadGuard};
 use crate::ftp::services::VerbCx;
+use crate::ftp::state::State;
 use crate::slaves::SlaveError;
+use crate::vfs::VfsError;
 
 /// A transfer that has begun: 150 may be said.
 pub struct Moving {
@@ -25,19 +28,60 @@ pub struct Moving {
     unopened: Option<(Unopened, Arrival)>,
 }
 
-/// Begins a download at a byte. Where no slave is bound yet, a second one is tried if the first has not got the file.
+/// Which bytes of a file go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// First byte.
+    pub offset: u64,
+    /// How many; `None`: all that follow.
+    pub length: Option<u64>,
+}
+
+impl Part {
+    /// What REST and RANG have said, for a file of this size. A part that ends behind the file ends with it.
+    ///
+    /// # Errors
+    /// When it does not begin in the file.
+    pub fn of(state: &State, size: u64) -> Result<Self, VfsError> {
+        let Some(OctetRange { start, end }) = state.range else {
+            let offset = state.rest.unwrap_or(0);
+            let length = None;
+            return match offset > size {
+                true => Err(VfsError::BadOffset { offset, size }),
+                false => Ok(Self { offset, length }),
+            };
+        };
+        if start >= size {
+            let offset = start;
+            return Err(VfsError::BadOffset { offset, size });
+        }
+        let behind = end.map_or(size, |last| last.saturating_add(1).min(size));
+        Ok(Self {
+            offset: start,
+            length: Some(behind - start),
+        })
+    }
+
+    /// How many bytes will come of a file of this size.
+    pub fn of_size(self, size: u64) -> u64 {
+        let left = size.saturating_sub(self.offset);
+        self.length.map_or(left, |length| length.min(left))
+    }
+}
+
+/// Begins a download of a part. Where no slave is bound yet, a second one is tried if the first has not got the file.
 ///
 /// # Errors
 /// When no slave can serve it.
 pub async fn begin_download(
     cx: &VerbCx,
     from: &DownloadFrom,
-    offset: u64,
+    part: Part,
     channel: Channel,
 ) -> Result<Moving, FtpError> {
     let unopened = match channel {
         Channel::Listening(mut guard) => {
-            let begun = send(cx, from, offset, &mut guard).await?;
+            let begun = send(cx, from, part, &mut guard).await?;
             let unopened = None;
             return Ok(Moving {
                 guard,
@@ -52,7 +96,7 @@ pub async fn begin_download(
         let mut guard = from.hold(cx, roots.clone()).await?;
         let tried = root_of(&guard)?;
         let arrival = unopened.open(cx, &mut guard).await?;
-        match send(cx, from, offset, &mut guard).await {
+        match send(cx, from, part, &mut guard).await {
             Ok(begun) => {
                 let unopened = Some((unopened, arrival));
                 return Ok(Moving {
@@ -76,7 +120,7 @@ pub async fn begin_download(
 async fn send(
     cx: &VerbCx,
     from: &DownloadFrom,
-    offset: u64,
+    part: Part,
     guard: &mut TransferGuard,
 ) -> Result<Begun, FtpError> {
     let root = root_of(guard)?;
@@ -90,8 +134,8 @@ async fn send(
         root,
         file: from.readable.file,
         at: from.readable.at.clone(),
-        offset,
-        length: None,
+        offset: part.offset,
+        length: part.length,
     });
     order(cx, guard, job, after, None).await
 }

@@ -1,5 +1,6 @@
 //! Whose turn it is: from a line that waits to the verb that runs, and what its end changes.
 
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use actix::prelude::*;
@@ -8,11 +9,12 @@ use drftpd_protocol::ftp::{Line, LineFault, Reply};
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::{Instrument, debug};
+use tracing::{Instrument, debug, info_span};
 
 use super::{FtpSession, Phase, Running};
 use crate::ftp::DRAIN_TRANSFERS;
 use crate::ftp::error::FtpError;
+use crate::ftp::proxy::Via;
 use crate::ftp::queue::is_http;
 use crate::ftp::running::{Outcome, Way, carry_out};
 use crate::ftp::services::VerbCx;
@@ -158,6 +160,10 @@ impl FtpSession {
         if matches!(change, Change::Nothing) {
             return;
         }
+        let change = match change {
+            Change::BroughtBy(via, client) => return self.brought(via, client),
+            change => change,
+        };
         let was_in = self.state.account().is_some();
         if let Some(endpoint) = Rc::make_mut(&mut self.state).apply(change) {
             self.endpoint = endpoint;
@@ -175,6 +181,14 @@ impl FtpSession {
             row.client.clone_from(&self.state.client);
             row.cwd.clone_from(&self.state.cwd);
         });
+    }
+
+    /// A bouncer has told whom it brings: from now on that is the client.
+    fn brought(&mut self, via: Via, client: SocketAddr) {
+        self.via = Some(via);
+        self.peer = client;
+        self.span = info_span!(parent: None, "session", session = %self.id, peer = %client);
+        self.live.edit(|row| row.peer = client);
     }
 
     /// ABOR while something runs.
@@ -218,6 +232,7 @@ impl FtpSession {
             session: self.id,
             peer: self.peer,
             local: self.local,
+            via: self.via,
             state: Rc::clone(&self.state),
             endpoint: None,
             services: Rc::clone(&self.services),

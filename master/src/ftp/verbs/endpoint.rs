@@ -108,7 +108,8 @@ async fn epsv(cx: VerbCx, arg: Arg) -> VerbResult {
         IpAddr::V4(_) => (Family::V4, 1),
         IpAddr::V6(_) => (Family::V6, 2),
     };
-    match args::epsv(&arg)? {
+    let asked = args::epsv(&arg)?;
+    match asked {
         Epsv::All => {
             let reply = Reply::new(200, "Only EPSV from now on");
             return Ok(Done::with(reply, Change::EpsvAll));
@@ -117,19 +118,28 @@ async fn epsv(cx: VerbCx, arg: Arg) -> VerbResult {
         Epsv::V6 if family == Family::V4 => return Err(other_protocol(number)),
         Epsv::Same | Epsv::V4 | Epsv::V6 => {}
     }
-    let names_address = cx.state.epsv_names_address;
+    // Who says `EPSV 2` (cbftp) wants to be told where, as after CEPR ON.
+    let names_address = cx.state.epsv_names_address || asked == Epsv::V6;
+    let known = match cx.via {
+        // Where the client knows us, if anybody has told.
+        Some(via) => via.reached,
+        None => Some(local),
+    };
     if let Some(announced) = announced(&cx)
         && let Some((reserved, at)) = slave_listens(&cx, &announced, family).await?
     {
         let named = names_address && is_reachable(at.ip(), cx.client());
-        if at.ip() == local || named {
+        if Some(at.ip()) == known || named {
             let reply = extended_passive(at, names_address);
             return Ok(opened(reply, Endpoint::Slave(reserved)));
         }
         if cx.services.data.passive.without_pret == WithoutPret::Refuse {
-            let text = "Not for this transfer, use PASV";
-            return Err(FtpError::Said(Reply::new(502, text)));
+            return Err(use_pasv());
         }
+    }
+    if known != Some(local) && !names_address {
+        // Its proxy brings the client's commands and nothing else.
+        return Err(use_pasv());
     }
     let passive = listen(&cx).await?;
     let at = match names_address {
@@ -145,6 +155,10 @@ fn extended_passive(at: SocketAddr, names_address: bool) -> Reply {
         true => Reply::extended_passive_at(at),
         false => Reply::extended_passive(at.port()),
     }
+}
+
+fn use_pasv() -> FtpError {
+    FtpError::Said(Reply::new(502, "Not for this transfer, use PASV"))
 }
 
 fn other_protocol(number: u8) -> FtpError {

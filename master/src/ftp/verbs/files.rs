@@ -77,6 +77,26 @@ pub(super) async fn set_modified(cx: &VerbCx, time: FtpTime, path: &[u8]) -> Res
     Ok(set.await?)
 }
 
+/// `MFCT` (draft-somers-ftp-mfxx): times of creation are not kept, so none can be set, and FEAT does not promise it.
+/// What is not there or not allowed is said as for MFMT.
+pub(super) const MFCT: Verb = Verb {
+    name: "MFCT",
+    syntax: "MFCT <SP> time <SP> pathname",
+    run: |cx, arg| Box::pin(mfct(cx, arg)),
+    ..Verb::PLAIN
+};
+
+async fn mfct(cx: VerbCx, arg: Arg) -> VerbResult {
+    let (_, path) = args::mfmt(&arg)?;
+    let resolved = cx.target(&cx.path(path)?, Action::SetTime).await?;
+    cx.services.vfs.stat(&resolved).await?;
+    Ok(Reply::new(
+        504,
+        "Times of creation are not kept here, MFMT sets the time of the last change",
+    )
+    .into())
+}
+
 /// `MKD` (RFC 959): answers the new directory's whole path.
 pub(super) const MKD: Verb = Verb {
     name: "MKD",

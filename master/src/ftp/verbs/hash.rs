@@ -12,6 +12,7 @@ use tracing::debug;
 
 use super::{Arg, Feat, Kind, Verb, VerbResult};
 use crate::accounts::Action;
+use crate::ftp::data::run::Part;
 use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
 use crate::ftp::state::State;
@@ -106,14 +107,21 @@ fn feature(state: &State) -> String {
 async fn hash(cx: VerbCx, arg: Arg) -> VerbResult {
     let name = arg.path()?;
     let file = readable(&cx, name).await?;
-    let algorithm = cx.state.hash;
-    let sum = checksum(&cx, &file, algorithm, None).await?;
-    let facts = format!(
-        "{} 0-{} {} ",
-        name_of(algorithm),
-        file.entry.size,
-        hex(&sum)
-    );
+    let (algorithm, size) = (cx.state.hash, file.entry.size);
+    let (part, shown) = match cx.state.range {
+        None => (None, format!("0-{size}")),
+        Some(_) => {
+            let Part { offset, .. } = Part::of(&cx.state, size)?;
+            let behind = offset + Part::of(&cx.state, size)?.of_size(size);
+            let part = OctetRange {
+                start: offset,
+                end: Some(behind),
+            };
+            (Some(part), format!("{offset}-{}", behind - 1))
+        }
+    };
+    let sum = checksum(&cx, &file, algorithm, part).await?;
+    let facts = format!("{} {shown} {} ", name_of(algorithm), hex(&sum));
     Ok(Reply::new(213, Text::concat(&[facts.as_bytes(), name])).into())
 }
 

@@ -1,21 +1,26 @@
-//! Coming and going: USER PASS ACCT REIN QUIT.
+//! Coming and going: HOST IDNT USER PASS ACCT REIN QUIT.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use drftpd_protocol::ftp::Reply;
 use tracing::{info, warn};
 
-use super::{Arg, Change, Done, Gate, Verb, VerbResult};
+use super::{Arg, Change, Done, Feat, Gate, Verb, VerbResult};
 use crate::accounts::LoginError;
 use crate::ftp::config::FtpConfig;
 use crate::ftp::error::FtpError;
+use crate::ftp::proxy::Via;
 use crate::ftp::services::VerbCx;
 use crate::ftp::state::Login;
 
 /// The longest user name that is looked up; nobody has one.
 const MAX_NAME: usize = 128;
 
-/// `USER` (RFC 959): names somebody. The answer is the same for everybody.
+/// A session of somebody who logs in with `!` is a ghost when nothing has happened in it for so long.
+const GHOST: Duration = Duration::from_secs(30);
+
+/// `USER` (RFC 959): names somebody; `!` in front (of glftpd) ends the user's ghosts. The answer is the same for everybody.
 pub(super) const USER: Verb = Verb {
     name: "USER",
     syntax: "USER <SP> username",
@@ -33,6 +38,7 @@ fn user(cx: &VerbCx, arg: &Arg) -> VerbResult {
         return Err(FtpError::Said(Reply::new(501, text)));
     }
     let name = String::from_utf8_lossy(arg).into_owned();
+    // The ! of those who want their ghosts ended is looked at when the password was right.
     Ok(Done::with(Reply::need_password(), Change::Named(name)))
 }
 
@@ -46,13 +52,20 @@ pub(super) const PASS: Verb = Verb {
 };
 
 async fn pass(cx: VerbCx, arg: Arg) -> VerbResult {
-    let Login::Named(name) = &cx.state.login else {
+    let Login::Named(said) = &cx.state.login else {
         return Err(FtpError::Sequence("Say USER first"));
+    };
+    let (name, ends_ghosts) = match said.strip_prefix('!') {
+        Some(name) => (name, true),
+        None => (said.as_str(), false),
     };
     let checked = cx.services.accounts.log_in(name, &arg, cx.client()).await;
     match checked {
         Ok(account) => {
             info!(user = %account.name, "logged in");
+            if ends_ghosts {
+                end_ghosts(&cx, &account.name).await;
+            }
             let change = Change::LoggedIn(account);
             Ok(Done::with(Reply::logged_in(), change))
         }
@@ -62,12 +75,30 @@ async fn pass(cx: VerbCx, arg: Arg) -> VerbResult {
             warn!(tries = failed + 1, "login failed");
             tokio::time::sleep(delay(config, failed)).await;
             Ok(Done {
-                reply: why.reply(),
-                change: Change::LoginFailed,
                 ends: failed + 1 >= config.login_tries,
+                ..Done::with(why.reply(), Change::LoginFailed)
             })
         }
         Err(why) => Ok(Done::ending(why.reply())),
+    }
+}
+
+/// Ends the user's other sessions in which nothing has happened lately: those whose client is gone without a word.
+async fn end_ghosts(cx: &VerbCx, user: &str) {
+    let sessions = match cx.sessions.list().await {
+        Ok(sessions) => sessions,
+        Err(why) => return warn!(%why, "ghosts not ended"),
+    };
+    let ghosts = sessions.iter().filter(|row| {
+        row.session != cx.session
+            && row.user.as_deref() == Some(user)
+            && row.active.elapsed() >= GHOST
+    });
+    for ghost in ghosts {
+        let kicked = cx.sessions.kick(ghost.session, "Ended by your new login");
+        if let Err(why) = kicked.await {
+            warn!(session = %ghost.session, %why, "ghost not ended");
+        }
     }
 }
 
@@ -111,9 +142,127 @@ pub(super) const QUIT: Verb = Verb {
     ..Verb::PLAIN
 };
 
+/// `HOST` (RFC 7151): which of its names the client knows the site by. There is one site behind all of them.
+pub(super) const HOST: Verb = Verb {
+    name: "HOST",
+    syntax: "HOST <SP> hostname",
+    feat: Feat::Line("HOST"),
+    gate: Gate::Anyone,
+    run: |cx, arg| Box::pin(std::future::ready(host(&cx, &arg))),
+    ..Verb::PLAIN
+};
+
+fn host(cx: &VerbCx, arg: &Arg) -> VerbResult {
+    if cx.state.login != Login::Nobody {
+        return Err(FtpError::Sequence("HOST comes before USER"));
+    }
+    let config = &cx.services.config;
+    let name = arg.trim_ascii();
+    let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+    if !is_name {
+        return Err(FtpError::Said(Reply::new(
+            501,
+            "Missing argument: the host name",
+        )));
+    }
+    let mut hosts = config.hosts.iter();
+    let known = |host: &String| host.as_bytes().eq_ignore_ascii_case(name);
+    match config.hosts.is_empty() || hosts.any(known) {
+        true => Ok(Reply::greeting(config.greeting.clone()).into()),
+        false => Err(FtpError::Said(Reply::new(504, "No such host here"))),
+    }
+}
+
+/// `IDNT` (DrFTPD, glftpd): a bouncer of `ftp.bouncers` tells whom it brings, once, before USER, and hears nothing of it.
+/// From then on that is the client: for limits, data connections and logs.
+pub(super) const IDNT: Verb = Verb {
+    name: "IDNT",
+    syntax: "IDNT <SP> ident@address:hostname",
+    gate: Gate::Anyone,
+    run: |cx, arg| Box::pin(idnt(cx, arg)),
+    ..Verb::PLAIN
+};
+
+async fn idnt(cx: VerbCx, arg: Arg) -> VerbResult {
+    let bouncers = &cx.services.config.bouncers;
+    let trusted = bouncers.iter().any(|it| it.contains(cx.client()));
+    if !trusted || cx.via.is_some() {
+        // As for a verb that there is not.
+        return Err(FtpError::Said(Reply::not_implemented()));
+    }
+    if cx.state.login != Login::Nobody {
+        return Err(FtpError::Sequence("IDNT comes before USER"));
+    }
+    let Some((ident, address)) = brought(&arg) else {
+        return Err(FtpError::Said(Reply::new(
+            501,
+            "Malformed: ident@address:hostname",
+        )));
+    };
+    let counted = cx.sessions.client_named(cx.session, address).await;
+    let counted = counted.map_err(|_| FtpError::Said(Reply::new(451, "Busy, try again")))?;
+    if let Err(full) = counted {
+        warn!(bouncer = %cx.peer, client = %address, "connection refused");
+        return Ok(Done::ending(Reply::closing(full)));
+    }
+    info!(bouncer = %cx.peer, client = %address, ident, "client brought by a bouncer");
+    let via = Via {
+        by: cx.peer,
+        reached: None,
+    };
+    let change = Change::BroughtBy(via, (address, cx.peer.port()).into());
+    Ok(Done {
+        unsaid: true,
+        ..Done::with(Reply::ok(), change)
+    })
+}
+
+/// The ident and the address; an IPv6 address may stand in brackets, a name may be missing.
+fn brought(arg: &[u8]) -> Option<(&str, IpAddr)> {
+    let text = std::str::from_utf8(arg).ok()?.trim();
+    let (ident, place) = text.split_once('@')?;
+    let bare = |text: &str| {
+        let inner = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'));
+        inner.unwrap_or(text).parse::<IpAddr>().ok()
+    };
+    let address = place
+        .rsplit_once(':')
+        .and_then(|(address, _)| bare(address));
+    let address = bare(place).or(address)?.to_canonical();
+    let is_host = !address.is_unspecified() && !address.is_multicast();
+    is_host.then_some((ident, address))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bouncer_names_clients_of_both_protocols() {
+        let told = |text: &str| brought(text.as_bytes()).map(|(ident, at)| (ident.to_owned(), at));
+        let want = |ident: &str, at: &str| Some((ident.to_owned(), at.parse().unwrap()));
+        assert_eq!(told("me@192.0.2.7:a.example"), want("me", "192.0.2.7"));
+        assert_eq!(told("@192.0.2.7:"), want("", "192.0.2.7"));
+        assert_eq!(told("*@192.0.2.7"), want("*", "192.0.2.7"));
+        assert_eq!(
+            told("me@[2001:db8::7]:a.example"),
+            want("me", "2001:db8::7")
+        );
+        assert_eq!(told("me@2001:db8::7:a.example"), want("me", "2001:db8::7"));
+        assert_eq!(told("me@::ffff:192.0.2.7"), want("me", "192.0.2.7"));
+        for bad in [
+            "",
+            "me",
+            "me@",
+            "me@host:host",
+            "me@0.0.0.0:x",
+            "me@224.0.0.1:x",
+        ] {
+            assert_eq!(told(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn the_delay_grows_and_has_an_end() {

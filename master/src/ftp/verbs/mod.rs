@@ -137,8 +137,11 @@ pub static VERBS: &[&Verb] = &[
     &info::FEAT,
     &hash::HASH,
     &info::HELP,
+    &login::HOST,
+    &login::IDNT,
     &list::LIST,
     &files::MDTM,
+    &files::MFCT,
     &files::MFMT,
     &files::MKD,
     &list::MLSD,
@@ -153,6 +156,7 @@ pub static VERBS: &[&Verb] = &[
     &endpoint::PRET,
     &navigate::PWD,
     &login::QUIT,
+    &transfer::RANG,
     &login::REIN,
     &transfer::REST,
     &transfer::RETR,
@@ -239,6 +243,8 @@ pub struct Done {
     pub change: Change,
     /// Whether the connection ends with this reply.
     pub ends: bool,
+    /// Whether the reply is not said (to a bouncer that waits for none).
+    pub unsaid: bool,
 }
 
 /// What a verb did, or why not.
@@ -250,6 +256,7 @@ impl From<Reply> for Done {
             reply,
             change: Change::Nothing,
             ends: false,
+            unsaid: false,
         }
     }
 }
@@ -261,6 +268,7 @@ impl Done {
             reply,
             change,
             ends: false,
+            unsaid: false,
         }
     }
 
@@ -306,8 +314,8 @@ mod tests {
             .map(|verb| verb.name)
             .collect();
         let want = [
-            "ACCT", "AUTH", "CLNT", "FEAT", "HELP", "NOOP", "OPTS", "PASS", "QUIT", "REIN", "SYST",
-            "USER",
+            "ACCT", "AUTH", "CLNT", "FEAT", "HELP", "HOST", "IDNT", "NOOP", "OPTS", "PASS", "QUIT",
+            "REIN", "SYST", "USER",
         ];
         assert_eq!(open, want);
     }

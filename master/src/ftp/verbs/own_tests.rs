@@ -136,3 +136,33 @@ fn site_utime_sets_what_mdtm_shows_in_both_forms() {
         );
     });
 }
+
+#[test]
+fn times_of_creation_are_not_kept_and_mfct_says_so() {
+    sim(async {
+        let site = site().await;
+        let mut bob = site.user().await;
+        bob.ask("MFCT 20240131010203 /r/a.r00", 504).await;
+        bob.ask("MFCT 20240131010203 /none", 550).await;
+        bob.ask("MFCT 2024 /r/a.r00", 501).await;
+        assert!(!bob.ask("FEAT", 211).await.contains("MFCT"));
+    });
+}
+
+#[test]
+fn opts_mlst_chooses_facts_and_names_them() {
+    sim(async {
+        let site = site().await;
+        let mut bob = site.user().await;
+        let told = bob.ask("OPTS MLST size;type;nonsense;", 200).await;
+        assert_eq!(told, "200 MLST OPTS type;size;\r\n");
+        let shown = bob.ask("MLST /r/a.r00", 250).await;
+        assert!(
+            shown.contains("\r\n type=file;size=2; /r/a.r00\r\n"),
+            "{shown}"
+        );
+        let feat = bob.ask("FEAT", 211).await;
+        assert!(feat.contains("type*;size*;modify;"), "{feat}");
+        assert_eq!(bob.ask("OPTS MLST", 200).await, "200 MLST OPTS \r\n");
+    });
+}

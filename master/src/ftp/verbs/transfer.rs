@@ -1,6 +1,6 @@
 //! Files over the data connection: RETR STOR STOU APPE, and what is said before them: REST ALLO.
 
-use drftpd_protocol::ftp::args;
+use drftpd_protocol::ftp::args::{self, OctetRange};
 use drftpd_protocol::ftp::reply::{Reply, Text};
 use drftpd_protocol::wire::Outcome;
 use drftpd_protocol::{FileId, VfsPath};
@@ -10,7 +10,7 @@ use crate::ftp::data::announce::unique_name;
 use crate::ftp::data::channel::Channel;
 use crate::ftp::data::plans::{self, UploadTo};
 use crate::ftp::data::record::Record;
-use crate::ftp::data::run::{Moving, begin_download, begin_upload};
+use crate::ftp::data::run::{Moving, Part, begin_download, begin_upload};
 use crate::ftp::data::{DataError, Endpoint};
 use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
@@ -30,13 +30,10 @@ pub(super) const RETR: Verb = Verb {
 async fn retr(mut cx: VerbCx, arg: Arg) -> VerbResult {
     let endpoint = cx.endpoint.take();
     let from = plans::download(&cx, &cx.path(arg.path()?)?).await?;
-    let (offset, size) = (cx.state.rest.unwrap_or(0), from.readable.entry.size);
-    if offset > size {
-        return Err(VfsError::BadOffset { offset, size }.into());
-    }
+    let part = Part::of(&cx.state, from.readable.entry.size)?;
     let channel = Channel::of(&cx, endpoint, &from.path, Direction::Download)?;
-    let mut moving = begin_download(&cx, &from, offset, channel).await?;
-    let left = moving.begun.size.saturating_sub(offset);
+    let mut moving = begin_download(&cx, &from, part, channel).await?;
+    let left = part.of_size(moving.begun.size);
     cx.say(opening(&from.path, Some(left))).await?;
     let mut record = record(&cx, &from.path, Direction::Download, &moving)?;
     match moving.end(&cx, |bytes| record.moved(bytes)).await? {
@@ -48,6 +45,30 @@ async fn retr(mut cx: VerbCx, arg: Arg) -> VerbResult {
         _ => Err(nonsense(&moving)),
     }
 }
+
+/// `RANG` (draft-bryan-ftp-range): the only bytes that the next RETR or HASH is about, both ends included.
+pub(super) const RANG: Verb = Verb {
+    name: "RANG",
+    syntax: "RANG <SP> first <SP> last",
+    feat: Feat::Line("RANG STREAM"),
+    keeps: Keeps::Rest,
+    run: |_, arg| {
+        let done = args::rang(&arg).map(|range| {
+            let text = match range {
+                Some(OctetRange { start, end }) => {
+                    format!(
+                        "Next RETR or HASH is of bytes {start} to {}",
+                        end.unwrap_or(start)
+                    )
+                }
+                None => "Next RETR or HASH is of all bytes".to_owned(),
+            };
+            Done::with(Reply::pending(text), Change::Range(range))
+        });
+        Box::pin(std::future::ready(done.map_err(FtpError::from)))
+    },
+    ..Verb::PLAIN
+};
 
 /// `STOR` (RFC 959): a file from the client; after REST it goes on where that said.
 pub(super) const STOR: Verb = Verb {
@@ -61,6 +82,9 @@ pub(super) const STOR: Verb = Verb {
 async fn stor(mut cx: VerbCx, arg: Arg) -> VerbResult {
     let endpoint = cx.endpoint.take();
     let path = cx.path(arg.path()?)?;
+    if cx.state.range.is_some() {
+        return Err(FtpError::Sequence("RANG is for RETR and HASH, say REST"));
+    }
     let mode = plans::store_mode(cx.state.rest);
     let to = plans::upload(&cx, &path, mode).await?;
     store(cx, endpoint, to, Naming::Given).await

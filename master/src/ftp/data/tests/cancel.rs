@@ -18,7 +18,7 @@ use crate::ftp::client::SessionsClient;
 use crate::ftp::data::{Endpoint, PassiveConfig};
 use crate::ftp::guard::Cleanup;
 use crate::ftp::live::Live;
-use crate::ftp::messages::{KickSession, ListSessions, LoginChanged};
+use crate::ftp::messages::{ClientNamed, KickSession, ListSessions, LoginChanged};
 use crate::ftp::services::VerbCx;
 use crate::ftp::state::{Change, State};
 use crate::ftp::verbs::testing::address;
@@ -64,13 +64,20 @@ impl Session {
         let list = Stub::<ListSessions>::start(|_| Vec::new());
         let kick = Stub::<KickSession>::start(|_| false);
         let login = Probe::<LoginChanged>::start();
-        let sessions = SessionsClient::new(list.recipient(), kick.recipient(), login.recipient());
+        let named = Stub::<ClientNamed>::start(|_| Ok(()));
+        let sessions = SessionsClient::new(
+            list.recipient(),
+            kick.recipient(),
+            login.recipient(),
+            named.recipient(),
+        );
         let (services, cleanup) = (Rc::new(cluster.services.clone()), Cleanup::default());
         let (local, undo) = (cluster.at, cleanup.clone());
         let cx = move |state, endpoint| VerbCx {
             session: id,
             peer,
             local,
+            via: None,
             state,
             endpoint,
             services: Rc::clone(&services),

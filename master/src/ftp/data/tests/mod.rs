@@ -5,6 +5,7 @@ mod cancel;
 mod cluster;
 mod fxp;
 mod interrupted;
+mod parts;
 mod pret;
 mod scripted;
 mod without_pret;
