@@ -277,6 +277,32 @@ impl Cluster {
         })
     }
 
+    /// Waits until every operation of every root's log is done on its disk and nothing is staged.
+    pub fn wait_settled(&self) -> Result<()> {
+        self.wait_until("all operations done, nothing in staging", |cluster| {
+            let roots = cluster.ctl(&["root", "list"])?;
+            let all = roots["roots"].as_array().cloned().unwrap_or_default();
+            let done = all.iter().all(|root| root["waiting_operations"] == 0);
+            Ok(done && cluster.reserved("staging")?.is_empty())
+        })
+    }
+
+    /// Files in a reserved folder (`staging`, `trash`) of all slaves.
+    pub fn reserved(&self, folder: &str) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for slave in &self.slaves {
+            for file in std::fs::read_dir(slave.root.join(".drftpd").join(folder))? {
+                files.push(file?.path());
+            }
+        }
+        Ok(files)
+    }
+
+    /// The slaves' roots.
+    pub fn roots(&self) -> Vec<PathBuf> {
+        self.slaves.iter().map(|slave| slave.root.clone()).collect()
+    }
+
     /// Asks again until it holds, within the limit that everything has here.
     pub fn wait_until(&self, what: &str, holds: impl Fn(&Cluster) -> Result<bool>) -> Result<()> {
         let until = std::time::Instant::now() + PATIENCE;

@@ -279,3 +279,35 @@ fn a_crash_at_each_step_of_a_commit_ends_well() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn what_was_prepared_for_an_intent_that_was_lost_with_the_master_is_in_the_trash() -> Result<()> {
+    let mut cluster = Cluster::with(ClusterSpec {
+        slaves: 1,
+        // The third upload's intent does not reach the store, and the master dies before its commit.
+        master_failpoints: "upload.intent=3:fail;commit.before=3:crash".into(),
+        ..ClusterSpec::default()
+    })?;
+    let bytes = Bytes::vec(5, 200_000);
+    let mut ftp = cluster.login()?;
+    ftp.put(Mode::Pret, "one.bin", &Bytes::vec(1, 1000))?;
+    ftp.put(Mode::Pret, "two.bin", &Bytes::vec(2, 1000))?;
+    ensure!(ftp.put(Mode::Pret, "lost.bin", &bytes).is_err());
+    cluster.master.take().context("was started")?.wait()?;
+    ensure!(cluster.reserved("staging")?.len() == 1, "it was prepared");
+
+    cluster.spec.master_failpoints.clear();
+    cluster.start_master()?;
+    cluster.wait_online(1)?;
+    cluster.wait_settled()?;
+    let trash = cluster.reserved("trash")?;
+    let kept = trash.iter().filter_map(|file| std::fs::read(file).ok());
+    ensure!(kept.filter(|kept| *kept == bytes).count() == 1, "{trash:?}");
+    let mut ftp = cluster.login()?;
+    let mut listed = ftp.names(Mode::Pret, "/")?;
+    listed.sort();
+    ensure!(listed == ["one.bin", "two.bin"], "{listed:?}");
+    ftp.put(Mode::Pret, "lost.bin", &bytes)?;
+    ensure!(ftp.get(Mode::Pret, "lost.bin")? == bytes);
+    cluster.wait_settled()
+}

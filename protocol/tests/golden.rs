@@ -465,6 +465,7 @@ fn operations(seen: &mut Seen) {
             at: place(),
         },
         RootOp::DiscardStaged { file: FILE },
+        RootOp::SetAsideStaged { file: FILE },
     ];
     let ops = ops
         .into_iter()

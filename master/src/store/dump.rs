@@ -100,6 +100,10 @@ pub fn load(
         "INSERT INTO incarnation (n, issued) VALUES (?1, 0) ON CONFLICT (n) DO NOTHING",
         [header.incarnation],
     )?;
+    tx.execute(
+        "INSERT INTO meta (key, value) VALUES ('loaded', ?1)",
+        [header.incarnation.to_string()],
+    )?;
     let now = u64::try_from(clock.unix()).unwrap_or(0);
     let epoch = header.epoch.max(known.unwrap_or(0)).max(now) + 1;
     let store = write_facts(&tx, header.case, epoch, dice)?;
@@ -295,6 +299,25 @@ mod tests {
         assert_eq!(rows(&text_of(&again)), rows(&text));
         assert_eq!(loaded.rows, 4);
         assert!(again.ids().incarnation() > store.ids().incarnation());
+    }
+
+    #[tokio::test]
+    async fn starts_that_a_dump_brought_along_are_none_of_the_loaded_store() {
+        let (from, to) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let store = open(from.path(), 1);
+        store.change(Fill).await.unwrap();
+        let text = text_of(&store);
+        // The dumped store goes on and acknowledges this one.
+        let later = store.ids().node().unwrap().0;
+        load_text(to.path(), &text, NOW).unwrap();
+        drop(store);
+        let own = open(to.path(), 2).ids().node().unwrap().0;
+        for (folder, expected) in [(&from, true), (&to, false)] {
+            let store = open(folder.path(), 3);
+            assert_eq!(store.read(|sql| sql.begun(later)).unwrap(), expected);
+        }
+        let again = open(to.path(), 4);
+        assert!(again.read(|sql| sql.begun(own)).unwrap());
     }
 
     #[tokio::test]

@@ -18,6 +18,12 @@ use super::schema::migrate;
 use super::sql::number;
 use super::writer::Writer;
 
+/// Seconds for which starts that stored nothing are remembered: a slave may come back with uploads of
+/// them, see [`super::Sql::begun`].
+const REMEMBERED: i64 = 30 * 24 * 3600;
+/// How many of them at most: a master that cannot live starts very often.
+const MOST_REMEMBERED: i64 = 1000;
+
 /// Version of the meaning of what is stored, beside that of the tables.
 pub const FORMAT: u64 = 1;
 
@@ -181,12 +187,58 @@ fn begin_incarnation(conn: &mut Connection, clock: &Clock) -> Result<u64, StoreE
             "the clock is beyond the year 2162".into(),
         ));
     }
-    // A start that stored nothing needs not be remembered: the next one is greater all the same.
     conn.execute(
-        "DELETE FROM incarnation WHERE issued = 0 AND n < ?1",
-        [last],
+        "DELETE FROM incarnation WHERE issued = 0 AND n < ?1 AND (n < ?2 OR n NOT IN
+         (SELECT n FROM incarnation WHERE issued = 0 ORDER BY n DESC LIMIT ?3))",
+        [last, last.saturating_sub(REMEMBERED), MOST_REMEMBERED],
     )?;
     let sql = "INSERT INTO incarnation (n, issued) VALUES (?1, 0)";
     conn.execute(sql, [number(incarnation)])?;
     Ok(incarnation)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::store::Store;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn open_at(dir: &TempDir, unix: i64) -> Store {
+        let (clock, dice) = (Clock::manual(unix), Dice::seeded(1));
+        let config = StoreConfig::DEFAULT;
+        Store::inline(dir.path(), &config, Case::Sensitive, &clock, &dice).unwrap()
+    }
+
+    #[test]
+    fn starts_that_stored_nothing_are_remembered_for_a_month_and_not_more_than_a_thousand() {
+        let dir = TempDir::new().unwrap();
+        let old = open_at(&dir, NOW).ids().node().unwrap();
+        let begun = |store: &Store, n: u64| store.read(|sql| sql.begun(n)).unwrap();
+        let day = 24 * 3600;
+        let store = open_at(&dir, NOW + 30 * day);
+        assert!(begun(&store, old.0) && !begun(&store, old.0 + (7 << 31)));
+        drop(store);
+        drop(open_at(&dir, NOW + 31 * day));
+        // Only the last start is looked back from.
+        let store = open_at(&dir, NOW + 31 * day + 1);
+        assert!(!begun(&store, old.0));
+        drop(store);
+        // A master that cannot live, once in every second.
+        let conn = Connection::open(dir.path().join("store.db")).unwrap();
+        let loop_ = "INSERT INTO incarnation SELECT max(n) + 1, 0 FROM incarnation";
+        conn.execute_batch("BEGIN").unwrap();
+        for _ in 0..5000 {
+            conn.execute(loop_, []).unwrap();
+        }
+        conn.execute_batch("COMMIT").unwrap();
+        let last = open_at(&dir, NOW).ids().node().unwrap();
+        let store = open_at(&dir, NOW);
+        assert!(begun(&store, last.0), "the last start is always remembered");
+        let sql = "SELECT count(*) FROM incarnation";
+        let count: i64 = conn.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert!((1000..=1002).contains(&count), "{count}");
+    }
 }

@@ -95,6 +95,19 @@ impl<'c> Sql<'c> {
         let most = self.get(sql, [number(of.incarnation)], |row| id(row, 0))?;
         Ok(most.is_some_and(|most| of.counter <= most))
     }
+
+    /// Whether a start of this very store may have given out a number, stored or not. Starts that a
+    /// dump brought along are none of its own: the store that was dumped may have gone on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn begun(&self, number_: u64) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM incarnation WHERE n = ?1 AND n > coalesce(
+                   (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'loaded'), -1)";
+        let of = Issued::of(number_);
+        let row = self.get(sql, [number(of.incarnation)], |_| Ok(()))?;
+        Ok(row.is_some())
+    }
 }
 
 /// The open batch: what a command reads and writes.

@@ -109,4 +109,9 @@ pub enum RootOp {
         /// Their identity.
         file: FileId,
     },
+    /// Staged bytes of an upload that is in no file list go to the root's trash.
+    SetAsideStaged {
+        /// Their identity.
+        file: FileId,
+    },
 }

@@ -94,6 +94,7 @@ impl Work<'_> {
                 size,
             } => self.keep_beside(*file, from, to, *size),
             RootOp::SetAside { file, at } => self.set_aside_file(*file, at),
+            RootOp::SetAsideStaged { file } => self.set_aside_staged(*file),
             RootOp::DiscardStaged { file } => {
                 if self.root.discard_in(self.live, *file)? {
                     self.touched(self.staging())?;
@@ -115,6 +116,6 @@ fn places(op: &RootOp) -> [Option<&Place>; 2] {
         RootOp::Move { from, to, .. } | RootOp::KeepBeside { from, to, .. } => {
             [Some(from), Some(to)]
         }
-        RootOp::DiscardStaged { .. } => [None, None],
+        RootOp::DiscardStaged { .. } | RootOp::SetAsideStaged { .. } => [None, None],
     }
 }

@@ -108,6 +108,22 @@ impl<'a> Work<'a> {
         self.prune(chain)
     }
 
+    /// Staged bytes of an upload that no file list has go to the trash. One that runs is not meant.
+    pub(super) fn set_aside_staged(&mut self, file: FileId) -> Result<(), StorageError> {
+        let name = staged_name(file);
+        let there = self.inspect(self.staging(), &name)?;
+        if matches!(there, Found::Nothing) || self.root.is_running(file) {
+            return Ok(());
+        }
+        let path = [b".drftpd/staging/", name.as_slice()].concat();
+        let note = Note {
+            path: &path,
+            what: format!("upload {file}"),
+            why: "the file list has no upload with this identity",
+        };
+        self.throw(self.staging(), &name, &note)
+    }
+
     /// A file has another time of modification.
     pub(super) fn set_time(
         &mut self,

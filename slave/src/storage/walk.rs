@@ -191,9 +191,11 @@ impl Walk {
         }
         let mark = match mark::read_entry(staging, name) {
             Ok(seen) => seen.file(),
+            // Published or deleted since it was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
-                self.problem(name, &error.to_string());
-                None
+                self.incomplete(name, &error.to_string());
+                return None;
             }
         };
         let prepared = mark.filter(|mark| is_prepared(mark, file, look.size));

@@ -1,5 +1,6 @@
 //! The intent of an upload: stored before its bytes are there, awaited by nobody.
 
+use drftpd_actors::failpoint;
 use drftpd_protocol::{FileId, Name, RootId};
 
 use super::remove::discard;
@@ -41,6 +42,7 @@ impl TreeCommand for Begin {
     }
 
     fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
+        failpoint("upload.intent").map_err(|_| VfsError::NoUpload)?;
         let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
         match self.onto {
             Onto::Nothing(entry) => {

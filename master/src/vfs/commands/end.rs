@@ -7,6 +7,7 @@ use super::remove::{delete_copies, discard, erase, forget};
 use crate::store::{number, params};
 use crate::vfs::error::VfsError;
 use crate::vfs::plan::{self, Stored, StoredState};
+use crate::vfs::tree::log::RootKey;
 use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, totals, walk};
 use crate::vfs::types::{Entry, FileState, PreparedBytes};
 
@@ -94,7 +95,11 @@ impl TreeCommand for EndUpload {
         match (entry, upload) {
             (Some(entry), Some(upload)) => break_off(tree, entry, &upload, self.kept),
             (Some(entry), None) if self.is_committed(&entry) => Ok(()),
-            _ => self.throw_away(tree),
+            _ if self.kept.is_none() => Ok(()),
+            _ => match log::root(tree, self.root)? {
+                Some(root) => throw_away(tree, root.key, self.file),
+                None => Ok(()),
+            },
         }
     }
 }
@@ -102,18 +107,6 @@ impl TreeCommand for EndUpload {
 impl EndUpload {
     fn is_committed(&self, entry: &Entry) -> bool {
         entry.file() == self.file && entry.state == FileState::Complete
-    }
-
-    fn throw_away(&self, tree: &Tree<'_>) -> Result<(), VfsError> {
-        let file = self.file;
-        let ours = is_ours(tree, file)? || file_of_this_start(tree, file);
-        if let Some(root) = log::root(tree, self.root)?
-            && self.kept.is_some()
-            && ours
-        {
-            log::append(tree, root.key, &RootOp::DiscardStaged { file })?;
-        }
-        Ok(())
     }
 }
 
@@ -163,6 +156,24 @@ fn file_of_this_start(tree: &Tree<'_>, file: FileId) -> bool {
 pub(super) fn is_ours(tree: &Tree<'_>, file: FileId) -> Result<bool, VfsError> {
     let first = file.generation.0 <= 1;
     Ok(tree.issued(file.node.0)? && (first || tree.issued(file.generation.0)?))
+}
+
+/// Staged bytes that the file list does not know. Those whose identity is known to be used up, or is
+/// of this start, were deleted or refused: they go. Those of an earlier start that was killed before
+/// it stored what it gave out were never acknowledged, as far as this store knows; a copy of its files
+/// that was put back knows less than all, so they go to the trash, where they can be found. Those of
+/// starts that this store did not make stay.
+pub(super) fn throw_away(tree: &Tree<'_>, root: RootKey, file: FileId) -> Result<(), VfsError> {
+    let first = file.generation.0 <= 1;
+    let op = if is_ours(tree, file)? || file_of_this_start(tree, file) {
+        RootOp::DiscardStaged { file }
+    } else if tree.begun(file.node.0)? && (first || tree.begun(file.generation.0)?) {
+        RootOp::SetAsideStaged { file }
+    } else {
+        return Ok(());
+    };
+    log::append(tree, root, &op)?;
+    Ok(())
 }
 
 /// What becomes of an upload whose transfer is over without a commit.

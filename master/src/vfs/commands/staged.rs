@@ -3,7 +3,7 @@
 use drftpd_protocol::RootId;
 use drftpd_protocol::wire::{RootOp, StagedEntry};
 
-use super::end::{break_off, is_ours};
+use super::end::{break_off, is_ours, throw_away};
 use crate::store::{number, params};
 use crate::vfs::error::VfsError;
 use crate::vfs::plan::{self, StoredState};
@@ -11,8 +11,8 @@ use crate::vfs::tree::log::RootRow;
 use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, walk};
 use crate::vfs::types::{Entry, FileState};
 
-/// Committed files are published, known intents become partial, the rest is thrown away: but not
-/// prepared bytes whose identity this store never gave out.
+/// Committed files are published, known intents become partial, the rest is thrown away or goes to the
+/// trash: but not prepared bytes whose identity this store never gave out.
 pub struct MergeStaged {
     pub root: RootId,
     pub files: Vec<StagedEntry>,
@@ -39,11 +39,12 @@ fn take(tree: &Tree<'_>, root: &RootRow, staged: &StagedEntry) -> Result<(), Vfs
         (Some(_), Some(upload)) if upload.state == StoredState::Runs => note(tree, staged),
         (Some(entry), Some(upload)) => break_off(tree, entry, &upload, Some(staged.size)),
         (Some(entry), None) if is_committed(&entry, staged) => publish(tree, root, &entry, staged),
-        _ if is_ours(tree, file)? || staged.prepared.is_none() => {
-            log::append(tree, root.key, &RootOp::DiscardStaged { file })?;
+        // Not complete, or adopted without a checksum: perhaps all that there is of it.
+        _ if staged.prepared.is_none() && !is_ours(tree, file)? => {
+            log::append(tree, root.key, &RootOp::SetAsideStaged { file })?;
             Ok(())
         }
-        _ => Ok(()),
+        _ => throw_away(tree, root.key, file),
     }
 }
 

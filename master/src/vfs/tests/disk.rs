@@ -47,7 +47,7 @@ impl Disk {
                     self.files.remove(&shown(at));
                 }
             }
-            RootOp::DiscardStaged { file } => {
+            RootOp::DiscardStaged { file } | RootOp::SetAsideStaged { file } => {
                 assert!(!self.files.values().any(|there| there == file));
                 self.discarded.insert(*file);
             }

@@ -182,6 +182,7 @@ pub(super) fn short(ops: &[RootOp]) -> Vec<String> {
         RootOp::KeepBeside { from, to, .. } => format!("beside {} {}", shown(from), shown(to)),
         RootOp::SetAside { at, .. } => format!("aside {}", shown(at)),
         RootOp::DiscardStaged { .. } => "discard".into(),
+        RootOp::SetAsideStaged { .. } => "set aside".into(),
     };
     ops.iter().map(one).collect()
 }

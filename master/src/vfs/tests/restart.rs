@@ -115,6 +115,96 @@ fn bytes_that_nobody_knows_are_thrown_away_unless_another_store_may_know_them() 
     });
 }
 
+/// Identities that were given out after those of `old`'s start that were stored: a new file, and new
+/// contents of `old`.
+fn given_out_after(old: &Entry) -> [FileId; 2] {
+    let later = |n: u64| old.id.0 + 1000 + n;
+    [
+        FileId {
+            node: NodeId(later(1)),
+            generation: drftpd_protocol::Generation(1),
+        },
+        FileId {
+            node: old.id,
+            generation: drftpd_protocol::Generation(later(2)),
+        },
+    ]
+}
+
+fn staged(file: FileId, prepared: bool) -> StagedEntry {
+    StagedEntry {
+        file,
+        size: 5,
+        prepared: prepared.then_some(1),
+    }
+}
+
+#[test]
+fn prepared_bytes_whose_intent_was_lost_with_the_master_go_to_the_trash() {
+    let dir = TempDir::new().unwrap();
+    let old = sim(async {
+        let fx = Fixture::open(dir.path(), Case::Sensitive, NOW).await;
+        fx.put("/old", A, 9).await
+    });
+    let [one, two] = given_out_after(&old);
+    sim(async {
+        let fx = Fixture::open(dir.path(), Case::Sensitive, NOW + 9).await;
+        fx.vfs.settle_orphan(one, A, Some(3)).await.unwrap();
+        let found = vec![staged(two, true), staged(one, false)];
+        fx.vfs.merge_staged(A, found).await.unwrap();
+        let ops = short(&fx.ops(A).await);
+        let aside = "set aside";
+        assert_eq!(ops, ["publish /old", aside, aside, aside]);
+        assert_eq!(fx.stat("/old").await.unwrap(), old);
+        // Told again, as a slave does until it is acknowledged: nothing is there any more.
+        fx.vfs.settle_orphan(one, A, None).await.unwrap();
+        assert_eq!(fx.ops(A).await.len(), 4);
+        // Of this start nothing is lost: what the file list does not have was refused.
+        let begun = fx.begin("/new", UploadMode::Store, A).await.unwrap();
+        let [one, _] = given_out_after(&fx.stat("/new").await.unwrap());
+        let found = vec![staged(one, true), staged(begun.file, true)];
+        fx.vfs.merge_staged(A, found).await.unwrap();
+        assert_eq!(short(&fx.ops(A).await)[4..], ["discard"]);
+        fx.commit(begun.file, A, 5).await.unwrap();
+        invariants::check(&fx.store);
+    });
+}
+
+#[test]
+fn a_restored_store_leaves_prepared_bytes_of_starts_that_it_does_not_know_alone() {
+    let (dir, loaded) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (old, dump) = sim(async {
+        let fx = Fixture::open(dir.path(), Case::Sensitive, NOW).await;
+        let old = fx.put("/old", A, 9).await;
+        let mut dump = Vec::new();
+        crate::store::dump::dump(&fx.store, &mut dump).unwrap();
+        (old, dump)
+    });
+    let (clock, dice) = (Clock::manual(NOW), Dice::seeded(2));
+    let config = StoreConfig::DEFAULT;
+    crate::store::dump::load(loaded.path(), &config, &mut dump.as_slice(), &clock, &dice).unwrap();
+    sim(async {
+        let fx = Fixture::open(loaded.path(), Case::Sensitive, NOW + 99).await;
+        // The dumped store went on, and acknowledged these; the last one after another start.
+        let [one, two] = given_out_after(&old);
+        let three = FileId {
+            node: NodeId(old.id.0 + (5 << 31)),
+            ..one
+        };
+        for file in [one, two, three] {
+            fx.vfs.settle_orphan(file, A, Some(3)).await.unwrap();
+        }
+        let all = [one, two, three].map(|file| staged(file, true));
+        fx.vfs.merge_staged(A, all.to_vec()).await.unwrap();
+        assert_eq!(short(&fx.ops(A).await), ["publish /old"]);
+        // What is not complete, or was adopted without a checksum, can be found for a while.
+        let part = vec![staged(three, false)];
+        fx.vfs.merge_staged(A, part).await.unwrap();
+        assert_eq!(short(&fx.ops(A).await)[1..], ["set aside"]);
+        invariants::check(&fx.store);
+    });
+}
+
 #[test]
 fn a_panic_of_the_actor_leaves_uploads_to_be_committed() {
     with_vfs(|fx| async {

@@ -157,6 +157,24 @@ fn an_empty_upload_that_broke_off_leaves_nothing_and_one_that_ended_is_a_file() 
 }
 
 #[test]
+fn staged_bytes_that_no_file_list_has_go_to_the_trash_unless_they_are_being_written() {
+    let fixture = Fixture::new();
+    fixture.prepare(id(5, 1), b"unknown");
+    let mut running = fixture
+        .root
+        .stage(id(6, 1), &Base::Empty, 0)
+        .expect("staged");
+    running.append(b"runs").expect("written");
+    for file in [id(5, 1), id(6, 1), id(7, 1), id(5, 1)] {
+        fixture.apply(&RootOp::SetAsideStaged { file });
+    }
+    assert_eq!(fixture.reserved("staging"), ["6.1=runs"]);
+    assert!(!running.is_revoked());
+    let trash = fixture.reserved("trash");
+    assert_eq!(trash, ["1800000000-0-5.1=unknown[5.1]"]);
+}
+
+#[test]
 fn an_upload_whose_bytes_were_deleted_is_told_and_never_prepared() {
     let fixture = Fixture::new();
     for op in [
