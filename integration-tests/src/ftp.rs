@@ -1,5 +1,6 @@
 //! An FTP client that shows every line: the test says what is sent and which code must come.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 
@@ -26,6 +27,9 @@ impl Mode {
     /// All of them.
     pub const ALL: [Mode; 5] = [Mode::Pret, Mode::Pasv, Mode::Epsv, Mode::Port, Mode::Eprt];
 }
+
+/// Facts of an entry by lower-case name.
+pub type Facts = BTreeMap<String, String>;
 
 /// One control connection.
 pub struct Ftp {
@@ -211,6 +215,15 @@ impl Ftp {
         lines.pop().context("an empty reply")
     }
 
+    /// Sends `bytes` by `verb` over a data connection that was asked for before.
+    pub fn send_file(&mut self, data: Data, verb: &str, name: &str, bytes: &[u8]) -> Result<()> {
+        self.ask(&format!("{verb} {name}"), 150)?;
+        let mut stream = data.stream()?;
+        stream.write_all(bytes)?;
+        stream.shutdown(Shutdown::Write)?;
+        self.expect(226).map(drop)
+    }
+
     /// Stores a file.
     pub fn put(&mut self, mode: Mode, name: &str, bytes: &[u8]) -> Result<()> {
         self.upload(mode, "STOR", name, bytes).map(drop)
@@ -229,6 +242,24 @@ impl Ftp {
     /// Reads a file.
     pub fn get(&mut self, mode: Mode, name: &str) -> Result<Vec<u8>> {
         self.download(mode, "RETR", name)
+    }
+
+    /// What MLSD tells of a directory: each name with its facts.
+    pub fn facts(&mut self, mode: Mode, dir: &str) -> Result<Vec<(String, Facts)>> {
+        let text = self.download(mode, "MLSD", dir)?;
+        let text = String::from_utf8(text)?;
+        let entry = |line: &str| -> Result<(String, Facts)> {
+            let (facts, name) = line.split_once("; ").context("no facts")?;
+            let facts = facts.split(';').filter_map(|fact| fact.split_once('='));
+            let facts = facts.map(|(key, value)| (key.to_ascii_lowercase(), value.to_string()));
+            Ok((name.to_string(), facts.collect()))
+        };
+        let all: Result<Vec<_>> = text.lines().map(entry).collect();
+        let is_inside = |facts: &Facts| !matches!(facts["type"].as_str(), "cdir" | "pdir");
+        Ok(all?
+            .into_iter()
+            .filter(|(_, facts)| is_inside(facts))
+            .collect())
     }
 
     /// The names of a directory: NLST puts before each the path that it was asked for.

@@ -13,6 +13,7 @@ pub mod ftp;
 pub mod points;
 pub mod process;
 pub mod sim;
+pub mod workload;
 
 pub use client::Tool;
 pub use cluster::{Cluster, ClusterSpec, SlaveProcess};

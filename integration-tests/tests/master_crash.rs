@@ -1,177 +1,102 @@
 //! The master killed at any moment: everything it acknowledged is there, and nothing else.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::Shutdown;
-use std::sync::mpsc::channel;
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use drftpd_actors::Dice;
-use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Ftp, Mode};
+use drftpd_integration_tests::workload::{Client, Killer};
+use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Mode};
 
-/// What the client knows: each name's content by seed and length, or that it is gone. `None` in the
-/// second place: asked for, but the answer never came, so either is right.
-#[derive(Default)]
-struct Known {
-    files: BTreeMap<String, (u64, usize)>,
-    dirs: Vec<String>,
-    unsure: Vec<String>,
+/// How often the master is killed; the environment may ask for more.
+fn count(usual: u64) -> u64 {
+    let more = std::env::var("DRFTPD_TEST_ROUNDS").ok();
+    more.and_then(|more| more.parse().ok()).unwrap_or(usual)
 }
 
-/// One change; on any error the names it touches are left as unsure.
-fn change(ftp: &mut Ftp, known: &mut Known, dice: &Dice, number: u64) -> Result<()> {
-    let names: Vec<String> = known.files.keys().cloned().collect();
-    let some = |n: u64| names.get((n % names.len().max(1) as u64) as usize).cloned();
-    match (dice.below(10), some(dice.u64())) {
-        (0, Some(name)) => {
-            known.unsure.push(name.clone());
-            known.files.remove(&name);
-            ftp.ask(&format!("DELE {name}"), 250)?;
-        }
-        (1, Some(name)) => {
-            let to = format!("renamed-{number}");
-            known.unsure.extend([name.clone(), to.clone()]);
-            let content = known.files.remove(&name).context("known")?;
-            ftp.ask(&format!("RNFR {name}"), 350)?;
-            ftp.ask(&format!("RNTO {to}"), 250)?;
-            known.files.insert(to, content);
-        }
-        (2, _) => {
-            let dir = format!("dir-{number}");
-            known.unsure.push(dir.clone());
-            ftp.ask(&format!("MKD {dir}"), 257)?;
-            known.dirs.push(dir);
-        }
-        (3, Some(name)) => {
-            // An overwrite: until it is acknowledged the old bytes may stay, so both are right.
-            let len = dice.below(50_000) as usize;
-            known.unsure.push(name.clone());
-            known.files.remove(&name);
-            ftp.put(Mode::Pret, &name, &Bytes::vec(number, len))?;
-            known.files.insert(name, (number, len));
-        }
-        _ => {
-            let (name, len) = (format!("file-{number}"), dice.below(50_000) as usize);
-            known.unsure.push(name.clone());
-            ftp.put(Mode::Pret, &name, &Bytes::vec(number, len))?;
-            known.files.insert(name, (number, len));
-        }
-    }
-    known.unsure.clear();
-    Ok(())
+/// Runs one client each in a thread of its own; answers what each says.
+fn all<T: Send>(
+    clients: &mut [Client],
+    each: impl Fn(&mut Client) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let each = &each;
+    thread::scope(|scope| {
+        let begin = |client| scope.spawn(move || each(client));
+        let all: Vec<_> = clients.iter_mut().map(begin).collect();
+        let end = |one: thread::ScopedJoinHandle<'_, Result<T>>| {
+            let one = one.join();
+            one.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        all.into_iter().map(end).collect()
+    })
 }
 
-fn check(cluster: &Cluster, known: &Known, unsure: &[String]) -> Result<()> {
-    let mut ftp = cluster.login()?;
-    let listed = ftp.names(Mode::Pret, "/")?;
-    for name in known.files.keys().chain(&known.dirs) {
-        ensure!(
-            listed.contains(name),
-            "{name} was acknowledged and is gone: {listed:?}"
-        );
-    }
-    for name in &listed {
-        let expected =
-            known.files.contains_key(name) || known.dirs.contains(name) || unsure.contains(name);
-        ensure!(expected, "{name} was deleted and is back");
-    }
-    for (name, (seed, len)) in &known.files {
-        let size = ftp.ask(&format!("SIZE {name}"), 213)?;
-        ensure!(
-            size.ends_with(&format!(" {len}")),
-            "{name}: {size} instead of {len} (seed {seed})"
-        );
-    }
-    // A few of them byte by byte, all of them at the end of the test.
-    for (name, (seed, len)) in known.files.iter().rev().take(3) {
-        ensure!(
-            ftp.get(Mode::Pret, name)? == Bytes::vec(*seed, *len),
-            "{name} has other bytes"
-        );
-    }
-    Ok(())
-}
-
-fn rounds(durability: &str, count: u64) -> Result<()> {
+/// Kills the master again and again under clients that change everything; each time the tree must be
+/// what they were told, and in the end the disks, too.
+fn rounds(durability: &str, fsync: &str, clients: u64, count: u64) -> Result<()> {
     let seed = drftpd_actors::testkit::seed();
     let dice = Dice::seeded(seed);
     let mut cluster = Cluster::with(ClusterSpec {
-        slaves: 1,
+        slaves: 2,
         master: vec![format!("store.durability=\"{durability}\"")],
-        // Links live shorter here than anywhere else: the pauses before dialling must not grow.
         slave: vec![
+            format!("storage.fsync=\"{fsync}\""),
+            // Links live shorter here than anywhere else: the pauses before dialling must not grow.
             "link.backoff_min=\"20ms\"".into(),
             "link.backoff_max=\"100ms\"".into(),
         ],
         ..ClusterSpec::default()
     })?;
-    let mut known = Known::default();
-    let mut unsure: Vec<String> = Vec::new();
-    let mut number = 0;
+    let mut ftp = cluster.login()?;
+    let new = |n| Client::new(&format!("/client-{n}"), dice.u64(), &mut ftp);
+    let mut clients: Vec<_> = (0..clients).map(new).collect::<Result<_>>()?;
+    let mut changes = 0;
     for round in 0..count {
         let pid = cluster.master.as_ref().context("runs")?.pid();
-        let pid = rustix::process::Pid::from_raw(i32::try_from(pid)?).context("a pid")?;
-        let mut ftp = cluster.login()?;
-        // The seed says in which change the kill falls and how far into it; what the master is
-        // doing just then may differ, so what the client was told decides what must be there.
-        let (fatal, turns) = (dice.below(12), dice.below(400));
-        let (arm, armed) = channel();
-        let killer = thread::spawn(move || {
-            armed.recv()?;
-            (0..turns).for_each(|_| thread::yield_now());
-            rustix::process::kill_process(pid, rustix::process::Signal::KILL)?;
-            anyhow::Ok(())
-        });
-        for done in 0.. {
-            number += 1;
-            if done == fatal {
-                arm.send(())?;
-            }
-            if change(&mut ftp, &mut known, &dice, number).is_err() {
-                break;
-            }
-        }
-        killer.join().ok().context("the killer")??;
-        unsure.append(&mut known.unsure);
+        let points = dice.below(40 * clients.len() as u64);
+        let killer = Killer::new(pid, points, dice.below(400))?;
+        let at = cluster.ftp;
+        let which = || format!("round {round}, seed {seed}");
+        let worked = all(&mut clients, |client| client.work(at, &killer));
+        changes += worked.with_context(which)?.iter().sum::<usize>();
         cluster.kill_master()?;
         cluster.start_master()?;
-        cluster.wait_online(1)?;
-        check(&cluster, &known, &unsure).with_context(|| format!("round {round}, seed {seed}"))?;
-        settle(&cluster, &mut unsure)?;
+        cluster.wait_online(2)?;
+        all(&mut clients, |client| {
+            let checked = client.check(at);
+            checked.with_context(|| client.world.top.clone())
+        })
+        .with_context(which)?;
     }
-    let mut ftp = cluster.login()?;
-    for (name, (seed, len)) in &known.files {
-        ensure!(
-            ftp.get(Mode::Pret, name)? == Bytes::vec(*seed, *len),
-            "{name} has other bytes"
-        );
+    cluster.wait_settled()?;
+    for client in &clients {
+        client.read_all(cluster.ftp)?;
+        client.world.compare_disks(&cluster.roots())?;
     }
-    ensure!(number > count, "hardly anything was done in {count} rounds");
-    Ok(())
-}
-
-/// Removes what the client cannot know the fate of, so that the next round knows everything.
-fn settle(cluster: &Cluster, unsure: &mut Vec<String>) -> Result<()> {
-    let mut ftp = cluster.login()?;
-    let listed = ftp.names(Mode::Pret, "/")?;
-    for name in unsure.drain(..).filter(|name| listed.contains(name)) {
-        ftp.send(&format!("DELE {name}"))?;
-        if ftp.reply()?.0 != 250 {
-            ftp.ask(&format!("RMD {name}"), 250)?;
-        }
-    }
+    println!("{changes} changes acknowledged, {count} kills, seed {seed}");
+    ensure!(changes as u64 > count, "hardly anything was done");
     Ok(())
 }
 
 #[test]
 fn a_killed_master_keeps_everything_acknowledged_with_full_durability() -> Result<()> {
-    rounds("full", 50)
+    rounds("full", "always", 1, count(50))
 }
 
 #[test]
 fn a_killed_master_keeps_everything_acknowledged_with_relaxed_durability() -> Result<()> {
-    rounds("relaxed", 50)
+    rounds("relaxed", "never", 1, count(50))
+}
+
+#[test]
+fn a_killed_master_keeps_what_many_clients_were_told_with_full_durability() -> Result<()> {
+    rounds("full", "always", 4, count(50))
+}
+
+#[test]
+fn a_killed_master_keeps_what_many_clients_were_told_with_relaxed_durability() -> Result<()> {
+    rounds("relaxed", "never", 4, count(50))
 }
 
 #[test]
@@ -200,10 +125,23 @@ fn an_overwrite_that_broke_off_leaves_the_old_bytes() -> Result<()> {
     ftp.ask("STOR x.bin", 150)?;
     let mut stream = data.stream()?;
     stream.write_all(&Bytes::vec(3, 300_000))?;
+    ftp.hang_up()?;
+    let mut ftp = cluster.login()?;
+    ensure!(ftp.get(Mode::Pret, "x.bin")? == old);
+    cluster.wait_until("the upload of a lost session is over", |cluster| {
+        let mut ftp = cluster.login()?;
+        ftp.send("PRET STOR x.bin")?;
+        Ok(ftp.reply()?.0 == 200)
+    })?;
+
+    let data = ftp.data(Mode::Pret, "STOR", "x.bin")?;
+    ftp.ask("STOR x.bin", 150)?;
+    let mut stream = data.stream()?;
+    stream.write_all(&Bytes::vec(4, 300_000))?;
     ftp.ask("ABOR", 426)?;
     ftp.expect(226)?;
     ensure!(ftp.get(Mode::Pret, "x.bin")? == old);
-    Ok(())
+    cluster.wait_settled()
 }
 
 #[test]
