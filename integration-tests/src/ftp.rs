@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use crate::process::PATIENCE;
 
@@ -50,7 +51,12 @@ impl Data {
     pub fn stream(self) -> Result<TcpStream> {
         let stream = match self {
             Data::Open(stream) => stream,
-            Data::Waiting(listener) => listener.accept()?.0,
+            Data::Waiting(listener) => {
+                // Linux applies it to accept, too.
+                set_socket_timeout(&listener, Timeout::Recv, Some(PATIENCE))?;
+                let accepted = listener.accept();
+                accepted.context("the server never connected")?.0
+            }
         };
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -268,5 +274,25 @@ impl Ftp {
         let text = String::from_utf8_lossy(&text);
         let name = |line: &str| line.rsplit('/').next().unwrap_or_default().to_string();
         Ok(text.lines().map(name).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn waiting_for_a_connection_has_an_end() -> Result<()> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let limit = Some(Duration::from_millis(20));
+        set_socket_timeout(&listener, Timeout::Recv, limit)?;
+        let never = listener.accept().map(drop).map_err(|why| why.kind());
+        ensure!(
+            never == Err(std::io::ErrorKind::WouldBlock),
+            "it said {never:?}"
+        );
+        Ok(())
     }
 }

@@ -82,7 +82,7 @@ impl Client {
             let again = Seen::read(&mut ftp, &self.world.top)?;
             self.world = after;
             self.world.compare(&again)?;
-            return self.read_some(&mut ftp, &[path.clone()]);
+            return self.read_some(&mut ftp, std::slice::from_ref(path));
         }
         let before = self.world.compare(&seen).and_then(|()| {
             let paths = change.paths();

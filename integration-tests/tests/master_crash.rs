@@ -74,7 +74,7 @@ fn rounds(durability: &str, fsync: &str, clients: u64, count: u64) -> Result<()>
         client.read_all(cluster.ftp)?;
         client.world.compare_disks(&cluster.roots())?;
     }
-    println!("{changes} changes acknowledged, {count} kills, seed {seed}");
+    eprintln!("{changes} changes acknowledged, {count} kills, seed {seed}");
     ensure!(changes as u64 > count, "hardly anything was done");
     Ok(())
 }
