@@ -14,10 +14,22 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use crate::tls::TlsParts;
+
 /// A connection of whatever kind.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {
     /// The socket itself, where there is one and nothing lies over it (for sendfile and splice).
     fn as_tcp(&self) -> Option<&TcpStream>;
+
+    /// The socket at the bottom, whatever lies over it: for its options, and for what the system knows of it.
+    fn socket(&self) -> Option<&TcpStream> {
+        self.as_tcp()
+    }
+
+    /// The TLS session and the plain socket beneath it, where there are both.
+    fn as_tls(&mut self) -> Option<TlsParts<'_>> {
+        None
+    }
 
     /// The socket itself, to own.
     ///

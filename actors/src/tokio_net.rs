@@ -17,6 +17,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use tracing::debug;
 
 use crate::net::{BoxIo, Incoming, Io, Listener, Net, Secured};
+use crate::tls::{TlsParts, TlsSession};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -210,6 +211,25 @@ fn secured(stream: TlsStream<BoxIo>) -> Secured {
 impl Io for Tls {
     fn as_tcp(&self) -> Option<&TcpStream> {
         None
+    }
+
+    fn socket(&self) -> Option<&TcpStream> {
+        self.0.get_ref().0.socket()
+    }
+
+    fn as_tls(&mut self) -> Option<TlsParts<'_>> {
+        let (io, session) = match &mut self.0 {
+            TlsStream::Server(stream) => {
+                let (io, session) = stream.get_mut();
+                (io, TlsSession::Server(session))
+            }
+            TlsStream::Client(stream) => {
+                let (io, session) = stream.get_mut();
+                (io, TlsSession::Client(session))
+            }
+        };
+        let socket = io.as_tcp()?;
+        Some(TlsParts { socket, session })
     }
 
     fn into_tcp(self: Box<Self>) -> Result<TcpStream, BoxIo> {

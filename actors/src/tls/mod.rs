@@ -5,6 +5,7 @@
 
 mod client;
 mod server;
+mod session;
 mod tickets;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ use rustls::{CipherSuite, ProtocolVersion, SupportedProtocolVersion};
 
 pub use client::{Believed, ftp_client};
 pub use server::{CONTROL_PROTOCOLS, DATA_PROTOCOLS, FtpServer};
+pub use session::{TlsParts, TlsSession};
 pub use tickets::SessionTickets;
 
 /// Nothing older.

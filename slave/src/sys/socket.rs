@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +57,26 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
 pub fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     Ok(again(|| rustix::net::send(socket, bytes, flags))?)
+}
+
+/// Gives several pieces to the socket in one call, as many bytes as it takes now.
+///
+/// # Errors
+/// `WouldBlock` if it takes none, else the operating system's.
+pub fn send_pieces(socket: BorrowedFd<'_>, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    let mut nothing = SendAncillaryBuffer::default();
+    Ok(again(|| {
+        rustix::net::sendmsg(socket, pieces, &mut nothing, flags)
+    })?)
+}
+
+/// Says that nothing goes out and nothing is awaited any more.
+///
+/// # Errors
+/// When the peer is gone already.
+pub fn shutdown(socket: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::net::shutdown(socket, Shutdown::Both)?)
 }
 
 /// Sends up to `count` bytes of a file from `offset` on to a socket that is set not to wait; 0 is

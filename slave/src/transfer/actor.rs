@@ -13,11 +13,12 @@ use actix::prelude::*;
 use drftpd_actors::{BoxIo, tell};
 use drftpd_protocol::ids::{FileId, RootId};
 use drftpd_protocol::wire::{
-    BeginTransfer, Begun, DataOpened, DataPath, Fault, FaultCode, Job, OpenData, TransferEnded,
+    BeginTransfer, Begun, DataOpened, DataPath, Fault, FaultCode, Job, OpenData, PeerRule,
+    TransferEnded,
 };
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -33,6 +34,7 @@ use super::peers::may_dial;
 use super::registry::TransferRegistry;
 use super::shelf::Port;
 use super::stop::Stop;
+use super::tls::{Certificate, Entrance, Plan};
 use super::{dial, listen};
 
 /// What a channel is given.
@@ -55,7 +57,11 @@ pub struct TransferActor {
     /// The connection that came before its order.
     held: Option<BoxIo>,
     /// Where the copying task waits for its connection.
-    wanted: Option<oneshot::Sender<BoxIo>>,
+    wanted: Option<mpsc::Sender<BoxIo>>,
+    /// Where the first connection came in, until no other is wanted.
+    port: Option<Port>,
+    /// Under TLS others may come until a handshake has succeeded.
+    secures: bool,
     upload: Option<(RootId, FileId)>,
     due: Option<SpawnHandle>,
 }
@@ -70,9 +76,17 @@ impl TransferActor {
             stop: Stop::default(),
             held: None,
             wanted: None,
+            port: None,
+            secures: false,
             upload: None,
             due: None,
         }
+    }
+
+    /// Whether only one peer may come.
+    fn peer_is_known(&self) -> bool {
+        let anybody = PeerRule::Any;
+        !matches!(&self.deps.open.path, DataPath::Listen { peers, .. } if *peers == anybody)
     }
 
     fn connect_timeout(&self) -> Duration {
@@ -117,10 +131,14 @@ impl Handler<BeginJob> for TransferActor {
             return Box::pin(async { Err(again) }.into_actor(self));
         }
         self.clear_due(ctx);
-        let ordered = Ordered::of(&msg.begin);
-        let open = self.opener().open(msg.begin, msg.growth).into_actor(self);
-        Box::pin(open.map(move |opened, act, ctx| match opened {
-            Ok(opened) => act.opened(opened, &ordered, ctx),
+        let ordered = Ordered::of(&msg.begin, &self.deps.env.certificate);
+        let open = self.opener().open(msg.begin, msg.growth);
+        let open = async move {
+            let ordered = ordered?;
+            Ok((open.await?, ordered))
+        };
+        Box::pin(open.into_actor(self).map(|opened, act, ctx| match opened {
+            Ok((opened, ordered)) => act.opened(opened, ordered, ctx),
             Err(fault) => {
                 let step = act.channel.refused();
                 act.follow(step, ctx);
@@ -144,18 +162,20 @@ struct Ordered {
     upload: Option<(RootId, FileId)>,
     stall: Duration,
     max_rate: Option<u64>,
+    tls: Option<Plan>,
 }
 
 impl Ordered {
-    fn of(begin: &BeginTransfer) -> Self {
-        Ordered {
+    fn of(begin: &BeginTransfer, certificate: &Certificate) -> Result<Self, Fault> {
+        Ok(Ordered {
             upload: match &begin.job {
                 Job::Receive(job) => Some((job.root, job.file)),
                 Job::Send(_) => None,
             },
             stall: Duration::from_millis(begin.stall_timeout_ms),
             max_rate: begin.max_rate,
-        }
+            tls: Plan::of(begin, certificate)?,
+        })
     }
 }
 
@@ -165,7 +185,7 @@ impl TransferActor {
         match step {
             Step::Wait => {}
             Step::Dial => self.dial(ctx),
-            Step::Run => self.hand_over(),
+            Step::Run => self.hand_over(ctx),
             Step::Vanish => self.leave(None, ctx),
             Step::GiveUp => self.stop.stop(FaultCode::NO_CONNECTION),
             Step::Abort => self.stop.stop(FaultCode::ABORTED),
@@ -184,9 +204,9 @@ impl TransferActor {
     fn accept(&mut self, port: Port, ctx: &mut Context<Self>) -> DataOpened {
         let opened = port.opened.clone();
         if let DataPath::Listen { peers, .. } = self.deps.open.path {
-            let accept = listen::accept(port, peers).into_actor(self);
-            ctx.spawn(accept.map(|(io, port), act, ctx| {
-                act.deps.env.shelf.put(port);
+            let accept = async move { (listen::accept(&port, peers).await, port) };
+            ctx.spawn(accept.into_actor(self).map(|(io, port), act, ctx| {
+                act.port = Some(port);
                 act.connected(io, ctx);
             }));
         }
@@ -214,33 +234,39 @@ impl TransferActor {
         self.follow(step, ctx);
     }
 
-    /// Gives the connection to the task that waits for it.
-    fn hand_over(&mut self) {
-        let Some(wanted) = self.wanted.take() else {
+    /// Gives the connection to the task that waits for it, and under TLS those that come after it.
+    fn hand_over(&mut self, ctx: &mut Context<Self>) {
+        let (Some(io), Some(wanted)) = (self.held.take(), self.wanted.take()) else {
             return;
         };
-        match self.held.take() {
-            Some(io) => drop(wanted.send(io)), // a task that was stopped wants it no more
-            None => self.wanted = Some(wanted),
+        drop(wanted.try_send(io)); // a task that was stopped wants it no more
+        match (self.port.take(), &self.deps.open.path) {
+            (Some(port), DataPath::Listen { peers, .. }) if self.secures => {
+                let more = listen::accept_more(port, *peers, wanted).into_actor(self);
+                ctx.spawn(more.map(|port, act, _| act.deps.env.shelf.put(port)));
+            }
+            (Some(port), _) => self.deps.env.shelf.put(port),
+            (None, _) => {}
         }
     }
 
     fn opened(
         &mut self,
         opened: Opened,
-        ordered: &Ordered,
+        ordered: Ordered,
         ctx: &mut Context<Self>,
     ) -> Result<Begun, Fault> {
         let size = opened.size;
         let step = self.channel.opened();
-        let (wanted, connection) = oneshot::channel();
+        let (wanted, connections) = mpsc::channel(1);
         self.wanted = Some(wanted);
+        self.secures = ordered.tls.is_some();
         let aborted = step == Step::Vanish;
         if !aborted {
             self.upload = ordered.upload;
             self.set_due(ctx);
         }
-        self.copy(opened.work, connection, ordered, aborted, ctx);
+        self.copy(opened.work, connections, ordered, aborted, ctx);
         if aborted {
             let text = "aborted while the file was opened";
             return Err(Fault::new(FaultCode::ABORTED, text));
@@ -253,8 +279,8 @@ impl TransferActor {
     fn copy(
         &mut self,
         work: Work,
-        connection: oneshot::Receiver<BoxIo>,
-        ordered: &Ordered,
+        connections: mpsc::Receiver<BoxIo>,
+        ordered: Ordered,
         silent: bool,
         ctx: &mut Context<Self>,
     ) {
@@ -269,7 +295,14 @@ impl TransferActor {
             patience: Patience::default(),
             first_byte: None,
         };
-        let copy = copy::run(work, connection, cx).into_actor(self);
+        let entrance = Entrance {
+            net: Arc::clone(&env.net),
+            connections,
+            plan: ordered.tls,
+            peer_is_known: self.peer_is_known(),
+            until: Instant::now() + self.connect_timeout(),
+        };
+        let copy = copy::run(work, entrance, cx).into_actor(self);
         ctx.spawn(copy.map(move |report, act, ctx| {
             let report = Some(report).filter(|_| !silent);
             act.leave(report, ctx);
@@ -284,7 +317,7 @@ impl TransferActor {
             upload: self.upload,
             outcome: report.outcome,
             took_ms: report.took_ms,
-            tls: None,
+            tls: report.tls,
         });
         tell(&self.deps.registry, ChannelOver { transfer, ended });
         ctx.stop();

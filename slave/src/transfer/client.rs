@@ -83,10 +83,6 @@ impl Transfers {
     /// `NO_SUCH_TRANSFER`, storage's faults, `BUSY`. When its file cannot be opened the channel is
     /// gone.
     pub async fn begin(&self, begin: BeginTransfer) -> Result<Begun, Fault> {
-        if begin.tls.is_some() {
-            let text = "this slave carries plain data connections only";
-            return Err(Fault::new(FaultCode::TLS_FAILED, text));
-        }
         let transfer = begin.transfer;
         let (file, receives) = match &begin.job {
             Job::Send(job) => ((job.root, job.file), false),

@@ -13,6 +13,12 @@ pub enum TransferError {
     /// The data connection broke, or ended where it must not.
     #[error("data connection broke: {0}")]
     Connection(#[source] io::Error),
+    /// The TLS handshake failed.
+    #[error("tls handshake: {0}")]
+    Handshake(#[source] io::Error),
+    /// An earlier TLS session must be resumed, and was not.
+    #[error("the tls session of the control connection was not resumed")]
+    NotResumed,
     /// A file could not be read or written.
     #[error("disk: {0}")]
     Disk(#[source] io::Error),
@@ -45,6 +51,8 @@ impl TransferError {
             TransferError::Connection(_) | TransferError::UploadBroke => {
                 FaultCode::CONNECTION_BROKEN
             }
+            TransferError::Handshake(_) => FaultCode::TLS_FAILED,
+            TransferError::NotResumed => FaultCode::TLS_NOT_RESUMED,
             TransferError::Disk(error) => disk_code(&error),
             TransferError::Shorter => FaultCode::DISK,
             TransferError::Stalled => FaultCode::STALLED,
@@ -94,6 +102,11 @@ mod tests {
             ),
             (TransferError::of_sending(read), FaultCode::DISK),
             (TransferError::UploadBroke, FaultCode::CONNECTION_BROKEN),
+            (
+                TransferError::Handshake(io::ErrorKind::TimedOut.into()),
+                FaultCode::TLS_FAILED,
+            ),
+            (TransferError::NotResumed, FaultCode::TLS_NOT_RESUMED),
             (TransferError::Shorter, FaultCode::DISK),
             (TransferError::Stalled, FaultCode::STALLED),
             (Stopped(FaultCode::ABORTED).into(), FaultCode::ABORTED),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use drftpd_actors::{BoxIo, Dice, Listener, Net};
 use drftpd_protocol::wire::{DataOpened, Family, Fault, FaultCode, PeerRule};
+use tokio::sync::mpsc;
 
 use super::config::TransferConfig;
 use super::env::Env;
@@ -86,13 +87,27 @@ fn opened(
     })
 }
 
-/// Waits for the right peer. Others are closed, and waiting goes on. The port is given back for the
-/// next channel.
-pub async fn accept(port: Port, peers: PeerRule) -> (BoxIo, Port) {
+/// Passes the right peers' connections on for as long as somebody wants them; gives the port back for the next
+/// channel.
+pub async fn accept_more(port: Port, peers: PeerRule, wanted: mpsc::Sender<BoxIo>) -> Port {
+    loop {
+        let another = tokio::select! {
+            biased;
+            () = wanted.closed() => return port,
+            another = accept(&port, peers) => another,
+        };
+        if wanted.send(another).await.is_err() {
+            return port;
+        }
+    }
+}
+
+/// Waits for the right peer. Others are closed, and waiting goes on. May be dropped without losing one.
+pub async fn accept(port: &Port, peers: PeerRule) -> BoxIo {
     loop {
         match port.listener.accept().await {
             Ok(incoming) if may_connect(peers, incoming.peer.ip()) => match incoming.adopt() {
-                Ok(io) => return (io, port),
+                Ok(io) => return io,
                 Err(error) => tracing::warn!(%error, "a data connection could not be taken"),
             },
             Ok(stranger) => {
@@ -169,7 +184,7 @@ mod tests {
             let port = bind(&net, &config, Family::V4, &dice).await.unwrap();
             let mut stranger = net.connect(None, to).await.unwrap();
             let mut client = net.connect(Some(right), to).await.unwrap();
-            let (mut io, _port) = accept(port, PeerRule::Only(right)).await;
+            let mut io = accept(&port, PeerRule::Only(right)).await;
             assert_eq!(io.peer_addr().unwrap().ip(), right);
             assert_eq!(stranger.read(&mut [0; 1]).await.unwrap(), 0);
             client.write_all(b"x").await.unwrap();

@@ -2,9 +2,11 @@
 //! socket while it comes fast, and at the end the file is prepared.
 
 use bytes::BytesMut;
+use drftpd_actors::BoxIo;
 
 use super::super::error::TransferError;
 use super::intake::Intake;
+use super::sealed;
 use super::turn::{self, Terms, TurnEnd, Wire};
 use crate::storage::{Root, StorageError};
 
@@ -16,12 +18,32 @@ pub struct Hop {
     pub intake: Intake,
     /// What the arbiter gathered.
     pub gathered: BytesMut,
-    /// The socket, while more comes than is worth gathering.
-    pub wire: Option<Wire>,
+    /// Where more comes from than is worth gathering.
+    pub flood: Flood,
     /// For what is taken from the socket.
     pub terms: Terms,
     /// Whether the gathered bytes are the last ones.
     pub ended: bool,
+}
+
+/// Where a thread takes bytes from by itself.
+pub enum Flood {
+    /// From nowhere.
+    None,
+    /// From a plain socket.
+    Socket(Wire),
+    /// From a connection under TLS, which is lent.
+    Sealed(BoxIo),
+}
+
+/// What comes back from a hop.
+pub struct Done {
+    /// How it ended.
+    pub left: Left,
+    /// The buffer, empty.
+    pub buffer: BytesMut,
+    /// The connection, if it was lent.
+    pub lent: Option<BoxIo>,
 }
 
 /// What a hop leaves.
@@ -50,27 +72,40 @@ pub enum Broke {
 }
 
 impl Hop {
-    /// Does it; gives the buffer back, empty.
-    pub fn run(mut self) -> (Left, BytesMut) {
+    /// Does it.
+    pub fn run(mut self) -> Done {
         let written = self.intake.write(&self.gathered, &self.terms.meter);
         let mut buffer = std::mem::take(&mut self.gathered);
         buffer.clear();
-        let left = match (written, self.wire.take()) {
-            (Err(error), _) => Left::Broken(Broke::Open(self.intake, error)),
-            (Ok(()), _) if self.ended => self.prepare(),
-            (Ok(()), Some(wire)) => self.flood(&wire),
-            (Ok(()), None) => Left::Going(self.intake, true),
+        let mut flood = std::mem::replace(&mut self.flood, Flood::None);
+        let left = match written {
+            Err(error) => Left::Broken(Broke::Open(self.intake, error)),
+            Ok(()) if self.ended => self.prepare(),
+            Ok(()) => self.take(&mut flood),
         };
-        (left, buffer)
+        let lent = match flood {
+            Flood::Sealed(io) => Some(io),
+            Flood::None | Flood::Socket(_) => None,
+        };
+        Done { left, buffer, lent }
     }
 
-    fn flood(mut self, wire: &Wire) -> Left {
-        match turn::receive(wire, &mut self.intake, &self.terms) {
+    fn take(mut self, flood: &mut Flood) -> Left {
+        let ended = match flood {
+            Flood::None => TurnEnd::Dry,
+            Flood::Socket(wire) => turn::receive(wire, &mut self.intake, &self.terms),
+            Flood::Sealed(io) => sealed::receive(io, &mut self.intake, &self.terms),
+        };
+        match ended {
             TurnEnd::UsedUp => Left::Going(self.intake, false),
             TurnEnd::Dry => Left::Going(self.intake, true),
             TurnEnd::Failed(error) => Left::Broken(Broke::Open(self.intake, error)),
             TurnEnd::End => {
-                wire.shutdown();
+                match flood {
+                    Flood::None => {}
+                    Flood::Socket(wire) => wire.shutdown(),
+                    Flood::Sealed(io) => sealed::close(io),
+                }
                 self.prepare()
             }
         }

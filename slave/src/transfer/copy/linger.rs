@@ -5,6 +5,7 @@
 //! 226; for those the system is asked whether anything is still unacknowledged, so that they wait
 //! only a moment and a slow line is still waited for. Where the system cannot say, a moment must do.
 
+use std::io;
 use std::time::Duration;
 
 use drftpd_actors::BoxIo;
@@ -41,10 +42,12 @@ pub async fn until_taken(io: &mut BoxIo, cx: &CopyCx) -> Result<(), TransferErro
             Ok(Ok(came)) => {
                 back += came;
                 if back > MOST_BACK {
-                    let strange = std::io::Error::other("the peer of a download sends");
+                    let strange = io::Error::other("the peer of a download sends");
                     return Err(TransferError::Connection(strange));
                 }
             }
+            // A TLS client that closes without its own close_notify has read ours: nothing is cut.
+            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
             Ok(Err(error)) => return Err(TransferError::Connection(error)),
             Err(_elapsed) => {
                 if queue.is_empty(io, cx).await? {
@@ -72,7 +75,7 @@ impl Queue {
 
     /// Whether all bytes arrived, or nobody can say.
     async fn is_empty(&mut self, io: &BoxIo, cx: &CopyCx) -> Result<bool, TransferError> {
-        let Some(tcp) = io.as_tcp() else {
+        let Some(tcp) = io.socket() else {
             return Ok(true);
         };
         let Ok(socket) = queue::id(tcp) else {

@@ -5,23 +5,24 @@ pub mod cx;
 mod gather;
 mod hop;
 mod intake;
+mod lend;
 mod linger;
 pub mod queue;
 pub mod receive;
+mod sealed;
 pub mod send;
 pub mod turn;
 
 use std::time::Duration;
 
 use drftpd_actors::BoxIo;
-use drftpd_protocol::wire::{FaultCode, Outcome};
-use tokio::sync::oneshot;
+use drftpd_protocol::wire::{Outcome, TlsSeen};
 
 use self::cx::CopyCx;
 use self::receive::Upload;
 use self::send::Download;
 use super::error::TransferError;
-use super::stop::Stopped;
+use super::tls::{Entered, Entrance};
 
 /// What moves.
 #[derive(Debug)]
@@ -39,23 +40,27 @@ pub struct Report {
     pub outcome: Outcome,
     /// Milliseconds since its first byte.
     pub took_ms: u64,
+    /// What the handshake told.
+    pub tls: Option<TlsSeen>,
 }
 
 /// Waits for the connection and moves the bytes.
-pub async fn run(work: Work, connection: oneshot::Receiver<BoxIo>, mut cx: CopyCx) -> Report {
-    let io = tokio::select! {
-        biased;
-        stopped = cx.stop.said() => Err(stopped),
-        io = connection => io.map_err(|_gone| Stopped(FaultCode::NO_CONNECTION)),
-    };
-    let outcome = match (io, work) {
-        (Ok(mut io), Work::Send(download)) => send::send(&mut io, download, &mut cx).await,
-        (Ok(mut io), Work::Receive(upload)) => receive::receive(&mut io, upload, &mut cx).await,
-        (Err(stopped), work) => give_up(work, stopped.into(), &cx).await,
+pub async fn run(work: Work, entrance: Entrance, mut cx: CopyCx) -> Report {
+    let (outcome, tls) = match entrance.wait(&cx.stop).await {
+        Ok(Entered { io, seen }) => (over(io, work, &mut cx).await, seen),
+        Err(error) => (give_up(work, error, &cx).await, None),
     };
     Report {
         outcome,
         took_ms: cx.took_ms(),
+        tls,
+    }
+}
+
+async fn over(mut io: BoxIo, work: Work, cx: &mut CopyCx) -> Outcome {
+    match work {
+        Work::Send(download) => send::send(&mut io, download, cx).await,
+        Work::Receive(upload) => receive::receive(&mut io, upload, cx).await,
     }
 }
 
@@ -73,8 +78,8 @@ pub async fn give_up(work: Work, error: TransferError, cx: &CopyCx) -> Outcome {
 
 /// Makes the other end see that this connection broke: it will be reset, not closed, when it is
 /// dropped. A receiving server would take a plain close for the end of the file.
-fn reset(io: &BoxIo) {
-    if let Some(tcp) = io.as_tcp()
+pub fn reset(io: &BoxIo) {
+    if let Some(tcp) = io.socket()
         && let Err(error) = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO))
     {
         tracing::debug!(%error, "a broken connection could not be reset");

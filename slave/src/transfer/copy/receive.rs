@@ -13,8 +13,9 @@ use super::super::error::TransferError;
 use super::super::growing::{Grower, GrowthState};
 use super::cx::CopyCx;
 use super::gather::{Gathered, gather};
-use super::hop::{Broke, Hop, Left};
+use super::hop::{Broke, Flood, Hop, Left};
 use super::intake::Intake;
+use super::lend::lend;
 use super::turn::Wire;
 use crate::storage::{Root, Staging};
 
@@ -64,30 +65,30 @@ async fn all(
             true => Gathered::nothing(),
             false => gather(io, &mut buffer, cx).await,
         };
-        if come.flood && wire.is_none() {
-            wire = io.as_tcp().and_then(|tcp| Wire::of(tcp).ok());
-        }
         if come.ended {
             // The sender need not wait until the disk has everything.
-            drop(io.shutdown().await);
+            drop(cx.on_wire(io.shutdown()).await);
         }
         let before = intake.received;
         let hop = Hop {
             root: root.clone(),
             intake,
             gathered: std::mem::take(&mut buffer),
-            wire: wire.clone().filter(|_| come.flood),
+            flood: flood(io, &mut wire, come.flood),
             terms: cx.terms(come.limit),
             ended: come.ended,
         };
-        let left = cx.blocking.run(move || hop.run()).await;
-        let (left, emptied) = left.map_err(|error| Broke::Closed {
+        let done = cx.blocking.run(move || hop.run()).await;
+        let done = done.map_err(|error| Broke::Closed {
             bytes: before,
             kept: None,
             error: error.into(),
         })?;
-        buffer = emptied;
-        let dry = match left {
+        buffer = done.buffer;
+        if let Some(lent) = done.lent {
+            *io = lent;
+        }
+        let dry = match done.left {
             Left::Going(going, dry) => {
                 intake = going;
                 dry
@@ -113,6 +114,20 @@ async fn all(
         }
         ready = come.flood && !dry && cx.pace.is_none();
     }
+}
+
+/// What a thread may take bytes from by itself, where more comes than is worth gathering.
+fn flood(io: &mut BoxIo, wire: &mut Option<Wire>, floods: bool) -> Flood {
+    if !floods {
+        return Flood::None;
+    }
+    if io.as_tls().is_some() {
+        return Flood::Sealed(lend(io));
+    }
+    if wire.is_none() {
+        *wire = io.as_tcp().and_then(|tcp| Wire::of(tcp).ok());
+    }
+    wire.clone().map_or(Flood::None, Flood::Socket)
 }
 
 async fn broken(root: Root, broke: Broke, grower: &Grower, cx: &CopyCx) -> Outcome {

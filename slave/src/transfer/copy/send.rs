@@ -20,7 +20,9 @@ use tokio::time::Instant;
 use super::super::error::TransferError;
 use super::super::growing::{Follower, GrowthState};
 use super::cx::CopyCx;
+use super::lend::lend;
 use super::linger;
+use super::sealed;
 use super::turn::{self, TurnEnd, Wire};
 use crate::sys::socket::{self, Ready};
 
@@ -78,15 +80,21 @@ async fn all(
     loop {
         let more = download.more();
         if download.at < download.end {
-            match io.as_tcp() {
-                Some(tcp) => send_file(tcp, download, cx).await?,
-                None => read_and_write(io, download, cx).await?,
+            if io.as_tls().is_some() {
+                send_sealed(io, download, cx).await?;
+            } else if let Some(tcp) = io.as_tcp() {
+                send_file(tcp, download, cx).await?;
+            } else {
+                read_and_write(io, download, cx).await?;
             }
         } else {
             match more {
                 More::Never => return Ok(()),
                 More::Broken => return Err(TransferError::UploadBroke),
-                More::Maybe => download.wait(cx).await?,
+                More::Maybe => {
+                    cx.on_wire(io.flush()).await?;
+                    download.wait(cx).await?;
+                }
             }
         }
     }
@@ -160,6 +168,43 @@ async fn send_file(
     Ok(())
 }
 
+/// Sends up to the known end with turns on a thread, which has the whole connection meanwhile.
+async fn send_sealed(
+    io: &mut BoxIo,
+    download: &mut Download,
+    cx: &mut CopyCx,
+) -> Result<(), TransferError> {
+    let mut pending = false;
+    while download.at < download.end || pending {
+        let granted = cx.grant().await?;
+        let terms = cx.terms(granted.min(download.end - download.at));
+        let (file, at) = (Arc::clone(&download.file), download.at);
+        let mut lent = lend(io);
+        let turn = move || {
+            let done = sealed::send(&mut lent, &file, at, &terms);
+            (lent, done)
+        };
+        let (lent, (sent, ended)) = cx.blocking.run(turn).await?;
+        *io = lent;
+        download.at += sent;
+        cx.moved(sent);
+        pending = false;
+        match ended {
+            TurnEnd::UsedUp | TurnEnd::End => {}
+            TurnEnd::Dry => {
+                pending = true;
+                cx.patience.in_vain();
+                if let Some(tcp) = io.socket() {
+                    let waited = writable(tcp, cx).await?;
+                    cx.patience.ready_after(waited);
+                }
+            }
+            TurnEnd::Failed(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Waits until the socket takes bytes; says how long that was. The socket itself is asked, because
 /// the thread used it behind the arbiter's back.
 async fn writable(tcp: &TcpStream, cx: &CopyCx) -> Result<Duration, TransferError> {
@@ -196,6 +241,16 @@ async fn read_and_write(
 /// The operating system's.
 pub fn read(file: &File, at: u64, length: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    let filled = read_into(file, at, &mut bytes)?;
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+/// Fills a buffer from `at` on, and says how far: fewer only at the file's end.
+///
+/// # Errors
+/// The operating system's.
+pub fn read_into(file: &File, at: u64, bytes: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < bytes.len() {
         match file.read_at(&mut bytes[filled..], at + filled as u64) {
@@ -205,8 +260,7 @@ pub fn read(file: &File, at: u64, length: u64) -> io::Result<Vec<u8>> {
             Err(error) => return Err(error),
         }
     }
-    bytes.truncate(filled);
-    Ok(bytes)
+    Ok(filled)
 }
 
 async fn write_all(

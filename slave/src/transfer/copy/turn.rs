@@ -30,7 +30,7 @@ const SEND_CHUNK: u64 = 4 << 20;
 /// Buffer for what comes in: large enough for few calls, small enough for a core's cache.
 const BUFFER: usize = 256 << 10;
 /// What is worth a write of its own when no more has come.
-const WORTH_WRITING: usize = 64 << 10;
+pub const WORTH_WRITING: usize = 64 << 10;
 
 /// A socket that a turn uses while the connection itself stays with its arbiter.
 #[derive(Debug, Clone)]
@@ -86,20 +86,23 @@ pub enum TurnEnd {
 }
 
 /// What a turn may still do.
-struct Budget {
-    left: u64,
+pub struct Budget {
+    /// Bytes.
+    pub left: u64,
     until: Instant,
 }
 
 impl Budget {
-    fn of(terms: &Terms) -> Self {
+    /// At the beginning of a turn.
+    pub fn of(terms: &Terms) -> Self {
         Budget {
             left: terms.limit.min(SHARE),
             until: Instant::now() + TURN,
         }
     }
 
-    fn used_up(&self) -> bool {
+    /// Whether the turn ends.
+    pub fn used_up(&self) -> bool {
         self.left == 0 || Instant::now() >= self.until
     }
 }

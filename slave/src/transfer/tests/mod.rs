@@ -5,6 +5,9 @@ mod channels;
 mod downloads;
 mod ends;
 mod growing;
+mod handshakes;
+mod sealed;
+mod secured;
 mod sockets;
 mod uploads;
 
@@ -200,6 +203,21 @@ impl Rig {
             match self.notices.recv().await.unwrap() {
                 TransferNotice::Ended(ended) => return ended,
                 TransferNotice::Progress(_) => {}
+            }
+        }
+    }
+
+    /// Waits until the master is told that a transfer has moved so much.
+    async fn moved(&mut self, bytes: usize) {
+        loop {
+            match self.notices.recv().await.unwrap() {
+                TransferNotice::Progress(progress) => {
+                    let mut moved = progress.moved.iter();
+                    if moved.any(|(_, at)| *at == bytes as u64) {
+                        return;
+                    }
+                }
+                TransferNotice::Ended(ended) => panic!("ended: {ended:?}"),
             }
         }
     }
