@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::accounts::AccountsConfig;
 use crate::ftp::FtpConfig;
-use crate::ftp::data::{DataConfig, PassiveConfig};
+use crate::ftp::data::{ClientsConfig, DataConfig, PassiveConfig};
 use crate::slaves::SlavesConfig;
 use crate::store::{NamesConfig, StoreConfig};
 use crate::transfer::TransferConfig;
@@ -32,6 +32,8 @@ pub struct MasterConfig {
     pub ftp: FtpConfig,
     /// `[passive]`
     pub passive: PassiveConfig,
+    /// `[clients]`
+    pub clients: ClientsConfig,
     /// `[data]`
     pub data: DataConfig,
     /// `[slaves]`
@@ -195,6 +197,7 @@ impl Check for MasterConfig {
         self.master.check(errors);
         self.ftp.check(errors);
         self.passive.check(errors);
+        self.clients.check(errors);
         self.data.check(errors);
         self.slaves.check(errors);
         self.transfer.check(errors);

@@ -1,6 +1,6 @@
 //! A network in memory: duplex pipes between addresses. One thread or several, no real time; TLS only where asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
@@ -37,6 +37,7 @@ struct Wires {
     listeners: BTreeMap<SocketAddr, mpsc::Sender<Incoming>>,
     names: BTreeMap<String, IpAddr>,
     next_port: u16,
+    walls: BTreeSet<(IpAddr, IpAddr)>,
 }
 
 impl MemNet {
@@ -47,6 +48,7 @@ impl MemNet {
             listeners: BTreeMap::new(),
             names,
             next_port: *FREE_PORTS.start(),
+            walls: BTreeSet::new(),
         };
         Self {
             wires: Arc::new(Mutex::new(wires)),
@@ -77,6 +79,11 @@ impl MemNet {
         self.wires().names.insert(name.to_owned(), ip.into());
     }
 
+    /// From now on nobody gets through from one address to another.
+    pub fn wall(&self, from: impl Into<IpAddr>, to: impl Into<IpAddr>) {
+        self.wires().walls.insert((from.into(), to.into()));
+    }
+
     fn wires(&self) -> MutexGuard<'_, Wires> {
         self.wires.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,6 +110,9 @@ impl MemNet {
     fn dial(&self, from: Option<IpAddr>, to: SocketAddr) -> io::Result<MemIo> {
         let mut wires = self.wires();
         let from = SocketAddr::new(from.unwrap_or(self.ip), wires.free_port());
+        if wires.walls.contains(&(from.ip(), to.ip())) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
         let listener = wires.listener(to).ok_or(io::ErrorKind::ConnectionRefused)?;
         let (near, far) = tokio::io::duplex(PIPE);
         let far = MemIo {

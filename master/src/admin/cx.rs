@@ -13,6 +13,7 @@ use super::answer::{AdminError, Code};
 use crate::accounts::Account;
 use crate::config::MasterConfig;
 use crate::ftp::SessionsClient;
+use crate::ftp::data::DataSide;
 use crate::reload::Reload;
 use crate::slaves::{Enroll, SlavesClient};
 use crate::store::{Durability, Store};
@@ -99,6 +100,8 @@ pub struct Online {
     pub since: Instant,
     /// Where FTP is served.
     pub ftp: Vec<SocketAddr>,
+    /// What data connections share: relays.
+    pub data: Arc<DataSide>,
 }
 
 impl Facilities {

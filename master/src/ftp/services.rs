@@ -11,7 +11,7 @@ use drftpd_protocol::{PathError, SessionId, VfsPath};
 
 use super::client::SessionsClient;
 use super::config::FtpConfig;
-use super::data::{DataSide, Endpoint};
+use super::data::{DataSide, Endpoint, Reach};
 use super::error::FtpError;
 use super::guard::Cleanup;
 use super::live::Live;
@@ -69,6 +69,8 @@ pub struct VerbCx {
     pub endpoint: Option<Endpoint>,
     /// The clients of the other areas.
     pub services: Rc<Services>,
+    /// What is known of who reaches whom.
+    pub reach: Reach,
     /// Counts what must be given back when the verb is cancelled.
     pub cleanup: Cleanup,
     /// What others see of the session.

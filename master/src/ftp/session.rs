@@ -21,7 +21,7 @@ use tracing::{Span, debug, info, info_span};
 
 use super::DRAIN_SESSIONS;
 use super::client::SessionsClient;
-use super::data::Endpoint;
+use super::data::{Endpoint, Reach};
 use super::guard::Cleanup;
 use super::live::Live;
 use super::messages::SessionKicked;
@@ -67,6 +67,7 @@ pub(super) struct FtpSession {
     // What the client has made of it.
     state: Rc<State>,
     endpoint: Option<Endpoint>,
+    reach: Reach,
     errors_before_login: u32,
     // What goes on.
     queue: Queue,
@@ -121,6 +122,7 @@ impl FtpSession {
             via: deps.via,
             state: Rc::default(),
             endpoint: None,
+            reach: Reach::default(),
             errors_before_login: 0,
             queue: Queue::default(),
             impatient: false,

@@ -82,6 +82,8 @@ pub(super) async fn start(
     for weak in facilities.weak_settings() {
         warn!(setting = weak, "weaker than the default");
     }
+    let data = DataSide::new(config.passive.clone(), config.data.clone());
+    let data = Arc::new(data.for_clients(config.clients.clone()));
     let services = Services {
         vfs: vfs.clone(),
         accounts,
@@ -94,7 +96,7 @@ pub(super) async fn start(
         bus: bus.clone(),
         drain: deps.drain.clone(),
         config: Arc::new(config.ftp.clone()),
-        data: Arc::new(DataSide::new(config.passive.clone(), config.data.clone())),
+        data: Arc::clone(&data),
     };
     let ftp = ftp::start(services, deps.places.sessions.clone(), parent).await?;
     watch.actor("ftp_acceptor", &ftp.ping);
@@ -109,6 +111,7 @@ pub(super) async fn start(
         reload: deps.reload.clone(),
         since,
         ftp: ftp.addresses.clone(),
+        data,
     };
     // Nobody else sets it.
     drop(facilities.online.set(online));

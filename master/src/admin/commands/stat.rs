@@ -50,6 +50,10 @@ struct Running {
     roots_present: usize,
     receiving: u64,
     sending: u64,
+    relays: usize,
+    relays_most: usize,
+    relayed_to_clients: u64,
+    relayed_to_slaves: u64,
     late_arbiters: Vec<String>,
     silent_actors: Vec<String>,
     events_dropped: u64,
@@ -132,6 +136,7 @@ async fn running(online: &Online, config: &MasterConfig) -> Result<Running, Admi
         let of = sessions.iter().filter_map(|s| s.transfer.as_ref());
         of.filter(|moving| moving.direction == way).count()
     };
+    let relays = online.data.relays.counts();
     let views = online.slaves.views().borrow().clone();
     let here = views.values().flat_map(|view| &view.roots);
     let health = online.health.snapshot();
@@ -151,6 +156,10 @@ async fn running(online: &Online, config: &MasterConfig) -> Result<Running, Admi
         roots_present: here.filter(|root| root.state != RootState::Absent).count(),
         receiving: views.values().map(|view| view.receiving).sum(),
         sending: views.values().map(|view| view.sending).sum(),
+        relays: relays.running,
+        relays_most: online.data.passive.relay_max,
+        relayed_to_clients: relays.to_client,
+        relayed_to_slaves: relays.to_slave,
         late_arbiters: arbiters.map(|arbiter| arbiter.name).collect(),
         silent_actors: silent.map(|actor| actor.name).collect(),
         events_dropped: online.bus.drops().iter().map(|drop| drop.dropped).sum(),
@@ -214,6 +223,14 @@ impl fmt::Display for Running {
             f,
             "online: {} slaves with {} roots",
             self.slaves_online, self.roots_present
+        )?;
+        writeln!(
+            f,
+            "relays: {} of {}, forwarded to clients: {}, to slaves: {}",
+            self.relays,
+            self.relays_most,
+            table::size(self.relayed_to_clients),
+            table::size(self.relayed_to_slaves)
         )?;
         for (what, names) in [
             ("late arbiters", &self.late_arbiters),

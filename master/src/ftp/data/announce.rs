@@ -110,7 +110,10 @@ async fn listen(
     let opened = opened.await?;
     let address = opened.address.or_else(|| address_of(cx, &guard));
     let address = address.ok_or(DataError::NobodyConnected)?;
-    Ok((guard, SocketAddr::new(address.to_canonical(), opened.port)))
+    let at = SocketAddr::new(address.to_canonical(), opened.port);
+    let reaches = cx.services.data.clients.of(cx.client());
+    let seen = guard.slot().map(|slot| reaches.slave(&slot.slave, at));
+    Ok((guard, seen.unwrap_or(at)))
 }
 
 /// The address by which the master knows a slot's slave.

@@ -2,17 +2,19 @@
 //! its slave.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use drftpd_actors::BoxIo;
 use drftpd_protocol::VfsPath;
-use drftpd_protocol::wire::{DataPath, PeerRule};
+use drftpd_protocol::wire::DataPath;
 use tokio::sync::oneshot;
 
 use super::config::WithoutPret;
 use super::error::DataError;
-use super::forward::{Ends, Forward};
-use super::passive::Passive;
+use super::forward::{ClientEnd, Ends, Forward};
 use super::peers;
+use super::reach::{ActiveBy, is_unreached};
 use super::relay::RelayPermit;
 use super::{Endpoint, active};
 use crate::accounts::Action;
@@ -20,6 +22,9 @@ use crate::ftp::error::FtpError;
 use crate::ftp::guard::TransferGuard;
 use crate::ftp::services::VerbCx;
 use crate::transfer::Direction;
+
+/// How long a slave may try to get to a client that the master could dial as well.
+const SOON: Duration = Duration::from_secs(5);
 
 /// How a transfer with a slave gets its data connection.
 #[derive(Debug)]
@@ -35,8 +40,10 @@ pub enum Channel {
 pub enum Unopened {
     /// The slave dials the client.
     Dial(SocketAddr),
-    /// The client comes to the master, which forwards.
-    Relay(Passive, PeerRule, RelayPermit),
+    /// The slave dials the client; where it does not get there soon, the master will.
+    DialFirst(SocketAddr),
+    /// The client comes to the master, or the master to the client, and the master forwards.
+    Relay(ClientEnd, RelayPermit),
 }
 
 /// Where the slave's connection arrives, if the master forwards.
@@ -62,9 +69,12 @@ impl Channel {
         match endpoint.ok_or(DataError::NotAgreed)? {
             Endpoint::Dial(to) => {
                 let to = peers::may_dial(to, cx.client(), fxp)?;
-                Ok(Self::Unopened(Unopened::Dial(to)))
+                Ok(Self::Unopened(dialled(cx, to)?))
             }
-            Endpoint::Here(_) if cx.services.data.passive.without_pret == WithoutPret::Refuse => {
+            Endpoint::Here(passive)
+                if !passive.stands_in()
+                    && cx.services.data.passive.without_pret == WithoutPret::Refuse =>
+            {
                 Err(DataError::OtherAnnounced(
                     "Announce the transfer with PRET before PASV",
                 ))
@@ -72,7 +82,8 @@ impl Channel {
             Endpoint::Here(passive) => {
                 let permit = cx.services.data.relays.permit()?;
                 let who = peers::who_may_connect(cx.client(), fxp);
-                Ok(Self::Unopened(Unopened::Relay(passive, who, permit)))
+                let client = ClientEnd::Comes(passive, who);
+                Ok(Self::Unopened(Unopened::Relay(client, permit)))
             }
             Endpoint::Slave(reserved) => {
                 if reserved.path != *path || reserved.direction != direction {
@@ -87,6 +98,61 @@ impl Channel {
     }
 }
 
+/// Who dials the client, or another host for it.
+fn dialled(cx: &VerbCx, to: SocketAddr) -> Result<Unopened, DataError> {
+    // Another host is the slaves' matter: the master does not come from where they come from.
+    let active = match to.ip() == cx.client() {
+        true => cx.services.data.clients.of(cx.client()).active,
+        false => ActiveBy::Slave,
+    };
+    match active {
+        ActiveBy::Slave => Ok(Unopened::Dial(to)),
+        ActiveBy::Auto if cx.reach.slaves_get_there() => Ok(Unopened::DialFirst(to)),
+        ActiveBy::Auto | ActiveBy::Relay => from_here(cx, to),
+    }
+}
+
+/// The master dials the client and forwards.
+fn from_here(cx: &VerbCx, to: SocketAddr) -> Result<Unopened, DataError> {
+    let client = ClientEnd::Dialled {
+        net: Arc::clone(&cx.services.net),
+        local: cx.local.ip(),
+        to,
+    };
+    Ok(Unopened::Relay(client, cx.services.data.relays.permit()?))
+}
+
+/// What else can be tried when the ends of a transfer have not come together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Otherwise(Option<SocketAddr>);
+
+impl Channel {
+    /// What could be tried after this one.
+    pub fn otherwise(&self) -> Otherwise {
+        Otherwise(match self {
+            Self::Unopened(Unopened::DialFirst(to)) => Some(*to),
+            _ => None,
+        })
+    }
+}
+
+impl Otherwise {
+    /// The channel to try after a transfer that ended so.
+    ///
+    /// # Errors
+    /// That end, where there is none.
+    pub fn after(self, cx: &VerbCx, why: FtpError) -> Result<Channel, FtpError> {
+        match self.0 {
+            Some(to) if is_unreached(&why) => {
+                tracing::info!(%to, "no slave gets to the client, the master dials it");
+                cx.reach.slaves_failed();
+                Ok(Channel::Unopened(from_here(cx, to)?))
+            }
+            _ => Err(why),
+        }
+    }
+}
+
 impl Unopened {
     /// Opens it on the slave of a slot. It is kept for another try.
     ///
@@ -95,7 +161,7 @@ impl Unopened {
     pub async fn open(&self, cx: &VerbCx, guard: &mut TransferGuard) -> Result<Arrival, FtpError> {
         let limits = &cx.services.data.limits;
         let (path, arrival) = match self {
-            Self::Dial(to) => (DataPath::Dial { to: *to }, None),
+            Self::Dial(to) | Self::DialFirst(to) => (DataPath::Dial { to: *to }, None),
             Self::Relay(..) => {
                 let slave = guard.slot().map(|slot| slot.slave.clone());
                 let slave = slave.ok_or(DataError::NobodyConnected)?;
@@ -104,19 +170,22 @@ impl Unopened {
                 (DataPath::Relay { token }, Some(expected.connection))
             }
         };
-        let opened = guard.open(path, limits.connect_timeout, limits.open_timeout);
+        let connect = match self {
+            Self::DialFirst(_) => limits.connect_timeout.min(SOON),
+            Self::Dial(_) | Self::Relay(..) => limits.connect_timeout,
+        };
+        let opened = guard.open(path, connect, limits.open_timeout);
         opened.await?;
         Ok(arrival)
     }
 
     /// Does the master's part once the transfer has begun.
     pub fn start(self, cx: &VerbCx, arrival: Arrival) -> Option<Forward> {
-        let (Self::Relay(client, who, permit), Some(slave)) = (self, arrival) else {
+        let (Self::Relay(client, permit), Some(slave)) = (self, arrival) else {
             return None;
         };
         let ends = Ends {
             client,
-            who,
             slave,
             permit,
         };

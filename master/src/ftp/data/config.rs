@@ -18,6 +18,18 @@ pub enum WithoutPret {
     Refuse,
 }
 
+/// What becomes of an EPSV whose announced transfer a slave serves that has another address than the client knows: 229
+/// names only a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EpsvAfterPret {
+    /// The master listens and forwards.
+    #[default]
+    Relay,
+    /// It is refused and PRET stays, so that a client goes on with PASV, which names the slave.
+    Refuse,
+}
+
 /// `[passive]`: data connections that arrive at the master.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -33,6 +45,8 @@ pub struct PassiveConfig {
     pub announce_ports: Option<PortRange>,
     /// What becomes of PASV and EPSV without PRET.
     pub without_pret: WithoutPret,
+    /// What becomes of EPSV after PRET where it could not lead to the slave.
+    pub epsv_after_pret: EpsvAfterPret,
     /// Transfers forwarded at once; the next hears 450.
     pub relay_max: usize,
 }
@@ -45,6 +59,7 @@ impl Default for PassiveConfig {
             announce_address: None,
             announce_ports: None,
             without_pret: WithoutPret::default(),
+            epsv_after_pret: EpsvAfterPret::default(),
             relay_max: 256,
         }
     }

@@ -1,9 +1,11 @@
-//! Setting up a relay for one transfer: the client comes to the master's port, the slave dials the master, and a task
-//! of its own forwards between them.
+//! Setting up a relay for one transfer: the client comes to the master's port or the master dials the client, the slave
+//! dials the master, and a task of its own forwards between them.
 
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use drftpd_actors::BoxIo;
+use drftpd_actors::{BoxIo, Net};
 use drftpd_protocol::wire::PeerRule;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -11,6 +13,7 @@ use tokio::time::timeout;
 use tracing::{Instrument, debug};
 
 use super::DataSide;
+use super::active;
 use super::error::DataError;
 use super::passive::Passive;
 use super::relay::{Relay, RelayPermit, reset};
@@ -26,14 +29,45 @@ pub struct Forward {
 /// What a relay is made of.
 #[derive(Debug)]
 pub struct Ends {
-    /// Where the client comes.
-    pub client: Passive,
-    /// Who it may be.
-    pub who: PeerRule,
+    /// How the client's end comes about.
+    pub client: ClientEnd,
     /// What the slave dials, when it has.
     pub slave: oneshot::Receiver<BoxIo>,
     /// The right to be one relay more.
     pub permit: RelayPermit,
+}
+
+/// How a client and the master come together.
+pub enum ClientEnd {
+    /// The client comes to here, if it is the one.
+    Comes(Passive, PeerRule),
+    /// The master dials the client, from the address that it knows.
+    Dialled {
+        /// The network.
+        net: Arc<dyn Net>,
+        /// The master's address.
+        local: IpAddr,
+        /// Where the client listens.
+        to: SocketAddr,
+    },
+}
+
+impl ClientEnd {
+    async fn meet(self, limit: Duration) -> Result<BoxIo, DataError> {
+        match self {
+            Self::Comes(passive, who) => passive.accept(who, limit).await,
+            Self::Dialled { net, local, to } => active::dial(net.as_ref(), local, to, limit).await,
+        }
+    }
+}
+
+impl std::fmt::Debug for ClientEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Comes(passive, who) => write!(f, "Comes({passive:?}, {who:?})"),
+            Self::Dialled { to, .. } => write!(f, "Dialled({to})"),
+        }
+    }
 }
 
 impl Forward {
@@ -93,7 +127,7 @@ async fn until_said(heard: oneshot::Receiver<()>) {
 /// Waits for both ends at the same time.
 async fn join(ends: Ends, limit: Duration) -> Result<Relay, DataError> {
     let client = async {
-        let io = ends.client.accept(ends.who, limit).await?;
+        let io = ends.client.meet(limit).await?;
         Ok(Single(Some(io)))
     };
     let slave = async {
@@ -149,10 +183,8 @@ mod tests {
         let at = (local, client.port()).into();
         let (tx, slave) = oneshot::channel();
         let permit = relays.permit().unwrap();
-        let who = PeerRule::Only(CLIENT);
         let ends = Ends {
-            client,
-            who,
+            client: ClientEnd::Comes(client, PeerRule::Only(CLIENT)),
             slave,
             permit,
         };

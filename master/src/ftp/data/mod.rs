@@ -16,6 +16,7 @@ pub mod listing;
 pub mod passive;
 pub mod peers;
 pub mod plans;
+pub mod reach;
 pub mod record;
 pub mod relay;
 pub mod reserved;
@@ -28,9 +29,10 @@ use std::net::SocketAddr;
 
 use drftpd_actors::Blocking;
 
-pub use config::{DataConfig, PassiveConfig, WithoutPret};
+pub use config::{DataConfig, EpsvAfterPret, PassiveConfig, WithoutPret};
 pub use error::DataError;
 pub use passive::Passive;
+pub use reach::{ClientsConfig, Reach};
 pub use relay::{RelayCounts, Relays};
 pub use reserved::Reserved;
 
@@ -54,6 +56,8 @@ pub struct DataSide {
     pub passive: PassiveConfig,
     /// `[data]`.
     pub limits: DataConfig,
+    /// `[clients]`.
+    pub clients: ClientsConfig,
     /// The relays that run.
     pub relays: Relays,
     /// Asks the system about connections that clients keep open.
@@ -70,9 +74,16 @@ impl DataSide {
         Self {
             passive,
             limits,
+            clients: ClientsConfig::default(),
             relays,
             asking: Blocking::new(ASKING),
         }
+    }
+
+    /// And with these for clients.
+    #[must_use]
+    pub fn for_clients(self, clients: ClientsConfig) -> Self {
+        Self { clients, ..self }
     }
 }
 

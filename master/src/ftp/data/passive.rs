@@ -26,6 +26,7 @@ const PORTS_AT_A_TIME: usize = 32;
 pub struct Passive {
     listener: Box<dyn Listener>,
     announced: u16,
+    stands_in: bool,
 }
 
 impl Passive {
@@ -63,7 +64,22 @@ impl Passive {
         Ok(Self {
             listener,
             announced: config.ports.seen_as(port, outside),
+            stands_in: false,
         })
+    }
+
+    /// It stands in for a slave, whose transfer was announced.
+    #[must_use]
+    pub fn standing_in(self, yes: bool) -> Self {
+        Self {
+            stands_in: yes,
+            ..self
+        }
+    }
+
+    /// Whether it stands in for a slave.
+    pub fn stands_in(&self) -> bool {
+        self.stands_in
     }
 
     /// The port that the client is told.

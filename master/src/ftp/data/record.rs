@@ -17,6 +17,7 @@ pub struct Record {
     live: Live,
     begun: Instant,
     event: TransferLogged,
+    forgotten: bool,
 }
 
 impl Record {
@@ -40,7 +41,13 @@ impl Record {
                 ended: 0,
                 complete: false,
             },
+            forgotten: false,
         }
+    }
+
+    /// It will be tried in another way: nothing is published of this one.
+    pub fn forget(mut self) {
+        self.forgotten = true;
     }
 
     /// So many bytes have moved by now.
@@ -59,6 +66,9 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        if self.forgotten {
+            return;
+        }
         let mut event = self.event.clone();
         event.took = self.begun.elapsed();
         event.ended = self.services.clock.unix();

@@ -230,7 +230,10 @@ impl Moving {
         mut moved: impl FnMut(u64),
     ) -> Result<Outcome, FtpError> {
         let begun = Instant::now();
-        let dials = matches!(&self.unopened, Some((Unopened::Dial(_), _)));
+        let dials = matches!(
+            &self.unopened,
+            Some((Unopened::Dial(_) | Unopened::DialFirst(_), _))
+        );
         let mut forward = self
             .unopened
             .take()
@@ -287,7 +290,9 @@ impl Moving {
                 bytes = next(&mut progress) => moved(bytes),
                 end = forward_end(forward) => match end {
                     Ok(()) => {}
-                    Err(DataError::NobodyConnected) => return Err(DataError::NobodyConnected.into()),
+                    Err(why @ (DataError::NobodyConnected | DataError::Unreachable(_))) => {
+                        return Err(why.into());
+                    }
                     // The slave has been cut off by it, and will soon say so.
                     Err(why) => broken = Some((why, Instant::now() + cx.services.config.abort_timeout)),
                 },

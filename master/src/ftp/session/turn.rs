@@ -70,6 +70,7 @@ impl FtpSession {
         };
         if uses_data {
             cx.endpoint = self.endpoint.take();
+            self.reach.goes_on();
         }
         if self.state.forgets(verb.keeps, uses_data) {
             Rc::make_mut(&mut self.state).began(verb.keeps, uses_data);
@@ -236,6 +237,7 @@ impl FtpSession {
             state: Rc::clone(&self.state),
             endpoint: None,
             services: Rc::clone(&self.services),
+            reach: self.reach.clone(),
             cleanup: self.cleanup.clone(),
             live: self.live.clone(),
             sessions: self.sessions.clone(),

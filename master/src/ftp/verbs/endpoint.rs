@@ -10,7 +10,8 @@ use super::{Arg, Change, Done, Feat, Keeps, Verb, VerbResult};
 use crate::accounts::Action;
 use crate::ftp::data::announce::{Announced, is_reachable, slave_listens};
 use crate::ftp::data::passive::announced_address;
-use crate::ftp::data::{Endpoint, Passive, WithoutPret, channel, peers, plans};
+use crate::ftp::data::reach::PassiveBy;
+use crate::ftp::data::{Endpoint, EpsvAfterPret, Passive, WithoutPret, channel, peers, plans};
 use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
 use crate::ftp::state::Pret;
@@ -30,6 +31,7 @@ async fn pret(cx: VerbCx, arg: Arg) -> VerbResult {
     let line = args::pret(arg.bytes())?;
     match announce(&cx, &line).await {
         Ok(pret) => {
+            cx.reach.goes_on();
             let reply = Reply::new(200, "Announced, use PASV, EPSV, PORT or EPRT");
             Ok(Done::with(reply, Change::Pret(Some(pret))))
         }
@@ -77,13 +79,15 @@ async fn pasv(cx: VerbCx) -> VerbResult {
         return Err(use_epsv());
     }
     if let Some(announced) = announced(&cx)
+        && by_slave(&cx)
         && let Some((reserved, at)) = slave_listens(&cx, &announced, Family::V4).await?
         && let SocketAddr::V4(at) = at
         && is_reachable(at.ip().to_owned().into(), cx.client())
     {
+        cx.reach.told();
         return Ok(opened(Reply::passive(at), Endpoint::Slave(reserved)));
     }
-    let address = announced_address(&cx.services.data.passive, cx.local.ip());
+    let address = master_address(&cx);
     let IpAddr::V4(address) = address else {
         return Err(use_epsv());
     };
@@ -125,15 +129,18 @@ async fn epsv(cx: VerbCx, arg: Arg) -> VerbResult {
         Some(via) => via.reached,
         None => Some(local),
     };
-    if let Some(announced) = announced(&cx)
-        && let Some((reserved, at)) = slave_listens(&cx, &announced, family).await?
+    let announced = announced(&cx);
+    if let Some(announced) = &announced
+        && by_slave(&cx)
+        && let Some((reserved, at)) = slave_listens(&cx, announced, family).await?
     {
         let named = names_address && is_reachable(at.ip(), cx.client());
         if Some(at.ip()) == known || named {
+            cx.reach.told();
             let reply = extended_passive(at, names_address);
             return Ok(opened(reply, Endpoint::Slave(reserved)));
         }
-        if cx.services.data.passive.without_pret == WithoutPret::Refuse {
+        if cx.services.data.passive.epsv_after_pret == EpsvAfterPret::Refuse {
             return Err(use_pasv());
         }
     }
@@ -143,7 +150,7 @@ async fn epsv(cx: VerbCx, arg: Arg) -> VerbResult {
     }
     let passive = listen(&cx).await?;
     let at = match names_address {
-        true => announced_address(&cx.services.data.passive, local),
+        true => master_address(&cx),
         false => local,
     };
     let reply = extended_passive((at, passive.port()).into(), names_address);
@@ -193,6 +200,21 @@ fn announced(cx: &VerbCx) -> Option<Announced> {
     Announced::of(pret, cx.state.rest)
 }
 
+/// Whether a slave listens for this client, as far as is known.
+fn by_slave(cx: &VerbCx) -> bool {
+    let data = &cx.services.data;
+    let slave = data.clients.of(cx.client()).passive == PassiveBy::Slave;
+    // Where nothing is forwarded there is nobody else.
+    data.passive.relay_max == 0 || (slave && cx.reach.gets_to_slaves())
+}
+
+/// The master's address as the client is told it.
+fn master_address(cx: &VerbCx) -> IpAddr {
+    let data = &cx.services.data;
+    let of_network = data.clients.of(cx.client()).master();
+    of_network.unwrap_or_else(|| announced_address(&data.passive, cx.local.ip()))
+}
+
 /// A port of the master's.
 async fn listen(cx: &VerbCx) -> Result<Passive, FtpError> {
     let data = &cx.services.data;
@@ -202,7 +224,8 @@ async fn listen(cx: &VerbCx) -> Result<Passive, FtpError> {
     }
     let net = cx.services.net.as_ref();
     let listen = Passive::listen(net, &data.passive, cx.local.ip(), &cx.services.dice);
-    Ok(listen.await?)
+    let stands_in = announced(cx).is_some_and(|announced| announced != Announced::Listing);
+    Ok(listen.await?.standing_in(stands_in))
 }
 
 fn opened(reply: Reply, endpoint: Endpoint) -> Done {

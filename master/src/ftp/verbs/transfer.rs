@@ -28,21 +28,41 @@ pub(super) const RETR: Verb = Verb {
 };
 
 async fn retr(mut cx: VerbCx, arg: Arg) -> VerbResult {
-    let endpoint = cx.endpoint.take();
+    let (endpoint, reach) = (cx.endpoint.take(), cx.reach.clone());
+    let slave_listened = matches!(endpoint, Some(Endpoint::Slave(_)));
+    let end = fetch(cx, endpoint, arg).await;
+    if slave_listened {
+        reach.learn(&end);
+    }
+    end
+}
+
+async fn fetch(cx: VerbCx, endpoint: Option<Endpoint>, arg: Arg) -> VerbResult {
     let from = plans::download(&cx, &cx.path(arg.path()?)?).await?;
     let part = Part::of(&cx.state, from.readable.entry.size)?;
-    let channel = Channel::of(&cx, endpoint, &from.path, Direction::Download)?;
-    let mut moving = begin_download(&cx, &from, part, channel).await?;
-    let left = part.of_size(moving.begun.size);
-    cx.say(opening(&from.path, Some(left))).await?;
-    let mut record = record(&cx, &from.path, Direction::Download, &moving)?;
-    match moving.end(&cx, |bytes| record.moved(bytes)).await? {
-        Outcome::Sent { bytes } => {
-            moving.guard.finish();
-            let figures = record.complete(bytes);
-            Ok(Reply::new(226, format!("Transfer complete, {figures}")).into())
+    let mut channel = Channel::of(&cx, endpoint, &from.path, Direction::Download)?;
+    let mut first = true;
+    loop {
+        let otherwise = channel.otherwise();
+        let mut moving = begin_download(&cx, &from, part, channel).await?;
+        if std::mem::take(&mut first) {
+            let left = part.of_size(moving.begun.size);
+            cx.say(opening(&from.path, Some(left))).await?;
         }
-        _ => Err(nonsense(&moving)),
+        let mut record = record(&cx, &from.path, Direction::Download, &moving)?;
+        match moving.end(&cx, |bytes| record.moved(bytes)).await {
+            Ok(Outcome::Sent { bytes }) => {
+                moving.guard.finish();
+                let figures = record.complete(bytes);
+                return Ok(Reply::new(226, format!("Transfer complete, {figures}")).into());
+            }
+            Ok(_) => return Err(nonsense(&moving)),
+            Err(why) => {
+                channel = otherwise.after(&cx, why)?;
+                record.forget();
+                moving.guard.undo().await;
+            }
+        }
     }
 }
 
@@ -141,20 +161,48 @@ enum Naming {
 }
 
 async fn store(cx: VerbCx, endpoint: Option<Endpoint>, to: UploadTo, naming: Naming) -> VerbResult {
-    let channel = Channel::of(&cx, endpoint, &to.path, Direction::Upload)?;
-    let (mut moving, file) = begin_upload(&cx, &to, channel).await?;
-    cx.say(match naming {
-        Naming::Given => opening(&to.path, None),
-        Naming::Made => Reply::new(150, file_is(&to.path)),
-    })
-    .await?;
-    let mut record = record(&cx, &to.path, Direction::Upload, &moving)?;
-    let outcome = moving
-        .end(&cx, |bytes| {
+    let reach = cx.reach.clone();
+    let slave_listened = matches!(endpoint, Some(Endpoint::Slave(_)));
+    let end = take(cx, endpoint, to, naming).await;
+    if slave_listened {
+        reach.learn(&end);
+    }
+    end
+}
+
+async fn take(
+    cx: VerbCx,
+    endpoint: Option<Endpoint>,
+    mut to: UploadTo,
+    naming: Naming,
+) -> VerbResult {
+    let mut channel = Channel::of(&cx, endpoint, &to.path, Direction::Upload)?;
+    let mut first = true;
+    let (moving, file, outcome, record) = loop {
+        let otherwise = channel.otherwise();
+        let (mut moving, file) = begin_upload(&cx, &to, channel).await?;
+        if std::mem::take(&mut first) {
+            cx.say(match naming {
+                Naming::Given => opening(&to.path, None),
+                Naming::Made => Reply::new(150, file_is(&to.path)),
+            })
+            .await?;
+        }
+        let mut record = record(&cx, &to.path, Direction::Upload, &moving)?;
+        let end = moving.end(&cx, |bytes| {
             record.moved(bytes);
             cx.services.vfs.upload_grew(file, bytes);
-        })
-        .await?;
+        });
+        match end.await {
+            Ok(outcome) => break (moving, file, outcome, record),
+            Err(why) => {
+                channel = otherwise.after(&cx, why)?;
+                record.forget();
+                moving.guard.undo().await;
+                to = plans::upload(&cx, &to.path, to.mode).await?;
+            }
+        }
+    };
     let Outcome::Prepared { bytes, size, crc32 } = outcome else {
         return Err(nonsense(&moving));
     };

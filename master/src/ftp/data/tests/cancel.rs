@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::cluster::*;
 use crate::accounts::Account;
 use crate::ftp::client::SessionsClient;
-use crate::ftp::data::{Endpoint, PassiveConfig};
+use crate::ftp::data::{Endpoint, PassiveConfig, Reach};
 use crate::ftp::guard::Cleanup;
 use crate::ftp::live::Live;
 use crate::ftp::messages::{ClientNamed, KickSession, ListSessions, LoginChanged};
@@ -81,6 +81,7 @@ impl Session {
             state,
             endpoint,
             services: Rc::clone(&services),
+            reach: Reach::default(),
             cleanup: undo.clone(),
             live: live.clone(),
             sessions: sessions.clone(),

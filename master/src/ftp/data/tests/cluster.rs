@@ -19,7 +19,7 @@ use crate::accounts::messages::LogIn;
 use crate::accounts::{Account, AccountsClient, LoginError};
 use crate::events::TransferLogged;
 use crate::ftp::config::FtpConfig;
-use crate::ftp::data::{DataConfig, DataSide, PassiveConfig};
+use crate::ftp::data::{ClientsConfig, DataConfig, DataSide, PassiveConfig};
 use crate::ftp::services::Services;
 use crate::ftp::site::NoSiteCommands;
 use crate::ftp::testkit::FtpScript;
@@ -40,6 +40,7 @@ pub struct Setting {
     pub passive: PassiveConfig,
     pub limits: DataConfig,
     pub transfer: TransferConfig,
+    pub clients: ClientsConfig,
     /// What slaves announce, if not where they are.
     pub slave_announces: Option<IpAddr>,
 }
@@ -51,6 +52,7 @@ impl Default for Setting {
             passive: PassiveConfig::default(),
             limits: DataConfig::default(),
             transfer: TransferConfig::default(),
+            clients: ClientsConfig::default(),
             slave_announces: None,
         }
     }
@@ -110,7 +112,8 @@ impl Cluster {
         let transfers = crate::transfer::start(&Place::here(), deps, down.recipient());
         let (bus, logged, accounts) = (EventBus::new(), Probe::start(), Stub::start(log_in));
         bus.subscribe("test", logged.recipient());
-        let data = Arc::new(DataSide::new(setting.passive, setting.limits));
+        let data = DataSide::new(setting.passive, setting.limits);
+        let data = Arc::new(data.for_clients(setting.clients));
         let services = Services {
             vfs: files.vfs.clone(),
             accounts: AccountsClient::new(accounts.recipient()),

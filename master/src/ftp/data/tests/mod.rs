@@ -7,5 +7,6 @@ mod fxp;
 mod interrupted;
 mod parts;
 mod pret;
+mod reach;
 mod scripted;
 mod without_pret;

@@ -8,13 +8,20 @@ use drftpd_protocol::wire::{
 use drftpd_protocol::{Name, SlaveId};
 
 use super::cluster::vfs_path;
+use crate::ftp::data::reach::ActiveBy;
+use crate::ftp::data::{ClientsConfig, DataSide};
 use crate::ftp::testkit::Site;
 use crate::slaves::testkit::ScriptedSlave;
 use crate::vfs::{Owner, PreparedBytes, UploadMode};
 
 /// A site with `/x` of 5 bytes, on the first root and, by a walk that found it, on the second.
 async fn site() -> Site {
-    let site = Site::start(|_| {}).await;
+    // What slaves say in the script is the end: nobody else dials.
+    let clients = ClientsConfig {
+        active: ActiveBy::Slave,
+        ..ClientsConfig::default()
+    };
+    let site = Site::with_data(DataSide::default().for_clients(clients)).await;
     let vfs = &site.files.vfs;
     let (first, second) = (site.files.root("a", 1).await, site.files.root("b", 2).await);
     let owner = Owner {
