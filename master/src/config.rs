@@ -14,6 +14,7 @@ use crate::ftp::FtpConfig;
 use crate::ftp::data::{ClientsConfig, DataConfig, PassiveConfig};
 use crate::slaves::SlavesConfig;
 use crate::store::{NamesConfig, StoreConfig};
+use crate::tls::TlsConfig;
 use crate::transfer::TransferConfig;
 use crate::vfs::VfsConfig;
 
@@ -30,6 +31,8 @@ pub struct MasterConfig {
     pub master: PlacesConfig,
     /// `[ftp]`
     pub ftp: FtpConfig,
+    /// `[tls]`
+    pub tls: TlsConfig,
     /// `[passive]`
     pub passive: PassiveConfig,
     /// `[clients]`
@@ -185,8 +188,13 @@ impl MasterConfig {
 
     /// Takes relative paths from this folder.
     pub fn beside(&mut self, folder: &Path) {
-        let xferlog = self.log.xferlog.as_mut();
-        for path in std::iter::once(&mut self.master.dir).chain(xferlog) {
+        let others = [
+            &mut self.log.xferlog,
+            &mut self.tls.certificate,
+            &mut self.tls.key,
+        ];
+        let others = others.into_iter().flatten();
+        for path in std::iter::once(&mut self.master.dir).chain(others) {
             *path = folder.join(&*path);
         }
     }
@@ -196,6 +204,7 @@ impl Check for MasterConfig {
     fn check(&self, errors: &mut Vec<ConfigError>) {
         self.master.check(errors);
         self.ftp.check(errors);
+        self.tls.check(errors);
         self.passive.check(errors);
         self.clients.check(errors);
         self.data.check(errors);

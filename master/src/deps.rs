@@ -45,6 +45,8 @@ pub type Ready = Box<dyn FnOnce(Serving)>;
 pub struct Serving {
     /// Where FTP clients connect, with the real ports.
     pub ftp: Vec<SocketAddr>,
+    /// Where FTP clients connect that begin with TLS at once.
+    pub implicit: Vec<SocketAddr>,
     /// Where the health page is.
     pub admin: Option<SocketAddr>,
     /// The slaves, and where they dial.

@@ -14,6 +14,7 @@ mod root;
 pub mod setup;
 pub mod slaves;
 pub mod store;
+pub mod tls;
 pub mod transfer;
 pub mod vfs;
 mod xferlog;

@@ -8,7 +8,7 @@ mod files;
 mod overrides;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use drftpd_actors::ConfigError;
@@ -20,6 +20,7 @@ use crate::config::MasterConfig;
 use crate::deps::Serving;
 use crate::root::run;
 use crate::setup::{self, PASSWORD, make_folder};
+use crate::tls::own;
 
 use embedded::Embedded;
 use files::Files;
@@ -127,13 +128,28 @@ async fn begin(plan: &Plan, embedded: &Embedded, serving: &Serving) -> Result<()
     embedded.online(&serving.slaves, ONLINE_WITHIN).await?;
     tell_password(&plan.user, &plan.administrator)?;
     if let Some(at) = serving.ftp.first() {
-        give(&examples(&plan.user, &plan.administrator, *at))?;
+        let certificate = shown_by(&plan.config);
+        let lines = examples(&plan.user, &plan.administrator, *at, &certificate);
+        give(&lines)?;
     }
     give(&ready_line(serving))
 }
 
-/// Lines to copy.
-fn examples(user: &str, administrator: &Administrator, at: SocketAddr) -> String {
+/// The certificate that clients have to believe.
+fn shown_by(config: &MasterConfig) -> PathBuf {
+    let named = config.tls.certificate.clone();
+    let file = named.unwrap_or_else(|| own::files(config).certificate);
+    // Without `.` on the way, for people.
+    file.canonicalize().unwrap_or(file)
+}
+
+/// Lines to copy: over TLS, with the certificate that no client knows by itself; and in clear.
+fn examples(
+    user: &str,
+    administrator: &Administrator,
+    at: SocketAddr,
+    certificate: &Path,
+) -> String {
     let reach = match at.ip() {
         ip if ip.is_unspecified() && ip.is_ipv4() => "127.0.0.1".to_owned(),
         ip if ip.is_unspecified() => "[::1]".to_owned(),
@@ -146,9 +162,11 @@ fn examples(user: &str, administrator: &Administrator, at: SocketAddr) -> String
         Administrator::Made => format!("${PASSWORD}"),
         Administrator::Kept => "PASSWORD".to_owned(),
     };
+    let file = certificate.display();
     format!(
-        "try: lftp -u \"{user},{password}\" ftp://{reach}:{port}/\n\
-         try: curl -u \"{user}:{password}\" ftp://{reach}:{port}/"
+        "try: lftp -e \"set ssl:ca-file '{file}'\" -u \"{user},{password}\" ftp://{reach}:{port}/\n\
+         try: curl --ssl-reqd --cacert \"{file}\" -u \"{user}:{password}\" ftp://{reach}:{port}/\n\
+         try: curl -u \"{user}:{password}\" ftp://{reach}:{port}/    # in clear"
     )
 }
 
@@ -165,9 +183,12 @@ mod tests {
     fn example_lines_name_an_address_that_can_be_reached() {
         let at = |text: &str| text.parse::<SocketAddr>().unwrap();
         let kept = Administrator::Kept;
-        let lines = examples("admin", &kept, at("0.0.0.0:2121"));
+        let file = Path::new("/a b/c.pem");
+        let lines = examples("admin", &kept, at("0.0.0.0:2121"), file);
         assert!(lines.contains("ftp://127.0.0.1:2121/"), "{lines}");
-        let lines = examples("admin", &kept, at("[::]:21"));
+        assert!(lines.contains("ssl:ca-file '/a b/c.pem'"), "{lines}");
+        assert!(lines.contains("--cacert \"/a b/c.pem\""), "{lines}");
+        let lines = examples("admin", &kept, at("[::]:21"), file);
         assert!(
             lines.contains("curl -u \"admin:PASSWORD\" ftp://[::1]:21/"),
             "{lines}"
@@ -177,9 +198,11 @@ mod tests {
     #[test]
     fn a_password_that_was_given_is_not_repeated() {
         let at = SocketAddr::from(([127, 0, 0, 1], 1));
-        let lines = examples("admin", &Administrator::Made, at);
+        let file = Path::new("c.pem");
+        let lines = examples("admin", &Administrator::Made, at, file);
         assert!(lines.contains("admin,$DRFTPD_PASSWORD"), "{lines}");
-        let lines = examples("admin", &Administrator::Generated("abc".to_owned()), at);
+        let generated = Administrator::Generated("abc".to_owned());
+        let lines = examples("admin", &generated, at, file);
         assert!(lines.contains("admin:abc"), "{lines}");
     }
 }

@@ -94,6 +94,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
     for (name, same) in [
         ("master", merged.master == newer.master),
         ("ftp", merged.ftp == newer.ftp),
+        ("tls", merged.tls == newer.tls),
         ("passive", merged.passive == newer.passive),
         ("data", merged.data == newer.data),
         ("slaves", merged.slaves == newer.slaves),

@@ -23,6 +23,7 @@ use crate::deps::Deps;
 use crate::ftp::CannotListen;
 use crate::slaves::{AuthorityError, SlavesStartError};
 use crate::store::StoreError;
+use crate::tls::CannotSecure;
 use crate::vfs::VfsError;
 
 /// Writes the log of transfers.
@@ -51,11 +52,14 @@ pub enum MasterError {
     /// The file list.
     #[error("the file list did not start")]
     Files(#[from] VfsError),
+    /// The certificate for FTP clients.
+    #[error("[tls]")]
+    Secure(#[from] CannotSecure),
     /// The slave side.
     #[error(transparent)]
     Slaves(#[from] SlavesStartError),
     /// The FTP side.
-    #[error("ftp.listen")]
+    #[error("the ftp side")]
     Ftp(#[from] CannotListen),
     /// The health page.
     #[error("admin.listen: cannot listen at {at}")]

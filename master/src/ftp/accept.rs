@@ -48,6 +48,8 @@ const REFUSAL: Duration = Duration::from_secs(2);
 pub struct FtpServer {
     /// Where it listens, with the real ports, in the order of the configuration.
     pub addresses: Vec<SocketAddr>,
+    /// Where it listens for clients that begin with TLS at once.
+    pub implicit: Vec<SocketAddr>,
     /// The door to its sessions.
     pub sessions: SessionsClient,
     /// For health checks.
@@ -65,30 +67,33 @@ pub struct CannotListen {
     pub why: io::Error,
 }
 
-/// Listens, on this thread, and serves clients on the arbiters of `place`.
+/// A socket that clients connect to.
+#[derive(Clone)]
+struct Door {
+    listener: Rc<dyn Listener>,
+    /// TLS begins at once.
+    implicit: bool,
+}
+
+/// Listens, on this thread, and serves clients on the arbiters of `place`; at the `implicit` addresses with TLS from the
+/// first byte on.
 ///
 /// # Errors
 /// When an address cannot be listened at.
 pub async fn start(
     services: Services,
+    implicit: &[SocketAddr],
     place: Place,
     parent: Recipient<ChildDown>,
 ) -> Result<FtpServer, CannotListen> {
     let mut listeners = Vec::new();
-    let mut addresses = Vec::new();
-    for at in &services.config.listen {
-        let fails = |why| CannotListen { at: *at, why };
-        let listener = services.net.bind(*at).await.map_err(fails)?;
-        let address = listener.local_addr().map_err(fails)?;
-        info!(%address, "listening for ftp clients");
-        addresses.push(address);
-        listeners.push(listener);
-    }
+    let addresses = listen(&services, &services.config.listen, false, &mut listeners).await?;
+    let implicit = listen(&services, implicit, true, &mut listeners).await?;
     let spec = ChildSpec::new("ftp_acceptor", MAILBOX, Budget::CORE, parent);
     let acceptor = supervise(&Place::here(), spec, move || FtpAcceptor {
         services,
         place,
-        listeners: listeners.into_iter().map(Rc::from).collect(),
+        doors: listeners.into_iter().map(Door::from).collect(),
         last_id: 0,
         refusals: Rc::default(),
         unproxied: 0,
@@ -97,9 +102,38 @@ pub async fn start(
     });
     Ok(FtpServer {
         addresses,
+        implicit,
         sessions: door(&acceptor),
         ping: acceptor.recipient(),
     })
+}
+
+/// Listens at all of these.
+async fn listen(
+    services: &Services,
+    at: &[SocketAddr],
+    implicit: bool,
+    listeners: &mut Vec<(Box<dyn Listener>, bool)>,
+) -> Result<Vec<SocketAddr>, CannotListen> {
+    let mut addresses = Vec::new();
+    for at in at {
+        let fails = |why| CannotListen { at: *at, why };
+        let listener = services.net.bind(*at).await.map_err(fails)?;
+        let address = listener.local_addr().map_err(fails)?;
+        info!(%address, implicit_tls = implicit, "listening for ftp clients");
+        addresses.push(address);
+        listeners.push((listener, implicit));
+    }
+    Ok(addresses)
+}
+
+impl From<(Box<dyn Listener>, bool)> for Door {
+    fn from((listener, implicit): (Box<dyn Listener>, bool)) -> Self {
+        Self {
+            listener: Rc::from(listener),
+            implicit,
+        }
+    }
 }
 
 fn door(acceptor: &Addr<FtpAcceptor>) -> SessionsClient {
@@ -115,7 +149,7 @@ fn door(acceptor: &Addr<FtpAcceptor>) -> SessionsClient {
 struct FtpAcceptor {
     services: Services,
     place: Place,
-    listeners: Vec<Rc<dyn Listener>>,
+    doors: Vec<Door>,
     /// Numbers go on over a restart.
     last_id: u64,
     /// Refused clients that are being told so.
@@ -134,12 +168,13 @@ struct Shown {
 
 impl FtpAcceptor {
     /// Takes a connection; where it comes from a proxy, when that has said whom it brings.
-    fn meet(&mut self, incoming: Incoming, ctx: &mut Context<Self>) {
+    fn meet(&mut self, arrived: Arrived, ctx: &mut Context<Self>) {
+        let Arrived { incoming, implicit } = arrived;
         let peer = incoming.peer;
         let config = &self.services.config;
         let proxies = &config.proxies;
         if !proxies.iter().any(|network| network.contains(peer.ip())) {
-            return self.admit(incoming, None, ctx);
+            return self.admit((incoming, implicit), None, ctx);
         }
         if self.unproxied >= config.max_unauthenticated {
             warn!(%peer, "connection of a proxy closed: too many have not said whom they bring");
@@ -152,22 +187,27 @@ impl FtpAcceptor {
                 .map(move |read, act, ctx| {
                     act.unproxied -= 1;
                     match read {
-                        Ok((incoming, via)) => act.admit(incoming, via, ctx),
+                        Ok((incoming, via)) => act.admit((incoming, implicit), via, ctx),
                         Err(why) => warn!(%peer, %why, "connection of a proxy closed"),
                     }
                 }),
         );
     }
 
-    fn admit(&mut self, incoming: Incoming, via: Option<Via>, ctx: &mut Context<Self>) {
+    fn admit(
+        &mut self,
+        (incoming, implicit): (Incoming, bool),
+        via: Option<Via>,
+        ctx: &mut Context<Self>,
+    ) {
         let id = self.last_id + 1;
         let peer = incoming.peer;
         if self.services.drain.is_draining() {
-            return self.refuse(incoming, "Shutting down");
+            return self.refuse(incoming, implicit, "Shutting down");
         }
         if let Err(full) = self.seats.take(id, peer.ip(), &self.services.config) {
             warn!(%peer, ?full, "connection refused");
-            return self.refuse(incoming, full.text());
+            return self.refuse(incoming, implicit, full.text());
         }
         self.last_id = id;
         let (live, row) = Live::new(SessionId(id), peer, self.services.clock.unix());
@@ -177,6 +217,7 @@ impl FtpAcceptor {
             sessions: door(&ctx.address()),
             live,
             via,
+            implicit,
         };
         let spec = ChildSpec::new(
             "ftp_session",
@@ -189,9 +230,9 @@ impl FtpAcceptor {
         self.sessions.insert(id, Shown { session, row });
     }
 
-    /// Says 421 in a task of its own, if not too many are being told already.
-    fn refuse(&self, incoming: Incoming, why: &'static str) {
-        if self.refusals.get() >= REFUSALS {
+    /// Says 421 in a task of its own, if not too many are being told already. A handshake is not worth it.
+    fn refuse(&self, incoming: Incoming, implicit: bool, why: &'static str) {
+        if implicit || self.refusals.get() >= REFUSALS {
             return;
         }
         self.refusals.set(self.refusals.get() + 1);
@@ -212,12 +253,19 @@ async fn say(incoming: Incoming, text: Bytes) -> io::Result<()> {
     io.shutdown().await
 }
 
+/// A connection, and how it begins.
+struct Arrived {
+    incoming: Incoming,
+    implicit: bool,
+}
+
 /// Connections of one socket, for ever.
-fn connections(listener: Rc<dyn Listener>) -> impl Stream<Item = Incoming> {
-    futures_util::stream::unfold(listener, |listener| async move {
+fn connections(door: Door) -> impl Stream<Item = Arrived> {
+    futures_util::stream::unfold(door, |door| async move {
+        let implicit = door.implicit;
         loop {
-            match listener.accept().await {
-                Ok(incoming) => return Some((incoming, listener)),
+            match door.listener.accept().await {
+                Ok(incoming) => return Some((Arrived { incoming, implicit }, door)),
                 Err(why) => {
                     error!(%why, "connections cannot be accepted");
                     sleep(AFTER_ERROR).await;
@@ -231,8 +279,8 @@ impl Actor for FtpAcceptor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        for listener in &self.listeners {
-            ctx.add_stream(connections(Rc::clone(listener)));
+        for door in &self.doors {
+            ctx.add_stream(connections(door.clone()));
         }
     }
 }
@@ -245,10 +293,10 @@ impl Supervised for FtpAcceptor {
     }
 }
 
-impl StreamHandler<Incoming> for FtpAcceptor {
-    fn handle(&mut self, incoming: Incoming, ctx: &mut Self::Context) {
+impl StreamHandler<Arrived> for FtpAcceptor {
+    fn handle(&mut self, arrived: Arrived, ctx: &mut Self::Context) {
         drftpd_actors::panicpoint("ftp.accept");
-        self.meet(incoming, ctx);
+        self.meet(arrived, ctx);
     }
 
     fn finished(&mut self, _: &mut Self::Context) {}

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use drftpd_protocol::wire::{
-    AbortTransfer, Base, BeginTransfer, Begun, DataOpened, DataPath, FaultCode, Job, OpenData,
-    Outcome, TransferEnded,
+    AbortTransfer, Base, BeginTransfer, Begun, DataOpened, DataPath, DataTls, FaultCode, Job,
+    OpenData, Outcome, TlsSeen, TransferEnded,
 };
 use drftpd_protocol::{FileId, OpSeq, RootId, VfsPath};
 use tokio::sync::{oneshot, watch};
@@ -136,6 +136,8 @@ struct Held {
     slot: Slot,
     stage: Stage,
     upload: Option<UploadGuard>,
+    /// What its data connection had.
+    tls: Option<TlsSeen>,
 }
 
 enum Stage {
@@ -164,6 +166,7 @@ impl TransferGuard {
                 slot,
                 stage: Stage::Held,
                 upload: None,
+                tls: None,
             }),
         }
     }
@@ -171,6 +174,11 @@ impl TransferGuard {
     /// The slot.
     pub fn slot(&self) -> Option<&Slot> {
         self.held.as_ref().map(|held| &held.slot)
+    }
+
+    /// What TLS the data connection had, once it has ended.
+    pub fn tls(&self) -> Option<&TlsSeen> {
+        self.held.as_ref()?.tls.as_ref()
     }
 
     /// Opens the channel on the slave; `connect` is how long the other end may take to appear.
@@ -204,7 +212,7 @@ impl TransferGuard {
     /// What the slave says; drop the guard then.
     pub async fn begin(
         &mut self,
-        job: Job,
+        what: (Job, Option<DataTls>),
         after: OpSeq,
         stall: Duration,
         upload: Option<UploadGuard>,
@@ -217,11 +225,11 @@ impl TransferGuard {
         let begin = async move {
             let order = BeginTransfer {
                 transfer: held.slot.transfer,
-                job,
+                job: what.0,
                 after,
                 stall_timeout_ms: millis(stall),
                 max_rate: None,
-                tls: None,
+                tls: what.1,
             };
             let begun = held.services.slaves.begin(&held.slot.slave, order).await;
             if let (Err(SlaveError::Fault(fault)), Some(upload)) = (&begun, &mut held.upload)
@@ -267,6 +275,7 @@ impl TransferGuard {
         match &mut held.stage {
             Stage::Begun { ended, .. } => match ended.await {
                 Ok(end) => {
+                    held.tls = end.tls;
                     held.stage = Stage::Ended(end.outcome.clone());
                     Ok(end.outcome)
                 }

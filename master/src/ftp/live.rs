@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 
+use drftpd_protocol::wire::TlsSeen;
 use drftpd_protocol::{SessionId, VfsPath};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -31,6 +32,10 @@ pub struct SessionInfo {
     pub verb: Option<&'static str>,
     /// The transfer that runs.
     pub transfer: Option<Moving>,
+    /// TLS of the control connection.
+    pub tls: Option<TlsSeen>,
+    /// TLS of the last data connection that is over.
+    pub data_tls: Option<TlsSeen>,
 }
 
 /// A transfer that runs.
@@ -77,6 +82,8 @@ impl Live {
             cwd: VfsPath::root(),
             verb: None,
             transfer: None,
+            tls: None,
+            data_tls: None,
         });
         (Self(row), reader)
     }
@@ -109,6 +116,15 @@ impl Live {
                 true
             }
             _ => false,
+        });
+    }
+
+    /// A data connection is over, and had this.
+    pub fn data_was(&self, tls: Option<TlsSeen>) {
+        self.0.send_if_modified(|row| {
+            let changed = row.data_tls != tls;
+            row.data_tls = tls;
+            changed
         });
     }
 

@@ -24,6 +24,7 @@ mod queue;
 mod reader;
 mod running;
 mod seats;
+pub mod secure;
 pub mod services;
 mod session;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The way in of a session: a stream of command lines, which stops reading while too many wait.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -41,6 +42,8 @@ struct Told {
     logged_in: Cell<bool>,
     closed: Cell<bool>,
     over: Cell<bool>,
+    held: Cell<bool>,
+    anew: Cell<bool>,
     waiting: RefCell<Option<Waker>>,
 }
 
@@ -53,6 +56,17 @@ impl Tap {
     /// Our last words are said: what still comes is thrown away, and is not read for ever.
     pub fn over(&self) {
         self.0.over.set(true);
+        self.close(false);
+    }
+
+    /// Whether more was read than the lines that came of it.
+    pub fn holds_more(&self) -> bool {
+        self.0.held.get()
+    }
+
+    /// Begins again as on a new connection; what was read before is forgotten.
+    pub fn anew(&self) {
+        self.0.anew.set(true);
         self.close(false);
     }
 
@@ -134,13 +148,20 @@ impl<R: AsyncRead + Unpin> Stream for LineReader<R> {
             this.tap.0.waiting.replace(Some(cx.waker().clone()));
             return Poll::Pending;
         }
+        if this.tap.0.anew.take() {
+            this.buffer = BytesMut::new();
+            this.codec = LineCodec::new();
+        }
         this.codec.logged_in(this.tap.0.logged_in.get());
         loop {
             let over = this.tap.0.over.get();
             if over && this.after > MOST_AFTER {
                 return Poll::Ready(None);
             }
-            if !over && let Some(item) = this.next_item() {
+            let item = if over { None } else { this.next_item() };
+            let held = !this.buffer.is_empty() || this.codec.is_mid_line();
+            this.tap.0.held.set(held);
+            if let Some(item) = item {
                 return Poll::Ready(Some(item));
             }
             let mut chunk = [0; CHUNK];
@@ -149,6 +170,8 @@ impl<R: AsyncRead + Unpin> Stream for LineReader<R> {
                 Ok(()) if chunk.filled().is_empty() => return Poll::Ready(None),
                 Ok(()) if over => this.after += chunk.filled().len(),
                 Ok(()) => this.take(chunk.filled()),
+                // Many clients close without the last word of TLS; a line is whole or none.
+                Err(why) if why.kind() == io::ErrorKind::UnexpectedEof => return Poll::Ready(None),
                 Err(why) => {
                     debug!(%why, "control connection broke");
                     this.broken = true;
@@ -175,6 +198,22 @@ mod tests {
         tap.close(true);
         assert!(futures_util::poll!(lines.next()).is_pending());
         tap.close(false);
+        assert!(matches!(lines.next().await, Some(Inbound::Line(Ok(line))) if line.verb == "PWD"));
+    }
+
+    #[tokio::test]
+    async fn what_was_read_behind_a_line_is_known_and_forgotten_when_it_begins_anew() {
+        let (mut client, near) = tokio::io::duplex(1024);
+        let tap = Tap::default();
+        let mut lines = LineReader::new(near, tap.clone());
+        client.write_all(b"NOOP\r\n").await.unwrap();
+        assert!(lines.next().await.is_some() && !tap.holds_more());
+        client.write_all(b"AUTH TLS\r\nUS").await.unwrap();
+        assert!(matches!(lines.next().await, Some(Inbound::Line(Ok(line))) if line.verb == "AUTH"));
+        assert!(tap.holds_more());
+        tap.close(true);
+        tap.anew();
+        client.write_all(b"PWD\r\n").await.unwrap();
         assert!(matches!(lines.next().await, Some(Inbound::Line(Ok(line))) if line.verb == "PWD"));
     }
 

@@ -21,6 +21,7 @@ use super::state::State;
 use super::writer::Outbox;
 use crate::accounts::{Account, AccountsClient, Action, access};
 use crate::slaves::SlavesClient;
+use crate::tls::{Rules, Tls};
 use crate::transfer::TransfersClient;
 use crate::vfs::{Owner, VfsClient};
 
@@ -51,6 +52,8 @@ pub struct Services {
     pub config: Arc<FtpConfig>,
     /// What the data connections of all sessions share.
     pub data: Arc<DataSide>,
+    /// TLS; nothing where the network has none (simulation).
+    pub tls: Option<Tls>,
 }
 
 /// What a verb gets: its session as it was when the verb began, and what it may use.
@@ -122,6 +125,33 @@ impl VerbCx {
     /// The client's address, an IPv4 one as such also when it came over an IPv6 socket.
     pub fn client(&self) -> IpAddr {
         self.peer.ip().to_canonical()
+    }
+
+    /// What holds for TLS, for whoever is logged in.
+    pub fn rules(&self) -> Option<Rules> {
+        let account = self.state.account().map(AsRef::as_ref);
+        Some(self.services.tls.as_ref()?.rules(self.client(), account))
+    }
+
+    /// Whether AUTH is answered with TLS.
+    ///
+    /// # Errors
+    /// What the client hears.
+    pub fn may_secure(&self) -> Result<(), Reply> {
+        let rules = self.rules().ok_or_else(Reply::not_implemented)?;
+        rules.may_secure()
+    }
+
+    /// Whether somebody may log in on this control connection as it is: before it is known who, and after.
+    ///
+    /// # Errors
+    /// What the client hears.
+    pub fn may_log_in(&self, account: Option<&Account>) -> Result<(), Reply> {
+        let Some(tls) = &self.services.tls else {
+            return Ok(());
+        };
+        let rules = tls.rules(self.client(), account);
+        rules.may_log_in(self.state.secure.is_some())
     }
 
     /// What an argument means to somebody who stands here; nothing is looked up.

@@ -3,8 +3,9 @@
 //! Owns the session's state, its lines that wait, the data endpoint, and the one verb that runs (as a future of its
 //! context, with the handle that cuts it). Nobody asks it anything; the acceptor tells it to go. It is never
 //! restarted: what a stop or a panic cuts off is given back by guards. When full (lines, replies) it stops reading,
-//! and sends the client away if that does not help. Whose turn it is stands in `turn`.
+//! and sends the client away if that does not help. Whose turn it is stands in `turn`, TLS in `handshake`.
 
+mod handshake;
 mod turn;
 
 use std::net::SocketAddr;
@@ -51,6 +52,8 @@ pub(super) struct Deps {
     pub sessions: SessionsClient,
     pub live: Live,
     pub via: Option<Via>,
+    /// TLS begins with the first byte.
+    pub implicit: bool,
 }
 
 /// A control connection.
@@ -59,6 +62,7 @@ pub(super) struct FtpSession {
     services: Rc<Services>,
     sessions: SessionsClient,
     live: Live,
+    implicit: bool,
     incoming: Option<Incoming>,
     peer: SocketAddr,
     local: SocketAddr,
@@ -75,6 +79,7 @@ pub(super) struct FtpSession {
     running: Option<Running>,
     beside: bool,
     out: Option<Outbox>,
+    io: Option<SharedIo>,
     tap: Tap,
     cleanup: Cleanup,
     phase: Phase,
@@ -116,6 +121,7 @@ impl FtpSession {
             services: Rc::new(deps.services),
             sessions: deps.sessions,
             live: deps.live,
+            implicit: deps.implicit,
             incoming: Some(incoming),
             peer,
             local,
@@ -129,6 +135,7 @@ impl FtpSession {
             running: None,
             beside: false,
             out: None,
+            io: None,
             tap: Tap::default(),
             cleanup: Cleanup::default(),
             phase: Phase::Open,
@@ -145,8 +152,13 @@ impl FtpSession {
         };
         let io = SharedIo::new(incoming.adopt()?);
         let (out, end) = writer::start(io.clone(), self.services.config.write_timeout);
-        out.try_send(Reply::greeting(self.services.config.greeting.clone()).to_bytes());
         self.out = Some(out);
+        self.io = Some(io.clone());
+        if self.implicit {
+            self.shake_hands(ctx);
+        } else {
+            self.greet();
+        }
         let lines = LineReader::new(io.clone(), self.tap.clone()).with_socket(io);
         ctx.add_stream(lines);
         let end = async { drop(end.await) };
@@ -163,6 +175,12 @@ impl FtpSession {
             act.close(Reply::closing("Shutting down"), ctx);
         }));
         Ok(())
+    }
+
+    fn greet(&self) {
+        if let Some(out) = &self.out {
+            out.try_send(Reply::greeting(self.services.config.greeting.clone()).to_bytes());
+        }
     }
 
     fn line(&mut self, line: Result<Line, LineFault>, ctx: &mut Context<Self>) {

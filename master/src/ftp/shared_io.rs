@@ -1,6 +1,9 @@
 //! One control connection for its reader and its writer, which live on one thread; and the bytes that the system would
 //! keep from the reader.
 //!
+//! AUTH takes the connection out for its handshake ([`SharedIo::take`]); whoever reads or writes meanwhile waits until it
+//! is back, or hears that it is lost.
+//!
 //! Clients send ABOR, or the mark before it, with a last byte that is urgent (RFC 959; Python's ftplib does). Such a byte
 //! is left in line here, but a read ends in front of it, and tokio takes a short read for a sign that nothing is left:
 //! [`SharedIo::read_more`] looks once more.
@@ -9,7 +12,7 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use drftpd_actors::BoxIo;
 use rustix::net::{RecvFlags, recv};
@@ -18,7 +21,15 @@ use tracing::debug;
 
 /// A control connection. Cloning gives another handle to the same.
 #[derive(Clone)]
-pub(super) struct SharedIo(Rc<RefCell<BoxIo>>);
+pub(super) struct SharedIo(Rc<RefCell<Wire>>);
+
+enum Wire {
+    Here(BoxIo),
+    /// Taken out; those who want to read or write wait.
+    Away(Vec<Waker>),
+    /// It did not come back.
+    Lost,
+}
 
 impl SharedIo {
     /// Takes a connection.
@@ -28,15 +39,73 @@ impl SharedIo {
         {
             debug!(%why, "urgent data is not read in line");
         }
-        Self(Rc::new(RefCell::new(io)))
+        Self(Rc::new(RefCell::new(Wire::Here(io))))
     }
 
     /// What is there already behind an urgent mark; never waits. Nothing where there is no plain socket.
     pub fn read_more(&self, buffer: &mut [u8]) -> usize {
-        let io = self.0.borrow();
+        let wire = self.0.borrow();
+        let Wire::Here(io) = &*wire else { return 0 };
         let Some(socket) = io.as_tcp() else { return 0 };
         // Nothing there, the end or an error: the next read of the connection tells.
         recv(socket, buffer, RecvFlags::DONTWAIT).map_or(0, |(read, _)| read)
+    }
+
+    /// Takes the connection out. Whoever drops the second value without giving one back has lost it.
+    ///
+    /// # Errors
+    /// When it is not here.
+    pub fn take(&self) -> io::Result<(BoxIo, Away)> {
+        let mut wire = self.0.borrow_mut();
+        match std::mem::replace(&mut *wire, Wire::Away(Vec::new())) {
+            Wire::Here(io) => Ok((io, Away(self.clone()))),
+            other => {
+                *wire = other;
+                Err(io::ErrorKind::NotConnected.into())
+            }
+        }
+    }
+
+    fn put(&self, wire: Wire) {
+        if let Wire::Away(waiting) = self.0.replace(wire) {
+            waiting.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Does something with the connection, if it is here.
+    fn with<T>(
+        &self,
+        cx: &mut Context<'_>,
+        work: impl FnOnce(Pin<&mut BoxIo>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match &mut *self.0.borrow_mut() {
+            Wire::Here(io) => work(Pin::new(io), cx),
+            Wire::Away(waiting) => {
+                waiting.retain(|other| !other.will_wake(cx.waker()));
+                waiting.push(cx.waker().clone());
+                Poll::Pending
+            }
+            Wire::Lost => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+/// The place of a connection that was taken out.
+pub(super) struct Away(SharedIo);
+
+impl Away {
+    /// Puts a connection there.
+    pub fn back(self, io: BoxIo) {
+        self.0.put(Wire::Here(io));
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        let away = matches!(&*self.0.0.borrow(), Wire::Away(_));
+        if away {
+            self.0.put(Wire::Lost);
+        }
     }
 }
 
@@ -46,7 +115,7 @@ impl AsyncRead for SharedIo {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_read(cx, buffer)
+        self.with(cx, |io, cx| io.poll_read(cx, buffer))
     }
 }
 
@@ -56,15 +125,15 @@ impl AsyncWrite for SharedIo {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, bytes)
+        self.with(cx, |io, cx| io.poll_write(cx, bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_flush(cx)
+        self.with(cx, |io, cx| io.poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx)
+        self.with(cx, |io, cx| io.poll_shutdown(cx))
     }
 }
 
@@ -75,6 +144,7 @@ mod tests {
     use drftpd_actors::{Net, TokioNet};
     use futures_util::StreamExt;
     use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::time::timeout;
 
     #[test]
@@ -103,5 +173,32 @@ mod tests {
             }
         };
         drftpd_actors::block_on(talk).unwrap();
+    }
+
+    #[test]
+    fn whoever_reads_or_writes_while_it_is_away_goes_on_when_it_is_back() {
+        drftpd_actors::testkit::sim(async {
+            let net = drftpd_actors::testkit::MemNet::new();
+            let listener = net.bind(([127, 0, 0, 1], 21).into()).await.unwrap();
+            let at = listener.local_addr().unwrap();
+            let mut client = net.connect(None, at).await.unwrap();
+            let mut shared = SharedIo::new(listener.accept().await.unwrap().adopt().unwrap());
+            let (io, away) = SharedIo::take(&shared).unwrap();
+            assert!(SharedIo::take(&shared).is_err());
+            let mut other = shared.clone();
+            let waits = tokio::task::spawn_local(async move { other.write_all(b"220").await });
+            client.write_all(b"x").await.unwrap();
+            let mut got = [0; 3];
+            assert!(futures_util::poll!(Box::pin(shared.read(&mut got))).is_pending());
+            away.back(io);
+            assert_eq!(shared.read(&mut got).await.unwrap(), 1);
+            waits.await.unwrap().unwrap();
+            client.read_exact(&mut got).await.unwrap();
+            assert_eq!(&got, b"220");
+
+            let (_, away) = SharedIo::take(&shared).unwrap();
+            drop(away);
+            assert!(shared.write_all(b"x").await.is_err());
+        });
     }
 }

@@ -13,6 +13,7 @@ use drftpd_protocol::wire::Algorithm;
 
 use super::data::Endpoint;
 use super::proxy::Via;
+use super::secure::Secure;
 use crate::accounts::Account;
 
 /// How far the login is.
@@ -36,9 +37,27 @@ pub struct Pret {
     pub path: Option<VfsPath>,
 }
 
+/// How data connections are protected (PROT).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Prot {
+    /// C: not at all.
+    #[default]
+    Clear,
+    /// P: by TLS.
+    Private,
+}
+
 /// What a session remembers.
 #[derive(Debug, Clone)]
 pub struct State {
+    /// TLS of the control connection, since AUTH or from the first byte on.
+    pub secure: Option<Arc<Secure>>,
+    /// PROT.
+    pub prot: Prot,
+    /// SSCN ON: under PROT P our side of a data connection begins the handshake.
+    pub sscn: bool,
+    /// The data endpoint came by CPSV: our side begins the handshake, this once.
+    pub cpsv: bool,
     /// How far the login is.
     pub login: Login,
     /// Failed logins on this connection.
@@ -76,6 +95,10 @@ pub struct State {
 impl Default for State {
     fn default() -> Self {
         Self {
+            secure: None,
+            prot: Prot::Clear,
+            sscn: false,
+            cpsv: false,
             login: Login::Nobody,
             failed_logins: 0,
             cwd: VfsPath::root(),
@@ -110,8 +133,16 @@ pub enum Change {
     LoggedIn(Account),
     /// The password was wrong.
     LoginFailed,
-    /// REIN: everything as after the greeting.
+    /// REIN: everything as after the greeting, but for TLS of the control connection.
     Reinitialised,
+    /// AUTH was taken: the handshake follows the reply. Carried out by the session.
+    Secure,
+    /// The handshake is over: what was said in clear does not count any more.
+    Secured(Arc<Secure>),
+    /// PROT.
+    Prot(Prot),
+    /// `SSCN ON` or `OFF`.
+    Sscn(bool),
     /// CWD.
     Cwd(VfsPath),
     /// REST.
@@ -124,6 +155,8 @@ pub enum Change {
     Pret(Option<Pret>),
     /// PASV and its kin: how the next data connection comes about; the one of before is dropped.
     Endpoint(Endpoint),
+    /// CPSV: the same, and our side begins the handshake.
+    ClientEndpoint(Endpoint),
     /// `EPSV ALL`, with nothing opened.
     EpsvAll,
     /// `CEPR ON` or `OFF`.
@@ -182,6 +215,20 @@ impl State {
         }
     }
 
+    /// As after the greeting. Who failed to log in is still remembered.
+    fn begun_anew(&self, secure: Option<Arc<Secure>>) -> Self {
+        let prot = match &secure {
+            Some(secure) if secure.implicit => Prot::Private,
+            _ => Prot::Clear,
+        };
+        Self {
+            secure,
+            prot,
+            failed_logins: self.failed_logins,
+            ..Self::default()
+        }
+    }
+
     /// Carries out a change. Gives back a data endpoint where one is to be kept from now on (`Some(Some)`) or the
     /// kept one is to be dropped (`Some(None)`).
     pub fn apply(&mut self, change: Change) -> Option<Option<Endpoint>> {
@@ -198,13 +245,17 @@ impl State {
                 self.failed_logins += 1;
             }
             Change::Reinitialised => {
-                let failed_logins = self.failed_logins;
-                *self = Self {
-                    failed_logins,
-                    ..Self::default()
-                };
+                *self = self.begun_anew(self.secure.clone());
                 return Some(None);
             }
+            // The session does it.
+            Change::Secure => {}
+            Change::Secured(secure) => {
+                *self = self.begun_anew(Some(secure));
+                return Some(None);
+            }
+            Change::Prot(prot) => self.prot = prot,
+            Change::Sscn(on) => self.sscn = on,
             Change::Cwd(path) => self.cwd = path,
             Change::Rest(offset) => {
                 self.rest = (offset > 0).then_some(offset);
@@ -219,7 +270,14 @@ impl State {
                 self.pret = pret;
                 return Some(None);
             }
-            Change::Endpoint(endpoint) => return Some(Some(endpoint)),
+            Change::Endpoint(endpoint) => {
+                self.cpsv = false;
+                return Some(Some(endpoint));
+            }
+            Change::ClientEndpoint(endpoint) => {
+                self.cpsv = true;
+                return Some(Some(endpoint));
+            }
             Change::EpsvAll => self.epsv_all = true,
             Change::EpsvNamesAddress(yes) => self.epsv_names_address = yes,
             Change::Expected(size) => self.expected = Some(size),

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drftpd_actors::testkit::{MemNet, Probe, Stub};
-use drftpd_actors::{BoxIo, ChildDown, Clock, Dice, Drain, EventBus, Net, Place};
+use drftpd_actors::{BoxIo, ChildDown, Clock, Dice, Drain, EventBus, Net, Place, Secured};
 use drftpd_protocol::{RootId, SlaveId, VfsPath};
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -18,6 +20,7 @@ use super::{FtpServer, start};
 use crate::accounts::messages::LogIn;
 use crate::accounts::{Account, AccountsClient, LoginError};
 use crate::slaves::testkit::Rig;
+use crate::tls::testkit::TestTls;
 use crate::transfer::{TransferConfig, TransferDeps};
 use crate::vfs::testkit::TestVfs;
 use crate::vfs::{Owner, PreparedBytes, UploadMode};
@@ -43,18 +46,20 @@ pub struct Site {
 /// Everybody's password.
 pub const PASSWORD: &str = "secret";
 
-/// Bob and Eve may do everything, Dora all but overwrite, the guest nothing; for "busy" there are always too many logins.
+/// Bob and Eve may do everything, Dora all but overwrite, Finn all but FXP, the guest nothing; for "busy" there are always too many logins.
 fn log_in(msg: LogIn) -> Result<Account, LoginError> {
     match msg.user.as_str() {
         "busy" => Err(LoginError::Busy),
-        "bob" | "eve" | "dora" | "guest" if msg.password == PASSWORD.as_bytes() => Ok(Account {
-            admin: msg.user != "guest",
-            fxp: msg.user != "guest",
-            overwrite: msg.user != "dora",
-            name: msg.user,
-            group: "users".to_owned(),
-            home: VfsPath::root(),
-        }),
+        "bob" | "eve" | "dora" | "finn" | "guest" if msg.password == PASSWORD.as_bytes() => {
+            Ok(Account {
+                admin: msg.user != "guest",
+                fxp: !["guest", "finn"].contains(&msg.user.as_str()),
+                overwrite: msg.user != "dora",
+                name: msg.user,
+                group: "users".to_owned(),
+                home: VfsPath::root(),
+            })
+        }
         _ => Err(LoginError::Incorrect),
     }
 }
@@ -66,18 +71,25 @@ impl Site {
     }
 
     pub async fn with(edit: impl FnOnce(&mut FtpConfig), site: Arc<dyn SiteTable>) -> Self {
-        Self::build(edit, site, DataSide::default()).await
+        Self::build(edit, site, DataSide::default(), None).await
     }
 
     /// A site with data connections of its own sort.
     pub async fn with_data(data: DataSide) -> Self {
-        Self::build(|_| {}, Arc::new(NoSiteCommands), data).await
+        Self::build(|_| {}, Arc::new(NoSiteCommands), data, None).await
+    }
+
+    /// A site with TLS; at port 990 it begins with the first byte.
+    pub async fn with_tls(tls: &TestTls) -> Self {
+        let data = DataSide::default();
+        Self::build(|_| {}, Arc::new(NoSiteCommands), data, Some(tls)).await
     }
 
     async fn build(
         edit: impl FnOnce(&mut FtpConfig),
         site: Arc<dyn SiteTable>,
         data: DataSide,
+        tls: Option<&TestTls>,
     ) -> Self {
         let mut config = FtpConfig {
             listen: vec!["127.0.0.1:21".parse().unwrap()],
@@ -101,17 +113,24 @@ impl Site {
             transfers,
             slaves: slaves.client.clone(),
             site,
-            net: Arc::new(net.clone()),
+            net: Arc::new(net.clone().with_tls()),
             clock: clock.clone(),
             dice: Dice::seeded(1),
             bus: EventBus::new(),
             drain: drain.clone(),
             config: Arc::new(config),
             data: Arc::new(data),
+            tls: tls.map(|tls| tls.tls.clone()),
         };
-        let server = start(services.clone(), Place::here(), down.recipient())
-            .await
-            .unwrap();
+        let implicit = tls.map(|_| "127.0.0.1:990".parse().unwrap());
+        let server = start(
+            services.clone(),
+            implicit.as_slice(),
+            Place::here(),
+            down.recipient(),
+        )
+        .await
+        .unwrap();
         Self {
             net,
             server,
@@ -168,29 +187,60 @@ impl Site {
     }
 }
 
+/// The client's side of a handshake.
+pub async fn dial_tls(io: BoxIo, client: &Arc<ClientConfig>) -> std::io::Result<Secured> {
+    let net = MemNet::new().with_tls();
+    let name = ServerName::try_from("localhost").unwrap();
+    net.dial_tls(io, Arc::clone(client), name).await
+}
+
 /// A client that sends what the test says and shows every reply.
 pub struct FtpScript {
-    io: BoxIo,
+    io: Option<BoxIo>,
     buffer: Vec<u8>,
 }
 
 impl FtpScript {
     pub fn new(io: BoxIo) -> Self {
         Self {
-            io,
+            io: Some(io),
             buffer: Vec::new(),
         }
+    }
+
+    fn io(&mut self) -> &mut BoxIo {
+        self.io.as_mut().expect("a connection")
+    }
+
+    /// Begins TLS on it; tells whether a session was resumed.
+    pub async fn secure(&mut self, client: &Arc<ClientConfig>) -> bool {
+        let secured = dial_tls(self.io.take().expect("a connection"), client).await;
+        let secured = secured.expect("a handshake");
+        self.io = Some(secured.io);
+        secured.resumed
+    }
+
+    /// AUTH TLS and the handshake.
+    pub async fn auth(&mut self, client: &Arc<ClientConfig>) {
+        self.ask("AUTH TLS", 234).await;
+        assert!(!self.secure(client).await);
+    }
+
+    /// Takes the connection as it is, to close it in one's own way.
+    pub fn into_io(mut self) -> BoxIo {
+        self.io.take().expect("a connection")
     }
 
     /// Sends bytes as they are.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         // Where the session has ended already, reading shows it.
-        self.io.write_all(bytes.as_ref()).await.ok();
+        self.io().write_all(bytes.as_ref()).await.ok();
+        self.io().flush().await.ok();
     }
 
     /// Closes this side.
     pub async fn finish(&mut self) {
-        self.io.shutdown().await.ok();
+        self.io().shutdown().await.ok();
     }
 
     pub async fn log_in(&mut self, user: &str) {
@@ -244,7 +294,7 @@ impl FtpScript {
     /// Reads once: what one segment would bring. Tells whether anything came before the end.
     pub async fn read(&mut self) -> bool {
         let mut chunk = [0; 4096];
-        let read = timeout(PATIENCE, self.io.read(&mut chunk)).await;
+        let read = timeout(PATIENCE, self.io().read(&mut chunk)).await;
         let count = read.expect("a reply or the end").unwrap_or(0);
         self.buffer.extend_from_slice(&chunk[..count]);
         count > 0

@@ -25,6 +25,7 @@ use crate::ftp::data::DataSide;
 use crate::ftp::{self, Services};
 use crate::slaves::{self, Authority, Enroll, SlavesClient, SlavesDeps};
 use crate::store::Store;
+use crate::tls::{CannotSecure, Certificates, Keeper};
 use crate::transfer::{self, TransferDeps, TransfersClient};
 use crate::vfs::{self, VfsClient};
 use crate::xferlog::XferLog;
@@ -43,6 +44,8 @@ pub(super) struct Parts {
     pub control: Option<ControlSocket>,
     pub page: Option<HealthPage>,
     pub level: Option<JoinHandle<()>>,
+    /// Follows the files of the certificate as long as it lives.
+    pub _certificate: Option<Keeper>,
 }
 
 /// Starts a master.
@@ -66,7 +69,10 @@ pub(super) async fn start(
     let accounts = accounts(&config, &deps, &store, &parent, &watch)?;
     let vfs = files(&config, &deps, &store, &parent).await?;
     watch.actor("vfs", &vfs.ping());
-    let slaves = slave_side(&config, &deps, &store, &vfs, enroll.clone(), &parent).await?;
+    let keeper = certificate(&config, &deps)?;
+    let certificates = keeper.as_ref().map(|keeper| keeper.certificates.clone());
+    let list = (&store, &vfs, enroll.clone());
+    let slaves = slave_side(&config, &deps, list, certificates, &parent).await?;
     watch.actor("slave_registry", &slaves.ping());
     let transfers = coordinator(&config, &deps, &store, &slaves, &parent);
     watch.actor("transfer_coordinator", &transfers.ping());
@@ -97,8 +103,13 @@ pub(super) async fn start(
         drain: deps.drain.clone(),
         config: Arc::new(config.ftp.clone()),
         data: Arc::clone(&data),
+        tls: keeper.as_ref().map(|keeper| keeper.tls.clone()),
     };
-    let ftp = ftp::start(services, deps.places.sessions.clone(), parent).await?;
+    let implicit = match services.tls {
+        Some(_) => &config.tls.listen_implicit[..],
+        None => &[],
+    };
+    let ftp = ftp::start(services, implicit, deps.places.sessions.clone(), parent).await?;
     watch.actor("ftp_acceptor", &ftp.ping);
     let online = Online {
         sessions: ftp.sessions,
@@ -123,6 +134,7 @@ pub(super) async fn start(
     };
     let serving = Serving {
         ftp: ftp.addresses,
+        implicit: ftp.implicit,
         admin: page.as_ref().map(|page: &HealthPage| page.address),
         slaves,
     };
@@ -132,6 +144,7 @@ pub(super) async fn start(
         control,
         page,
         level: follow_level(&deps),
+        _certificate: keeper,
     })
 }
 
@@ -153,6 +166,16 @@ fn open_store(config: &MasterConfig, deps: &Deps) -> Result<Store, MasterError> 
         folder: folder.display().to_string(),
         source,
     })
+}
+
+/// The certificate for FTP clients, where the network has TLS.
+fn certificate(config: &MasterConfig, deps: &Deps) -> Result<Option<Keeper>, CannotSecure> {
+    if !deps.net.proves_peers() {
+        return Ok(None);
+    }
+    let again = deps.reload.as_ref().map(|reload| reload.current());
+    let blocking = deps.blocking.clone();
+    Keeper::start(config, &deps.clock, &deps.dice, blocking, again).map(Some)
 }
 
 fn enroll(config: &MasterConfig, deps: &Deps, store: &Store) -> Result<Enroll, MasterError> {
@@ -245,9 +268,8 @@ async fn files(
 async fn slave_side(
     config: &MasterConfig,
     deps: &Deps,
-    store: &Store,
-    vfs: &VfsClient,
-    enroll: Enroll,
+    (store, vfs, enroll): (&Store, &VfsClient, Enroll),
+    certificates: Option<Certificates>,
     parent: &Recipient<ChildDown>,
 ) -> Result<SlavesClient, MasterError> {
     let given = SlavesDeps {
@@ -255,6 +277,7 @@ async fn slave_side(
         net: Arc::clone(&deps.net),
         files: Arc::new(vfs.clone()),
         enroll,
+        certificates,
         identity: store.identity(),
         clock: deps.clock.clone(),
         dice: deps.dice.clone(),

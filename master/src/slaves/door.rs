@@ -41,6 +41,7 @@ use super::rewound::Rewound;
 use super::roots::RootDeps;
 use super::roster::LinkId;
 use super::unproven::{Counted, Unproven};
+use crate::tls::Certificates;
 
 /// Messages that may wait for a manager before askers do.
 const MAILBOX: usize = 256;
@@ -56,6 +57,7 @@ pub(super) struct Door {
     pub registry: Addr<SlaveRegistry>,
     pub registry_lives: watch::Receiver<watch::Receiver<()>>,
     pub enroll: Enroll,
+    pub certificates: Option<Certificates>,
     pub tls: Arc<ServerConfig>,
     pub epoch: Epoch,
     pub place: Place,
@@ -304,6 +306,7 @@ impl Door {
             registry: self.registry.clone(),
             registry_lives: self.registry_lives.borrow().clone(),
             roots: Arc::clone(&self.roots),
+            certificates: self.certificates.clone(),
             drain: self.drain.clone(),
         };
         let parent = self.registry.clone().recipient();

@@ -44,6 +44,9 @@ pub fn fault_reply(fault: &Fault) -> Reply {
             Reply::new(425, "Can't open data connection")
         }
         FaultCode::CONNECTION_BROKEN => Reply::new(426, "Data connection broke, transfer aborted"),
+        FaultCode::TLS_FAILED => tls_failed(),
+        FaultCode::TLS_NOT_RESUMED => tls_not_resumed(),
+        FaultCode::NO_CERTIFICATE => Reply::new(425, "TLS is not ready on the slave, try again"),
         FaultCode::STALLED => Reply::new(426, "Transfer stalled, aborted"),
         FaultCode::ABORTED => Reply::new(426, "Transfer aborted"),
         FaultCode::BUSY => Reply::new(450, "Slave is busy, try again"),
@@ -52,4 +55,15 @@ pub fn fault_reply(fault: &Fault) -> Reply {
         }
         _ => Reply::new(451, "Slave failed, try again"),
     }
+}
+
+/// The handshake of a data connection failed (RFC 4217).
+pub fn tls_failed() -> Reply {
+    Reply::new(522, "TLS handshake failed on the data connection")
+}
+
+/// A data connection had a TLS session of its own (RFC 4217).
+pub fn tls_not_resumed() -> Reply {
+    let text = "Data connections must resume the TLS session of the control connection";
+    Reply::new(522, text)
 }

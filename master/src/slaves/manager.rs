@@ -6,6 +6,7 @@
 //! registry keeps who waits for them). When its queue to the slave is full the link is cut: a
 //! slave that does not read is of no use.
 
+mod certificate;
 mod frames;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ use super::remerge::WalkItem;
 use super::roots::{RootCx, RootDeps, RootWork};
 use super::roster::LinkId;
 use super::writer;
+use crate::tls::Certificates;
 
 /// Frames that may wait to be written; calls have a limit of their own, notices are few.
 const TO_WRITE: usize = 1024;
@@ -50,6 +52,8 @@ pub(super) struct Deps {
     pub registry_lives: watch::Receiver<()>,
     /// What work on roots needs.
     pub roots: Arc<RootDeps>,
+    /// What its slave shows to FTP clients.
+    pub certificates: Option<Certificates>,
     /// A link that goes down while the master does is no news.
     pub drain: Drain,
 }
@@ -126,6 +130,7 @@ impl Actor for SlaveManager {
                 .map(|why, act, ctx| act.cut(why, ctx)),
         );
         ctx.add_stream(stream);
+        self.hand_certificate(ctx);
         ctx.run_interval(self.beat(), |act, ctx| act.tick(ctx));
         let mut registry = self.deps.registry_lives.clone();
         let gone = async move { while registry.changed().await.is_ok() {} };

@@ -18,6 +18,7 @@ use super::registry::{self, SlaveRegistry};
 use super::roots::RootDeps;
 use super::unproven::Unproven;
 use crate::store::Identity;
+use crate::tls::Certificates;
 
 /// Messages that may wait for the registry before askers do.
 const MAILBOX: usize = 1024;
@@ -32,6 +33,8 @@ pub struct SlavesDeps {
     pub files: Arc<dyn FileList>,
     /// The list of slaves.
     pub enroll: Enroll,
+    /// The certificate that FTP clients see, where there is one: every slave gets it.
+    pub certificates: Option<Certificates>,
     /// Which store this is, and its epoch.
     pub identity: Identity,
     /// The time of day.
@@ -100,6 +103,7 @@ pub async fn start(deps: SlavesDeps) -> Result<SlavesClient, SlavesStartError> {
         registry: registry.clone(),
         registry_lives,
         enroll: deps.enroll.clone(),
+        certificates: deps.certificates,
         tls,
         epoch: deps.identity.epoch,
         place: deps.links,

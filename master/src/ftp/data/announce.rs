@@ -91,7 +91,9 @@ pub async fn slave_listens(
     };
     let (guard, at) = listen(cx, guard, &path, family).await?;
     let limit = cx.services.data.limits.connect_timeout;
-    Ok(Some((Reserved::new(guard, path, direction, limit), at)))
+    let port = cx.services.data.ours.told(at);
+    let reserved = Reserved::new(guard, port, path, direction, limit);
+    Ok(Some((reserved, at)))
 }
 
 async fn listen(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use drftpd_actors::BoxIo;
 use drftpd_protocol::VfsPath;
-use drftpd_protocol::wire::DataPath;
+use drftpd_protocol::wire::{DataPath, DataTls};
 use tokio::sync::oneshot;
 
 use super::config::WithoutPret;
@@ -16,11 +16,14 @@ use super::forward::{ClientEnd, Ends, Forward};
 use super::peers;
 use super::reach::{ActiveBy, is_unreached};
 use super::relay::RelayPermit;
-use super::{Endpoint, active};
+use super::secure::{self, Other};
+use super::taken::Taken;
+use super::{Endpoint, OurPort, active};
 use crate::accounts::Action;
 use crate::ftp::error::FtpError;
 use crate::ftp::guard::TransferGuard;
 use crate::ftp::services::VerbCx;
+use crate::tls::Carries;
 use crate::transfer::Direction;
 
 /// How long a slave may try to get to a client that the master could dial as well.
@@ -29,8 +32,8 @@ const SOON: Duration = Duration::from_secs(5);
 /// How a transfer with a slave gets its data connection.
 #[derive(Debug)]
 pub enum Channel {
-    /// The slave listens; its slot is held.
-    Listening(TransferGuard),
+    /// The slave listens, at a port that the client was told of; its slot is held.
+    Listening(TransferGuard, OurPort),
     /// No slave knows of it yet.
     Unopened(Unopened),
 }
@@ -66,7 +69,9 @@ impl Channel {
         direction: Direction,
     ) -> Result<Self, DataError> {
         let fxp = may_fxp(cx, path);
-        match endpoint.ok_or(DataError::NotAgreed)? {
+        let endpoint = endpoint.ok_or(DataError::NotAgreed)?;
+        secure::may_carry(cx, Carries::File)?;
+        match endpoint {
             Endpoint::Dial(to) => {
                 let to = peers::may_dial(to, cx.client(), fxp)?;
                 Ok(Self::Unopened(dialled(cx, to)?))
@@ -91,10 +96,23 @@ impl Channel {
                         "PRET announced another transfer: send PRET and PASV again",
                     ));
                 }
-                let guard = reserved.take().ok_or(DataError::NobodyConnected)?;
-                Ok(Self::Listening(guard))
+                let taken = reserved.take().ok_or(DataError::NobodyConnected)?;
+                Ok(Self::Listening(taken.0, taken.1))
             }
         }
+    }
+
+    /// What its slave is told of TLS.
+    pub fn tls(&self, cx: &VerbCx, path: &VfsPath) -> Option<DataTls> {
+        let other = match self {
+            Self::Listening(_, port) => Other::Told(Some(port)),
+            Self::Unopened(Unopened::Dial(to) | Unopened::DialFirst(to)) => Other::Dialled(*to),
+            Self::Unopened(Unopened::Relay(client, _)) => match client {
+                ClientEnd::Comes(passive, _) => Other::Told(passive.told()),
+                ClientEnd::Dialled { to, .. } => Other::Dialled(*to),
+            },
+        };
+        secure::order(cx, path, other)
     }
 }
 
@@ -193,11 +211,22 @@ impl Unopened {
     }
 }
 
-/// A data connection of the master's own, for a listing of `path`.
+/// A data connection of the master's own, for a listing of `path`, and how it is known when the client has everything.
 ///
 /// # Errors
-/// When the endpoint is on a slave, or nobody is at the other end.
-pub async fn own(cx: &VerbCx, endpoint: Endpoint, path: &VfsPath) -> Result<BoxIo, DataError> {
+/// When the endpoint is on a slave, nobody is at the other end, or TLS fails.
+pub async fn own(
+    cx: &VerbCx,
+    endpoint: Endpoint,
+    path: &VfsPath,
+) -> Result<(BoxIo, Taken), DataError> {
+    let io = connected(cx, endpoint, path).await?;
+    // Once TLS lies over it the socket is not seen any more.
+    let taken = Taken::of(&io, &cx.services.data.asking);
+    Ok((secure::handshake(cx, io, path).await?, taken))
+}
+
+async fn connected(cx: &VerbCx, endpoint: Endpoint, path: &VfsPath) -> Result<BoxIo, DataError> {
     let connect = cx.services.data.limits.connect_timeout;
     match endpoint {
         Endpoint::Here(passive) => {
@@ -220,7 +249,9 @@ pub fn for_listing(
     endpoint: Option<Endpoint>,
     path: &VfsPath,
 ) -> Result<Endpoint, DataError> {
-    match endpoint.ok_or(DataError::NotAgreed)? {
+    let endpoint = endpoint.ok_or(DataError::NotAgreed)?;
+    secure::may_carry(cx, Carries::Listing)?;
+    match endpoint {
         Endpoint::Slave(_) => Err(announced_transfer()),
         Endpoint::Dial(to) => {
             let to = peers::may_dial(to, cx.client(), may_fxp(cx, path))?;

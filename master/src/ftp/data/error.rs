@@ -5,6 +5,7 @@ use std::io;
 use drftpd_protocol::ftp::Reply;
 
 use super::peers::NotToDial;
+use crate::slaves::error::{tls_failed, tls_not_resumed};
 
 /// Why a data connection did not come about, or broke.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,15 @@ pub enum DataError {
     /// PORT or EPRT leads to where it must not.
     #[error("not to be dialled: {0}")]
     NotToDial(#[from] NotToDial),
+    /// PROT says otherwise than what holds here.
+    #[error("not with this PROT: {}", .0.code())]
+    Prot(Reply),
+    /// The handshake failed.
+    #[error("tls handshake failed on the data connection")]
+    Tls(#[source] io::Error),
+    /// The handshake was a full one where the session of the control connection must be resumed.
+    #[error("the tls session was not resumed")]
+    NotResumed,
     /// Every port of the range is taken, or the address cannot be listened at.
     #[error("no port to listen at")]
     NoPort(#[source] io::Error),
@@ -57,6 +67,9 @@ impl DataError {
                 504,
                 "Data connections go to your own address, at port 1024 or above",
             ),
+            Self::Prot(reply) => reply.clone(),
+            Self::Tls(_) => tls_failed(),
+            Self::NotResumed => tls_not_resumed(),
             Self::NoPort(_) | Self::NobodyConnected | Self::Unreachable(_) => {
                 Reply::new(425, "Can't open data connection")
             }

@@ -3,11 +3,12 @@
 //!
 //! Entries that the user may not see are left out. Rendering is the protocol's; here is what is rendered.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use drftpd_actors::{Blocking, BoxIo};
+use drftpd_actors::BoxIo;
 use drftpd_protocol::ftp::args::Glob;
 use drftpd_protocol::ftp::listing::{list_line, mlsd_line, nlst_line, total_line};
 use drftpd_protocol::ftp::{EntryKind, Facts, ListEntry, Perm};
@@ -245,7 +246,7 @@ pub async fn send(
     io: &mut BoxIo,
     listing: &mut Listing,
     stall: Duration,
-    asking: &Blocking,
+    taken: &Taken,
 ) -> Result<u64, FtpError> {
     let mut sent = 0;
     while let Some(page) = listing.page().await? {
@@ -260,13 +261,21 @@ pub async fn send(
         }
     }
     in_time(stall, io.shutdown()).await?;
-    let taken = Taken::of(io, asking);
     tokio::select! {
         biased;
-        closed = async { io.read(&mut [0; 64]).await } => drop(closed.map_err(DataError::Broken)?),
+        closed = async { io.read(&mut [0; 64]).await } => is_end(closed)?,
         all = taken.all(stall) => all?,
     }
     Ok(sent)
+}
+
+/// Whether the client has closed its side. Many do so without the last word of TLS, which says nothing about what they
+/// were sent.
+fn is_end(read: std::io::Result<usize>) -> Result<(), DataError> {
+    match read {
+        Err(why) if why.kind() != ErrorKind::UnexpectedEof => Err(DataError::Broken(why)),
+        _ => Ok(()),
+    }
 }
 
 async fn in_time<T>(

@@ -13,6 +13,7 @@ pub mod dupes;
 pub mod error;
 pub mod forward;
 pub mod listing;
+pub mod ours;
 pub mod passive;
 pub mod peers;
 pub mod plans;
@@ -21,6 +22,7 @@ pub mod record;
 pub mod relay;
 pub mod reserved;
 pub mod run;
+pub mod secure;
 #[cfg(target_os = "linux")]
 mod splice;
 pub mod taken;
@@ -31,6 +33,7 @@ use drftpd_actors::Blocking;
 
 pub use config::{DataConfig, EpsvAfterPret, PassiveConfig, WithoutPret};
 pub use error::DataError;
+pub use ours::{OurPort, OurPorts};
 pub use passive::Passive;
 pub use reach::{ClientsConfig, Reach};
 pub use relay::{RelayCounts, Relays};
@@ -60,6 +63,8 @@ pub struct DataSide {
     pub clients: ClientsConfig,
     /// The relays that run.
     pub relays: Relays,
+    /// Ports of our own that clients were told of.
+    pub ours: OurPorts,
     /// Asks the system about connections that clients keep open.
     pub asking: Blocking,
 }
@@ -76,6 +81,7 @@ impl DataSide {
             limits,
             clients: ClientsConfig::default(),
             relays,
+            ours: OurPorts::default(),
             asking: Blocking::new(ASKING),
         }
     }

@@ -15,6 +15,7 @@ use tracing::{debug, info};
 
 use super::config::PassiveConfig;
 use super::error::DataError;
+use super::ours::OurPort;
 use super::peers;
 
 /// After an error of the listener (no more file descriptors), wait so long.
@@ -27,6 +28,7 @@ pub struct Passive {
     listener: Box<dyn Listener>,
     announced: u16,
     stands_in: bool,
+    told: Option<OurPort>,
 }
 
 impl Passive {
@@ -65,6 +67,7 @@ impl Passive {
             listener,
             announced: config.ports.seen_as(port, outside),
             stands_in: false,
+            told: None,
         })
     }
 
@@ -85,6 +88,18 @@ impl Passive {
     /// The port that the client is told.
     pub fn port(&self) -> u16 {
         self.announced
+    }
+
+    /// The client was told of it so.
+    #[must_use]
+    pub fn told_as(mut self, port: OurPort) -> Self {
+        self.told = Some(port);
+        self
+    }
+
+    /// How the client was told of it.
+    pub fn told(&self) -> Option<&OurPort> {
+        self.told.as_ref()
     }
 
     /// Waits for the one who is welcome, then listens no more.

@@ -9,6 +9,7 @@ use drftpd_protocol::{RootId, VfsPath};
 use tokio::task::JoinHandle;
 use tracing::{Instrument, info};
 
+use super::ours::OurPort;
 use crate::ftp::guard::TransferGuard;
 use crate::transfer::Direction;
 
@@ -17,6 +18,7 @@ use crate::transfer::Direction;
 pub struct Reserved {
     guard: Rc<RefCell<Option<TransferGuard>>>,
     timer: JoinHandle<()>,
+    port: Option<OurPort>,
     /// The announced file, resolved.
     pub path: VfsPath,
     /// The announced direction.
@@ -24,8 +26,14 @@ pub struct Reserved {
 }
 
 impl Reserved {
-    /// Keeps a slot whose slave listens.
-    pub fn new(guard: TransferGuard, path: VfsPath, direction: Direction, limit: Duration) -> Self {
+    /// Keeps a slot whose slave listens at a port.
+    pub fn new(
+        guard: TransferGuard,
+        port: OurPort,
+        path: VfsPath,
+        direction: Direction,
+        limit: Duration,
+    ) -> Self {
         let guard = Rc::new(RefCell::new(Some(guard)));
         let kept = Rc::clone(&guard);
         let timer = async move {
@@ -38,6 +46,7 @@ impl Reserved {
         Self {
             guard,
             timer: tokio::task::spawn_local(timer.in_current_span()),
+            port: Some(port),
             path,
             direction,
         }
@@ -49,9 +58,10 @@ impl Reserved {
         guard.as_ref()?.slot().map(|slot| slot.root)
     }
 
-    /// Takes the slot; `None` when its time is over.
-    pub fn take(self) -> Option<TransferGuard> {
-        self.guard.borrow_mut().take()
+    /// Takes the slot with its port; `None` when its time is over.
+    pub fn take(mut self) -> Option<(TransferGuard, OurPort)> {
+        let guard = self.guard.borrow_mut().take()?;
+        Some((guard, self.port.take()?))
     }
 }
 

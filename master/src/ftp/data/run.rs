@@ -2,7 +2,7 @@
 
 use drftpd_actors::failpoint;
 use drftpd_protocol::ftp::args::OctetRange;
-use drftpd_protocol::wire::{Begun, Fault, FaultCode, Job, Outcome, ReceiveJob, SendJob};
+use drftpd_protocol::wire::{Begun, DataTls, Fault, FaultCode, Job, Outcome, ReceiveJob, SendJob};
 use drftpd_protocol::{OpSeq, RootId};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -11,6 +11,7 @@ use super::active;
 use super::channel::{Arrival, Channel, Unopened};
 use super::error::DataError;
 use super::forward::Forward;
+use super::ours::OurPort;
 use super::plans::{DownloadFrom, UploadTo};
 use crate::ftp::error::FtpError;
 use crate::ftp::guard::{TransferGuard, UploadGuard};
@@ -25,6 +26,8 @@ pub struct Moving {
     pub guard: TransferGuard,
     /// What the slave said of it.
     pub begun: Begun,
+    /// The slave's port, where it listens.
+    _port: Option<OurPort>,
     unopened: Option<(Unopened, Arrival)>,
 }
 
@@ -79,14 +82,15 @@ pub async fn begin_download(
     part: Part,
     channel: Channel,
 ) -> Result<Moving, FtpError> {
+    let tls = channel.tls(cx, &from.path);
     let unopened = match channel {
-        Channel::Listening(mut guard) => {
-            let begun = send(cx, from, part, &mut guard).await?;
-            let unopened = None;
+        Channel::Listening(mut guard, port) => {
+            let begun = send(cx, from, part, &mut guard, tls).await?;
             return Ok(Moving {
                 guard,
                 begun,
-                unopened,
+                _port: Some(port),
+                unopened: None,
             });
         }
         Channel::Unopened(unopened) => unopened,
@@ -96,12 +100,13 @@ pub async fn begin_download(
         let mut guard = from.hold(cx, roots.clone()).await?;
         let tried = root_of(&guard)?;
         let arrival = unopened.open(cx, &mut guard).await?;
-        match send(cx, from, part, &mut guard).await {
+        match send(cx, from, part, &mut guard, tls.clone()).await {
             Ok(begun) => {
                 let unopened = Some((unopened, arrival));
                 return Ok(Moving {
                     guard,
                     begun,
+                    _port: None,
                     unopened,
                 });
             }
@@ -122,6 +127,7 @@ async fn send(
     from: &DownloadFrom,
     part: Part,
     guard: &mut TransferGuard,
+    tls: Option<DataTls>,
 ) -> Result<Begun, FtpError> {
     let root = root_of(guard)?;
     let holder = from.readable.holders.iter().find(|(held, _)| *held == root);
@@ -137,7 +143,7 @@ async fn send(
         offset: part.offset,
         length: part.length,
     });
-    order(cx, guard, job, after, None).await
+    order(cx, guard, (job, tls), after, None).await
 }
 
 /// Begins an upload.
@@ -149,12 +155,13 @@ pub async fn begin_upload(
     to: &UploadTo,
     channel: Channel,
 ) -> Result<(Moving, drftpd_protocol::FileId), FtpError> {
-    let (mut guard, unopened) = match channel {
-        Channel::Listening(guard) => (guard, None),
+    let tls = channel.tls(cx, &to.path);
+    let (mut guard, port, unopened) = match channel {
+        Channel::Listening(guard, port) => (guard, Some(port), None),
         Channel::Unopened(unopened) => {
             let mut guard = to.hold(cx).await?;
             let arrival = unopened.open(cx, &mut guard).await?;
-            (guard, Some((unopened, arrival)))
+            (guard, None, Some((unopened, arrival)))
         }
     };
     let root = root_of(&guard)?;
@@ -176,10 +183,11 @@ pub async fn begin_upload(
         base: upload.base,
         expected: cx.state.expected.unwrap_or(0),
     });
-    let begun = order(cx, &mut guard, job, upload.after, Some(settles)).await?;
+    let begun = order(cx, &mut guard, (job, tls), upload.after, Some(settles)).await?;
     let moving = Moving {
         guard,
         begun,
+        _port: port,
         unopened,
     };
     Ok((moving, upload.file))
@@ -188,12 +196,12 @@ pub async fn begin_upload(
 async fn order(
     cx: &VerbCx,
     guard: &mut TransferGuard,
-    job: Job,
+    what: (Job, Option<DataTls>),
     after: OpSeq,
     upload: Option<UploadGuard>,
 ) -> Result<Begun, FtpError> {
     let stall = cx.services.data.limits.stall_timeout;
-    match guard.begin(job, after, stall, upload).await {
+    match guard.begin(what, after, stall, upload).await {
         // Its port was closed when nobody came in time.
         Err(SlaveError::Fault(fault)) if fault.code == FaultCode::NO_SUCH_TRANSFER => {
             Err(DataError::NobodyConnected.into())
@@ -281,6 +289,7 @@ impl Moving {
             tokio::select! {
                 biased;
                 end = self.guard.ended() => {
+                    cx.live.data_was(self.guard.tls().cloned());
                     let end = end.map_err(|why| match why {
                         SlaveError::Offline(_) => DataError::SlaveLost.into(),
                         why => FtpError::from(why),

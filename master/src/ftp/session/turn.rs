@@ -59,6 +59,10 @@ impl FtpSession {
             Some(verb) if verb.kind == Kind::Data && self.phase == Phase::HalfClosed => {
                 self.answer(Reply::no_data_connection(), ctx);
             }
+            Some(verb) if verb.kind == Kind::Alone && !self.stands_alone() => {
+                let text = "Nothing may be sent behind AUTH before its reply";
+                self.close(Reply::closing(text), ctx);
+            }
             Some(verb) => self.run(verb, Arg::new(line.arg.unwrap_or_default()), ctx),
         }
     }
@@ -71,6 +75,10 @@ impl FtpSession {
         if uses_data {
             cx.endpoint = self.endpoint.take();
             self.reach.goes_on();
+        }
+        if verb.kind == Kind::Alone {
+            // What comes next may be a handshake.
+            self.tap.close(true);
         }
         if self.state.forgets(verb.keeps, uses_data) {
             Rc::make_mut(&mut self.state).began(verb.keeps, uses_data);
@@ -126,8 +134,18 @@ impl FtpSession {
         if self.phase == Phase::Closing {
             return;
         }
+        if running
+            .as_ref()
+            .is_some_and(|running| running.kind == Kind::Alone)
+        {
+            self.tap.close(self.queue.is_full());
+        }
         let late_abort = running.is_some_and(|running| running.abort_asked);
         match outcome {
+            Outcome::Replied {
+                change: Change::Secure,
+                ..
+            } => return self.shake_hands(ctx),
             Outcome::Replied { code, change } => {
                 self.apply(change);
                 self.count_error(code);
@@ -157,7 +175,7 @@ impl FtpSession {
         }
     }
 
-    fn apply(&mut self, change: Change) {
+    pub(super) fn apply(&mut self, change: Change) {
         if matches!(change, Change::Nothing) {
             return;
         }

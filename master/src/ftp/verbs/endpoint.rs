@@ -1,4 +1,4 @@
-//! How the next data connection comes about: PRET PASV EPSV CEPR PORT EPRT.
+//! How the next data connection comes about: PRET PASV CPSV EPSV CEPR PORT EPRT.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
@@ -14,7 +14,7 @@ use crate::ftp::data::reach::PassiveBy;
 use crate::ftp::data::{Endpoint, EpsvAfterPret, Passive, WithoutPret, channel, peers, plans};
 use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
-use crate::ftp::state::Pret;
+use crate::ftp::state::{Pret, Prot};
 
 /// `PRET` (DrFTPD): announces the next transfer, so that PASV can name the slave that serves it. What would refuse
 /// the transfer refuses it here already.
@@ -93,7 +93,32 @@ async fn pasv(cx: VerbCx) -> VerbResult {
     };
     let passive = listen(&cx).await?;
     let at = SocketAddrV4::new(address, passive.port());
+    let passive = passive.told_as(cx.services.data.ours.told(at.into()));
     Ok(opened(Reply::passive(at), Endpoint::Here(passive)))
+}
+
+/// `CPSV` (of drftpd, for transfers between servers): as PASV, and our side, though it listens, begins the handshake of
+/// that data connection.
+pub(super) const CPSV: Verb = Verb {
+    name: "CPSV",
+    syntax: "CPSV",
+    feat: Feat::Secure(&["CPSV"]),
+    keeps: Keeps::Rest,
+    run: |cx, _| Box::pin(cpsv(cx)),
+    ..Verb::PLAIN
+};
+
+async fn cpsv(cx: VerbCx) -> VerbResult {
+    if cx.state.prot != Prot::Private {
+        return Err(FtpError::Sequence(
+            "CPSV is for protected transfers, say PROT P first",
+        ));
+    }
+    let mut done = pasv(cx).await?;
+    if let Change::Endpoint(endpoint) = done.change {
+        done.change = Change::ClientEndpoint(endpoint);
+    }
+    Ok(done)
 }
 
 /// `EPSV` (RFC 2428): like PASV, but only the port is told. So it must be a port at the address that the client knows.

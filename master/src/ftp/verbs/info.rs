@@ -1,5 +1,5 @@
 //! What the server is and can, and settings that change next to nothing:
-//! ABOR AUTH CLNT FEAT HELP MODE NOOP OPTS STRU SYST TYPE.
+//! ABOR CLNT FEAT HELP MODE NOOP OPTS STRU SYST TYPE.
 
 use drftpd_protocol::ftp::args::TransferType;
 use drftpd_protocol::ftp::{ArgError, Facts, Reply, args, feat};
@@ -28,15 +28,6 @@ pub(super) const ABOR: Verb = Verb {
     ..Verb::PLAIN
 };
 
-/// `AUTH` (RFC 2228): there is no TLS yet, and FEAT does not say so.
-pub(super) const AUTH: Verb = Verb {
-    name: "AUTH",
-    syntax: "AUTH <SP> mechanism",
-    gate: Gate::Anyone,
-    run: |_, _| answer(Reply::not_implemented()),
-    ..Verb::PLAIN
-};
-
 /// `CLNT`: what the client calls itself, for `SITE WHO`.
 pub(super) const CLNT: Verb = Verb {
     name: "CLNT",
@@ -57,17 +48,23 @@ pub(super) const FEAT: Verb = Verb {
     name: "FEAT",
     syntax: "FEAT",
     gate: Gate::Anyone,
-    run: |cx, _| answer(feat::features(features(&cx.state))),
+    run: |cx, _| {
+        let secure = cx.state.secure.is_some() || cx.may_secure().is_ok();
+        answer(feat::features(features(&cx.state, secure)))
+    },
     ..Verb::PLAIN
 };
 
-fn features(state: &State) -> Vec<String> {
+fn features(state: &State, secure: bool) -> Vec<String> {
     let mut lines = Vec::new();
     for verb in VERBS {
         match verb.feat {
             Feat::Nothing => {}
             Feat::Line(line) => lines.push(line.to_owned()),
-            Feat::Lines(more) => lines.extend(more.iter().map(|line| (*line).to_owned())),
+            Feat::Secure(_) if !secure => {}
+            Feat::Lines(more) | Feat::Secure(more) => {
+                lines.extend(more.iter().map(|line| (*line).to_owned()))
+            }
             Feat::Of(line) => lines.push(line(state)),
         }
     }
@@ -207,18 +204,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn feat_is_what_the_table_says_and_does_not_promise_tls() {
-        let lines = features(&State::default());
+    fn feat_is_what_the_table_says_and_promises_tls_where_it_may_be_had() {
+        let secure = features(&State::default(), true);
+        for want in ["AUTH TLS", "PBSZ", "PROT", "CPSV", "SSCN"] {
+            assert!(secure.iter().any(|line| line == want), "{want}");
+        }
+        let lines = features(&State::default(), false);
         for want in [
             "SIZE", "MDTM", "MFMT", "UTF8", "TVFS", "CLNT", "XCRC", "XSHA1",
         ] {
             assert!(lines.iter().any(|line| line == want), "{want}");
         }
-        assert!(!lines.iter().any(|line| line.starts_with("AUTH")));
-        let mut once = lines.clone();
+        assert_eq!(lines.len() + 5, secure.len());
+        let mut once = secure.clone();
         once.sort_unstable();
         once.dedup();
-        assert_eq!(once.len(), lines.len());
+        assert_eq!(once.len(), secure.len());
     }
 
     #[test]

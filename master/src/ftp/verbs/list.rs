@@ -281,8 +281,8 @@ async fn over_data(
     let path = found.path.clone();
     let mut listing = found.listing(&cx, style)?;
     cx.say(Reply::opening_data()).await?;
-    let mut io = channel::own(&cx, endpoint, &path).await?;
+    let (mut io, taken) = channel::own(&cx, endpoint, &path).await?;
     let stall = cx.services.data.limits.stall_timeout;
-    listing::send(&mut io, &mut listing, stall, &cx.services.data.asking).await?;
+    listing::send(&mut io, &mut listing, stall, &taken).await?;
     Ok(Reply::transfer_complete().into())
 }

@@ -33,6 +33,7 @@ fn user(cx: &VerbCx, arg: &Arg) -> VerbResult {
     if cx.state.account().is_some() {
         return Err(FtpError::Sequence("Already logged in, REIN begins anew"));
     }
+    cx.may_log_in(None).map_err(FtpError::Said)?;
     if arg.is_blank() || arg.len() > MAX_NAME {
         let text = "Missing argument: the user name";
         return Err(FtpError::Said(Reply::new(501, text)));
@@ -62,6 +63,10 @@ async fn pass(cx: VerbCx, arg: Arg) -> VerbResult {
     let checked = cx.services.accounts.log_in(name, &arg, cx.client()).await;
     match checked {
         Ok(account) => {
+            if let Err(reply) = cx.may_log_in(Some(&account)) {
+                info!(user = %account.name, "login needs tls");
+                return Err(FtpError::Said(reply));
+            }
             info!(user = %account.name, "logged in");
             if ends_ghosts {
                 end_ghosts(&cx, &account.name).await;
@@ -118,7 +123,8 @@ pub(super) const ACCT: Verb = Verb {
     ..Verb::PLAIN
 };
 
-/// `REIN` (RFC 959): as after the greeting.
+/// `REIN` (RFC 959): as after the greeting. TLS of the control connection stays: what RFC 4217 says of REIN would give
+/// back a connection in clear, which CCC may not have either.
 pub(super) const REIN: Verb = Verb {
     name: "REIN",
     syntax: "REIN",

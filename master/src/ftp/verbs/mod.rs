@@ -15,6 +15,9 @@ mod navigate;
 mod own;
 #[cfg(test)]
 mod own_tests;
+mod secure;
+#[cfg(test)]
+mod secure_tests;
 mod site;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -86,6 +89,9 @@ pub enum Kind {
     Data,
     /// ABOR: cuts what runs.
     Abort,
+    /// AUTH: as [`Kind::Quick`], and nothing may have been sent behind it: it would be in clear, and count as if it
+    /// were not.
+    Alone,
 }
 
 /// A verb's lines in FEAT.
@@ -97,6 +103,8 @@ pub enum Feat {
     Line(&'static str),
     /// These.
     Lines(&'static [&'static str]),
+    /// These, where the client may have TLS.
+    Secure(&'static [&'static str]),
     /// Depends on the session.
     Of(fn(&State) -> String),
 }
@@ -126,10 +134,12 @@ pub static VERBS: &[&Verb] = &[
     &login::ACCT,
     &transfer::ALLO,
     &transfer::APPE,
-    &info::AUTH,
+    &secure::AUTH,
+    &secure::CCC,
     &navigate::CDUP,
     &endpoint::CEPR,
     &info::CLNT,
+    &endpoint::CPSV,
     &navigate::CWD,
     &files::DELE,
     &endpoint::EPRT,
@@ -152,8 +162,10 @@ pub static VERBS: &[&Verb] = &[
     &info::OPTS,
     &login::PASS,
     &endpoint::PASV,
+    &secure::PBSZ,
     &endpoint::PORT,
     &endpoint::PRET,
+    &secure::PROT,
     &navigate::PWD,
     &login::QUIT,
     &transfer::RANG,
@@ -165,6 +177,7 @@ pub static VERBS: &[&Verb] = &[
     &files::RNTO,
     &site::SITE,
     &files::SIZE,
+    &secure::SSCN,
     &list::STAT,
     &transfer::STOR,
     &transfer::STOU,
@@ -314,8 +327,8 @@ mod tests {
             .map(|verb| verb.name)
             .collect();
         let want = [
-            "ACCT", "AUTH", "CLNT", "FEAT", "HELP", "HOST", "IDNT", "NOOP", "OPTS", "PASS", "QUIT",
-            "REIN", "SYST", "USER",
+            "ACCT", "AUTH", "CCC", "CLNT", "FEAT", "HELP", "HOST", "IDNT", "NOOP", "OPTS", "PASS",
+            "PBSZ", "PROT", "QUIT", "REIN", "SYST", "USER",
         ];
         assert_eq!(open, want);
     }

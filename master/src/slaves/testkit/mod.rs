@@ -82,6 +82,7 @@ impl Rig {
             net: real,
             files: files.clone(),
             enroll,
+            certificates: None,
             identity,
             clock: clock.clone(),
             dice,

@@ -42,6 +42,7 @@ async fn cluster() -> Cluster {
         net: Arc::clone(&net),
         files: Arc::new(files.vfs.clone()),
         enroll,
+        certificates: None,
         identity: files.store.identity(),
         clock,
         dice,

@@ -95,6 +95,7 @@ impl Cluster {
             net: Arc::new(net.clone()),
             files: Arc::new(files.vfs.clone()),
             enroll,
+            certificates: None,
             identity: files.store.identity(),
             clock: clock.clone(),
             dice: dice.clone(),
@@ -130,8 +131,9 @@ impl Cluster {
                 ..FtpConfig::default()
             }),
             data: Arc::clone(&data),
+            tls: None,
         };
-        let server = crate::ftp::start(services.clone(), Place::here(), down.recipient());
+        let server = crate::ftp::start(services.clone(), &[], Place::here(), down.recipient());
         let at = server.await.unwrap().addresses[0];
         let cluster = Self {
             net,

@@ -1,0 +1,287 @@
+//! A certificate with its key, read from files and proved to be of use: what control connections show, and what is
+//! handed to the slaves.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::{rsa, signature};
+use drftpd_actors::tls::{CONTROL_PROTOCOLS, DATA_PROTOCOLS, FtpServer};
+use drftpd_protocol::wire::{Der, FtpCertificate};
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use sha2::{Digest, Sha256};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// What others may do with a key's file: nothing.
+const OTHERS: u32 = 0o007;
+
+/// Why a certificate cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// A file cannot be read.
+    #[error("{0} cannot be read: {1}")]
+    Read(PathBuf, io::Error),
+    /// Everybody can read the key.
+    #[error("{0} can be read by everybody (mode {1:o}): make it 0600 or 0640")]
+    Open(PathBuf, u32),
+    /// There is no certificate, or no key, in a file.
+    #[error("{0}: {1}")]
+    Pem(PathBuf, pem::Error),
+    /// The file has none.
+    #[error("{0} has no certificate in it")]
+    NoCertificate(PathBuf),
+    /// The certificate itself cannot be understood.
+    #[error("{0} has a certificate that cannot be understood")]
+    BadCertificate(PathBuf),
+    /// The key is of no kind that can be used.
+    #[error("{0} has a key of a kind that cannot be used")]
+    BadKey(PathBuf),
+    /// TLS does not take both together.
+    #[error("{0} and {1} are of no use for TLS")]
+    Tls(PathBuf, PathBuf, #[source] rustls::Error),
+    /// Its time is over.
+    #[error("{0} was valid until {1}")]
+    Expired(PathBuf, String),
+}
+
+/// A certificate with its key.
+pub struct Identity {
+    /// For control connections.
+    pub control: FtpServer,
+    /// For data connections of the master's own.
+    pub data: FtpServer,
+    /// For slaves.
+    pub wire: Arc<FtpCertificate>,
+    /// SHA-256 of the end-entity certificate.
+    pub fingerprint: [u8; 32],
+    /// Valid until, Unix seconds.
+    pub until: i64,
+    /// Valid until, for people.
+    pub until_text: String,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identity({}…)", self.short())
+    }
+}
+
+/// The two files of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// Certificates, the end-entity one first.
+    pub certificate: PathBuf,
+    /// The key of the first.
+    pub key: PathBuf,
+}
+
+/// What stands in both files; compared to see a change.
+#[derive(PartialEq, Eq)]
+pub struct Contents {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Files {
+    /// Reads both. Blocks for two small files.
+    ///
+    /// # Errors
+    /// When one cannot be read, or everybody can read the key.
+    pub fn read(&self) -> Result<Contents, IdentityError> {
+        let read =
+            |path: &Path| fs::read(path).map_err(|why| IdentityError::Read(path.into(), why));
+        let certificate = read(&self.certificate)?;
+        let key = read(&self.key)?;
+        let meta = fs::metadata(&self.key);
+        let meta = meta.map_err(|why| IdentityError::Read(self.key.clone(), why))?;
+        let mode = meta.permissions().mode() & 0o777;
+        if mode & OTHERS != 0 {
+            return Err(IdentityError::Open(self.key.clone(), mode));
+        }
+        Ok(Contents { certificate, key })
+    }
+
+    /// Makes of it what can be shown.
+    ///
+    /// # Errors
+    /// When it is of no use.
+    pub fn understand(&self, contents: &Contents) -> Result<Identity, IdentityError> {
+        let (certificate, key) = (&self.certificate, &self.key);
+        let chain = CertificateDer::pem_slice_iter(&contents.certificate)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|why| IdentityError::Pem(certificate.clone(), why))?;
+        let first = chain.first();
+        let first = first.ok_or_else(|| IdentityError::NoCertificate(certificate.clone()))?;
+        let parsed = X509Certificate::from_der(first);
+        let (_, parsed) = parsed.map_err(|_| IdentityError::BadCertificate(certificate.clone()))?;
+        let until = parsed.validity().not_after;
+        let (until, until_text) = (until.timestamp(), until.to_string());
+        let fingerprint = Sha256::digest(first).into();
+        let its_key = PrivateKeyDer::from_pem_slice(&contents.key)
+            .map_err(|why| IdentityError::Pem(key.clone(), why))?;
+        let pkcs8 = as_pkcs8(&its_key).ok_or_else(|| IdentityError::BadKey(key.clone()))?;
+        let wire = FtpCertificate {
+            chain: chain.iter().map(|one| Der(one.to_vec())).collect(),
+            key: Der(pkcs8.secret_pkcs8_der().to_vec()),
+        };
+        let server = |protocols| {
+            let its_key = PrivateKeyDer::Pkcs8(pkcs8.clone_key());
+            let server = FtpServer::new(chain.clone(), its_key, protocols);
+            server.map_err(|why| IdentityError::Tls(certificate.clone(), key.clone(), why))
+        };
+        Ok(Identity {
+            control: server(CONTROL_PROTOCOLS)?,
+            data: server(DATA_PROTOCOLS)?,
+            wire: Arc::new(wire),
+            fingerprint,
+            until,
+            until_text,
+        })
+    }
+}
+
+impl Identity {
+    /// The beginning of the fingerprint, for the log.
+    pub fn short(&self) -> String {
+        let bytes = self.fingerprint.iter().take(8);
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A key in the one form that is handed to slaves.
+fn as_pkcs8(key: &PrivateKeyDer<'_>) -> Option<PrivatePkcs8KeyDer<'static>> {
+    let bytes = match key {
+        PrivateKeyDer::Pkcs8(key) => key.secret_pkcs8_der().to_vec(),
+        PrivateKeyDer::Pkcs1(key) => {
+            let key = rsa::KeyPair::from_der(key.secret_pkcs1_der()).ok()?;
+            let form: Pkcs8V1Der<'_> = key.as_der().ok()?;
+            form.as_ref().to_vec()
+        }
+        PrivateKeyDer::Sec1(key) => {
+            let curves = [
+                &signature::ECDSA_P256_SHA256_ASN1_SIGNING,
+                &signature::ECDSA_P384_SHA384_ASN1_SIGNING,
+                &signature::ECDSA_P521_SHA512_ASN1_SIGNING,
+            ];
+            let of = |curve| {
+                signature::EcdsaKeyPair::from_private_key_der(curve, key.secret_sec1_der()).ok()
+            };
+            let key = curves.into_iter().find_map(of)?;
+            key.to_pkcs8v1().ok()?.as_ref().to_vec()
+        }
+        _ => return None,
+    };
+    Some(PrivatePkcs8KeyDer::from(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A certificate for each form of key, made by somebody else's program.
+    fn made(dir: &Path, key: &[&str], text: &str) -> Files {
+        let files = Files {
+            certificate: dir.join(format!("{text}.crt")),
+            key: dir.join(format!("{text}.key")),
+        };
+        let openssl = |args: &[&str]| {
+            let mut command = std::process::Command::new("openssl");
+            let output = command.args(args).current_dir(dir).output().unwrap();
+            assert!(output.status.success(), "{args:?}: {output:?}");
+        };
+        let name = format!("{text}.key");
+        openssl(&[key, &["-out", &name]].concat());
+        let certificate = format!("{text}.crt");
+        openssl(&[
+            "req",
+            "-x509",
+            "-new",
+            "-key",
+            &name,
+            "-subj",
+            "/CN=ftp",
+            "-days",
+            "2",
+            "-out",
+            &certificate,
+        ]);
+        fs::set_permissions(&files.key, fs::Permissions::from_mode(0o640)).unwrap();
+        files
+    }
+
+    #[test]
+    fn every_usual_form_of_a_key_is_taken_and_handed_on_as_pkcs8() {
+        let dir = tempfile::tempdir().unwrap();
+        for (text, key, header) in [
+            (
+                "pkcs1",
+                &["genrsa", "-traditional"][..],
+                "BEGIN RSA PRIVATE KEY",
+            ),
+            ("rsa", &["genrsa"][..], "BEGIN PRIVATE KEY"),
+            (
+                "sec1",
+                &["ecparam", "-genkey", "-noout", "-name", "secp384r1"][..],
+                "BEGIN EC PRIVATE KEY",
+            ),
+            (
+                "ed25519",
+                &["genpkey", "-algorithm", "ed25519"][..],
+                "BEGIN PRIVATE KEY",
+            ),
+        ] {
+            let files = made(dir.path(), key, text);
+            let pem = fs::read_to_string(&files.key).unwrap();
+            assert!(pem.contains(header), "{text}");
+            let identity = files.understand(&files.read().unwrap()).unwrap();
+            let handed = PrivatePkcs8KeyDer::from(identity.wire.key.0.clone());
+            let chain = vec![CertificateDer::from(identity.wire.chain[0].0.clone())];
+            let server = FtpServer::new(chain, handed.into(), DATA_PROTOCOLS);
+            assert!(server.is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_found_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = made(dir.path(), &["genpkey", "-algorithm", "ed25519"], "one");
+        let other = made(dir.path(), &["genpkey", "-algorithm", "ed25519"], "other");
+        let mixed = Files {
+            certificate: one.certificate,
+            key: other.key,
+        };
+        let why = mixed.understand(&mixed.read().unwrap()).unwrap_err();
+        assert!(matches!(why, IdentityError::Tls(..)), "{why}");
+    }
+
+    #[test]
+    fn what_is_no_certificate_or_no_secret_is_named_by_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = made(dir.path(), &["genpkey", "-algorithm", "ed25519"], "x");
+        let swapped = Files {
+            certificate: files.key.clone(),
+            key: files.key.clone(),
+        };
+        let why = swapped.understand(&swapped.read().unwrap()).unwrap_err();
+        assert!(
+            why.to_string().contains("x.key has no certificate"),
+            "{why}"
+        );
+        let half = Files {
+            key: files.certificate.clone(),
+            ..files.clone()
+        };
+        fs::set_permissions(&half.key, fs::Permissions::from_mode(0o600)).unwrap();
+        let why = half.understand(&half.read().unwrap()).unwrap_err();
+        assert!(matches!(why, IdentityError::Pem(..)), "{why}");
+        fs::set_permissions(&files.key, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(files.read(), Err(IdentityError::Open(_, 0o644))));
+        fs::remove_file(&files.key).unwrap();
+        assert!(matches!(files.read(), Err(IdentityError::Read(..))));
+    }
+}

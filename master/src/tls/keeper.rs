@@ -1,0 +1,279 @@
+//! Keeps the certificate: reads it at the start (or makes one), looks at its files again on a reload and from time to
+//! time, and publishes each good one. A bad one is said in the log, once, and the old one goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use drftpd_actors::{Blocking, Clock, Dice};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+use tracing::{error, info, warn};
+
+use super::identity::{Contents, Files, Identity, IdentityError};
+use super::own::{self, OwnError};
+use super::{Certificates, Tls};
+use crate::config::MasterConfig;
+
+/// A certificate that ends so soon is worth a word at the start and when it is read.
+const SOON: i64 = 14 * 24 * 3600;
+
+/// Why there is no certificate to begin with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CannotSecure {
+    /// The files of the configuration, or those made before.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// None could be made.
+    #[error(transparent)]
+    Own(#[from] OwnError),
+}
+
+/// The certificate that counts, and the task that follows its files as long as this lives.
+pub struct Keeper {
+    /// For sessions.
+    pub tls: Tls,
+    /// For the links of slaves.
+    pub certificates: Certificates,
+    task: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Reads the certificate or makes one, on this thread, and follows its files from now on. `again` says when to
+    /// look at once.
+    ///
+    /// # Errors
+    /// When there is none that could be shown.
+    pub fn start<T: Send + Sync + 'static>(
+        config: &MasterConfig,
+        clock: &Clock,
+        dice: &Dice,
+        blocking: Blocking,
+        again: Option<watch::Receiver<T>>,
+    ) -> Result<Self, CannotSecure> {
+        let files = prepare(config, clock, dice)?;
+        let contents = files.read()?;
+        let identity = files.understand(&contents)?;
+        say_validity(&identity, clock);
+        let (to, certificates) = watch::channel(Arc::new(identity));
+        let following = Following {
+            files,
+            seen: contents,
+            to,
+            clock: clock.clone(),
+            blocking,
+        };
+        let every = config.tls.look_every;
+        let task = tokio::task::spawn_local(following.follow(again, every));
+        Ok(Self {
+            tls: Tls::new(config.tls.clone(), certificates.clone(), dice),
+            certificates,
+            task,
+        })
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The files that count: those of the configuration, else the master's own, made where they are missing.
+///
+/// # Errors
+/// When they are missing and cannot be made.
+pub fn prepare(config: &MasterConfig, clock: &Clock, dice: &Dice) -> Result<Files, OwnError> {
+    if let (Some(certificate), Some(key)) = (&config.tls.certificate, &config.tls.key) {
+        return Ok(Files {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        });
+    }
+    let files = own::files(config);
+    let names = own::names(config, own::host_name());
+    if own::make(&files, names.clone(), clock, dice)? {
+        let file = files.certificate.display();
+        info!(%file, ?names, "certificate made, signed by itself");
+    }
+    Ok(files)
+}
+
+fn say_validity(identity: &Identity, clock: &Clock) {
+    let (fingerprint, until) = (identity.short(), &identity.until_text);
+    if identity.until < clock.unix() {
+        error!(fingerprint, %until, "certificate for ftp clients has expired");
+    } else if identity.until < clock.unix() + SOON {
+        warn!(fingerprint, %until, "certificate for ftp clients expires soon");
+    }
+}
+
+/// What the files had, and where good news go.
+struct Following {
+    files: Files,
+    seen: Contents,
+    to: watch::Sender<Arc<Identity>>,
+    clock: Clock,
+    blocking: Blocking,
+}
+
+impl Following {
+    async fn follow<T>(mut self, mut again: Option<watch::Receiver<T>>, every: Duration) {
+        let mut said = String::new();
+        loop {
+            tokio::select! {
+                () = told(&mut again) => {}
+                () = sleep(every) => {}
+            }
+            match self.look().await {
+                Ok(true) => said.clear(),
+                Ok(false) => {}
+                // Once, not at every look.
+                Err(why) => {
+                    let cause = std::error::Error::source(&why).map(ToString::to_string);
+                    let text = format!("{why} {cause:?}");
+                    if text != said {
+                        error!(%why, cause, "new certificate is of no use, the old one goes on");
+                        said = text;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the files again; tells whether something new counts now.
+    async fn look(&mut self) -> Result<bool, IdentityError> {
+        let files = self.files.clone();
+        let Ok(read) = self.blocking.run(move || files.read()).await else {
+            return Ok(false); // too much to do: the next look will see it
+        };
+        let contents = read?;
+        if contents == self.seen {
+            return Ok(false);
+        }
+        let identity = self.files.understand(&contents)?;
+        if identity.until < self.clock.unix() {
+            let file = self.files.certificate.clone();
+            return Err(IdentityError::Expired(file, identity.until_text));
+        }
+        let fingerprint = identity.short();
+        info!(fingerprint, until = %identity.until_text, "new certificate for ftp clients");
+        say_validity(&identity, &self.clock);
+        self.seen = contents;
+        self.to.send_replace(Arc::new(identity));
+        Ok(true)
+    }
+}
+
+async fn told<T>(again: &mut Option<watch::Receiver<T>>) {
+    if let Some(again) = again
+        && again.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use drftpd_actors::testkit::{settle, sim};
+    use std::fs;
+    use std::path::Path;
+
+    fn config(dir: &Path) -> MasterConfig {
+        let mut config = MasterConfig::default();
+        config.master.dir = dir.to_owned();
+        config
+    }
+
+    /// Another pair of files, as an operator would put them in place: the key first.
+    fn replace(config: &MasterConfig, clock: &Clock, seed: u64) {
+        let fresh = tempfile::tempdir().unwrap();
+        let made = prepare(&self::config(fresh.path()), clock, &Dice::seeded(seed)).unwrap();
+        let files = own::files(config);
+        fs::copy(made.key, files.key).unwrap();
+        fs::copy(made.certificate, files.certificate).unwrap();
+    }
+
+    #[test]
+    fn a_new_certificate_counts_after_a_reload_and_a_bad_one_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        sim(async {
+            let (config, clock, dice) = (config(dir.path()), Clock::system(), Dice::seeded(1));
+            let (again, hears) = watch::channel(());
+            let started = Keeper::start(&config, &clock, &dice, Blocking::inline(), Some(hears));
+            let keeper = started.unwrap();
+            let shown = || keeper.certificates.borrow().fingerprint;
+            let first = shown();
+
+            let files = own::files(&config);
+            fs::write(&files.certificate, "no certificate").unwrap();
+            again.send_replace(());
+            settle().await;
+            assert_eq!(shown(), first, "a bad one counts");
+
+            replace(&config, &clock, 2);
+            again.send_replace(());
+            settle().await;
+            let second = shown();
+            assert_ne!(second, first);
+
+            // Half of a change: the key is of another certificate.
+            let certificate = fs::read(&files.certificate).unwrap();
+            replace(&config, &clock, 3);
+            fs::write(&files.certificate, certificate).unwrap();
+            again.send_replace(());
+            settle().await;
+            assert_eq!(shown(), second);
+        });
+    }
+
+    #[test]
+    fn a_change_of_the_files_is_seen_without_a_word() {
+        let dir = tempfile::tempdir().unwrap();
+        sim(async {
+            let (config, clock, dice) = (config(dir.path()), Clock::system(), Dice::seeded(1));
+            let nobody = None::<watch::Receiver<()>>;
+            let started = Keeper::start(&config, &clock, &dice, Blocking::inline(), nobody);
+            let mut certificates = started.as_ref().unwrap().certificates.clone();
+            certificates.mark_unchanged();
+            replace(&config, &clock, 2);
+            let begun = tokio::time::Instant::now();
+            certificates.changed().await.unwrap();
+            assert_eq!(begun.elapsed(), config.tls.look_every);
+        });
+    }
+
+    #[test]
+    fn a_certificate_that_is_over_is_not_taken_in_place_of_a_good_one() {
+        let dir = tempfile::tempdir().unwrap();
+        sim(async {
+            let (config, clock, dice) = (config(dir.path()), Clock::system(), Dice::seeded(1));
+            let (again, hears) = watch::channel(());
+            let started = Keeper::start(&config, &clock, &dice, Blocking::inline(), Some(hears));
+            let keeper = started.unwrap();
+            let first = keeper.certificates.borrow().fingerprint;
+            replace(&config, &Clock::manual(1_000_000_000), 2);
+            again.send_replace(());
+            settle().await;
+            assert_eq!(keeper.certificates.borrow().fingerprint, first);
+        });
+    }
+
+    #[test]
+    fn a_named_certificate_that_is_not_there_ends_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(dir.path());
+        config.tls.certificate = Some(dir.path().join("none.pem"));
+        config.tls.key = Some(dir.path().join("none.key"));
+        sim(async {
+            let nobody = None::<watch::Receiver<()>>;
+            let (clock, dice) = (Clock::system(), Dice::seeded(1));
+            let started = Keeper::start(&config, &clock, &dice, Blocking::inline(), nobody);
+            let why = started.err().unwrap().to_string();
+            assert!(why.contains("none.pem cannot be read"), "{why}");
+        });
+    }
+}

@@ -1,0 +1,162 @@
+//! Where TLS must, may or must not be: pure judgements, each with its reply of RFC 4217.
+
+use drftpd_protocol::ftp::Reply;
+use drftpd_protocol::wire::Resumption;
+use serde::Deserialize;
+
+/// What is said about TLS in one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Not without.
+    Required,
+    /// As the client likes.
+    #[default]
+    Allowed,
+    /// Not with.
+    Refused,
+}
+
+/// What holds for one client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// The control connection.
+    pub login: Policy,
+    /// Data connections of listings.
+    pub listings: Policy,
+    /// Data connections of files.
+    pub data: Policy,
+    /// Whether data connections have to resume the session of the control connection.
+    pub resumption: Resumption,
+}
+
+/// What a data connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carries {
+    /// A listing.
+    Listing,
+    /// A file.
+    File,
+}
+
+impl Rules {
+    /// Whether AUTH is answered with TLS at all.
+    ///
+    /// # Errors
+    /// 534.
+    pub fn may_secure(&self) -> Result<(), Reply> {
+        match self.login {
+            Policy::Refused => Err(Reply::new(534, "TLS is refused for your network")),
+            Policy::Required | Policy::Allowed => Ok(()),
+        }
+    }
+
+    /// Whether somebody may log in on a control connection.
+    ///
+    /// # Errors
+    /// 530 with what to do about it.
+    pub fn may_log_in(&self, secure: bool) -> Result<(), Reply> {
+        match (self.login, secure) {
+            (Policy::Required, false) => {
+                Err(Reply::new(530, "TLS is required here: say AUTH TLS first"))
+            }
+            (Policy::Refused, true) => Err(Reply::new(530, "TLS is refused for your network")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a data connection may be protected, or in clear, as PROT said.
+    ///
+    /// # Errors
+    /// 521.
+    pub fn may_carry(&self, what: Carries, protected: bool) -> Result<(), Reply> {
+        let (policy, name) = match what {
+            Carries::Listing => (self.listings, "listings"),
+            Carries::File => (self.data, "files"),
+        };
+        match (policy, protected) {
+            (Policy::Required, false) => {
+                let text = format!("TLS is required for {name}: say PROT P first");
+                Err(Reply::new(521, text))
+            }
+            (Policy::Refused, true) => {
+                let text = format!("TLS is refused for {name}: say PROT C first");
+                Err(Reply::new(521, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether any data connection could be so; PROT asks before it is known what will be moved.
+    ///
+    /// # Errors
+    /// 534.
+    pub fn may_protect(&self, protected: bool) -> Result<(), Reply> {
+        let impossible = match protected {
+            true => Policy::Refused,
+            false => Policy::Required,
+        };
+        if self.listings == impossible && self.data == impossible {
+            let text = match protected {
+                true => "TLS is refused for data connections of your network",
+                false => "TLS is required for data connections: PROT P",
+            };
+            return Err(Reply::new(534, text));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(login: Policy, listings: Policy, data: Policy) -> Rules {
+        Rules {
+            login,
+            listings,
+            data,
+            resumption: Resumption::Offered,
+        }
+    }
+
+    fn code(judged: Result<(), Reply>) -> Option<u16> {
+        judged.err().map(|reply| reply.code())
+    }
+
+    #[test]
+    fn a_login_is_judged_by_its_control_connection() {
+        use Policy::{Allowed, Refused, Required};
+        for (login, secure, want) in [
+            (Required, false, Some(530)),
+            (Required, true, None),
+            (Allowed, false, None),
+            (Allowed, true, None),
+            (Refused, false, None),
+            (Refused, true, Some(530)),
+        ] {
+            let judged = rules(login, Allowed, Allowed).may_log_in(secure);
+            assert_eq!(code(judged), want, "{login:?} {secure}");
+        }
+        assert_eq!(
+            code(rules(Refused, Allowed, Allowed).may_secure()),
+            Some(534)
+        );
+    }
+
+    #[test]
+    fn listings_and_files_are_judged_apart_and_prot_by_what_is_left() {
+        use Policy::{Allowed, Refused, Required};
+        let strict = rules(Allowed, Allowed, Required);
+        assert_eq!(code(strict.may_carry(Carries::File, false)), Some(521));
+        assert_eq!(code(strict.may_carry(Carries::Listing, false)), None);
+        assert_eq!(code(strict.may_protect(false)), None);
+        let all = rules(Allowed, Required, Required);
+        assert_eq!(code(all.may_protect(false)), Some(534));
+        assert_eq!(code(all.may_protect(true)), None);
+        let none = rules(Allowed, Refused, Refused);
+        assert_eq!(code(none.may_protect(true)), Some(534));
+        assert_eq!(code(none.may_carry(Carries::File, true)), Some(521));
+        assert_eq!(code(none.may_carry(Carries::File, false)), None);
+    }
+}
