@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::error::StoreError;
 
 /// What brings a store from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[V1];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2];
 
 const V1: &str = "
 -- Facts about the store itself: its identity, epoch, which names are the same.
@@ -118,6 +118,13 @@ CREATE TABLE slave_token (
 ) STRICT, WITHOUT ROWID;
 ";
 
+const V2: &str = "
+-- Of a directory: how much deeper, in names, and longer, in bytes of path, directories below it are
+-- at most. A store that was made without knows nothing, so: as much as can be.
+ALTER TABLE node ADD COLUMN deep INTEGER NOT NULL DEFAULT 128;
+ALTER TABLE node ADD COLUMN long INTEGER NOT NULL DEFAULT 4096;
+";
+
 /// What a column holds, for dumps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
@@ -214,6 +221,8 @@ pub(super) const TABLES: &[Table] = {
                 ("name", Name),
                 ("target", Name),
                 ("blake3", Bytes),
+                ("deep", Number),
+                ("long", Number),
             ],
             key: "parent, key",
         },

@@ -97,8 +97,8 @@ pub(super) fn foreign(
     modified: i64,
 ) -> Result<(), VfsError> {
     let tree = page.tree;
-    if !page.here.in_place {
-        page.merged.left += 1; // its directory is brought to its place first
+    if !page.here.in_place || !page.here.takes(name.as_bytes().len()) {
+        page.merged.left += 1; // its directory is brought to its place first, or its path is too long
         return Ok(());
     }
     let there = match page.here.dir() {
@@ -176,6 +176,10 @@ fn same_size(
 }
 
 fn beside(page: &mut Page<'_, '_>, name: Name, size: u64, modified: i64) -> Result<(), VfsError> {
+    if !page.here.takes(MAX_NAME) {
+        page.merged.left += 1; // the name beside may be longer than a path may be
+        return Ok(());
+    }
     let dir = page.make_missing()?;
     let from = page.here.in_tree(name);
     let kept = keep_beside(

@@ -11,7 +11,7 @@ use super::found;
 use crate::vfs::client::Merged;
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::log::RootRow;
-use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, totals, walk};
+use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, reach, totals, walk};
 use crate::vfs::types::{Entry, FileState, Kind};
 use drftpd_protocol::Generation;
 
@@ -125,6 +125,13 @@ impl Here {
         self.missing.is_empty().then_some(self.dir)
     }
 
+    /// Whether an entry with a name of so many bytes may be in it: a disk may have longer paths.
+    pub fn takes(&self, name: usize) -> bool {
+        let there = self.steps.iter().map(|step| &step.name);
+        let way = reach::along(there.chain(&self.missing));
+        way.and_name(name).is_path()
+    }
+
     /// Where an entry lies on the disk.
     pub fn on_disk(&self, name: Name) -> Place {
         let dirs = self.disk.clone();
@@ -191,7 +198,7 @@ impl Page<'_, '_> {
     }
 
     fn adopt_dir(&mut self, name: Name, modified: i64) -> Result<(), VfsError> {
-        if !self.here.in_place {
+        if !self.here.in_place || !self.here.takes(name.as_bytes().len()) {
             return Ok(());
         }
         let free = match self.here.dir() {

@@ -9,7 +9,7 @@ use crate::vfs::error::VfsError;
 use crate::vfs::plan::Stored;
 use crate::vfs::tree::log::RootKey;
 use crate::vfs::tree::walk::{self, Found};
-use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, totals};
+use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, reach, totals};
 use crate::vfs::types::{Entry, FileState, Kind};
 
 /// Renames a file, a link or a directory with all below it.
@@ -45,6 +45,9 @@ impl TreeCommand for Rename {
         if (target.parent, &target.name) == (from.parent, &from.name) {
             return Ok(());
         }
+        if from.kind == Kind::Dir {
+            reach::allow_move(tree, &from, target.parent, name_of(&target)?)?;
+        }
         if let Some((entry, upload)) = replaced {
             erase(tree, &entry, upload)?;
         }
@@ -79,6 +82,7 @@ fn carry_out(tree: &Tree<'_>, from: &Entry, to: &Entry) -> Result<(), VfsError> 
     let (roots, what) = match from.kind {
         Kind::Dir => {
             let roots = copies::dir_moved(tree, from.id, to.parent)?;
+            reach::moved(tree, to)?;
             (roots, Moved::Dir(from.id))
         }
         _ => (copies::moved(tree, from, to)?, Moved::File(from.file())),

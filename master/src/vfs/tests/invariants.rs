@@ -7,7 +7,7 @@ use drftpd_protocol::{DirId, NodeId, OpSeq};
 
 use super::disk::Disk;
 use crate::store::{Sql, Store, StoreError, id};
-use crate::vfs::tree::{copies, log, nodes, walk};
+use crate::vfs::tree::{copies, log, nodes, reach, walk};
 use crate::vfs::types::{Entry, FileState, Kind};
 
 /// Checks a store whose logs were never acknowledged.
@@ -26,6 +26,7 @@ pub fn check_tables(store: &Store) {
         let all = everything(sql);
         check_totals(&all);
         check_dirs(sql, &all);
+        check_reach(sql, &all);
         Ok::<_, StoreError>(())
     });
     checked.unwrap();
@@ -64,6 +65,14 @@ fn check_totals(all: &BTreeMap<NodeId, Entry>) {
     for dir in all.values().filter(|entry| entry.kind == Kind::Dir) {
         let counted = totals.get(&dir.id).copied().unwrap_or_default();
         assert_eq!((dir.size, dir.files), counted, "totals of {:?}", dir.name);
+    }
+}
+
+/// No path is too long, and the bounds of directories are none too low.
+fn check_reach(sql: &Sql<'_>, all: &BTreeMap<NodeId, Entry>) {
+    for entry in all.values() {
+        walk::path_of(sql, entry.id).unwrap();
+        assert!(entry.kind != Kind::Dir || reach::is_bounded(sql, entry));
     }
 }
 

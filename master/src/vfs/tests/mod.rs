@@ -7,6 +7,7 @@ mod lost;
 mod merge;
 mod model;
 mod random;
+mod reach;
 mod restart;
 mod strays;
 mod threads;

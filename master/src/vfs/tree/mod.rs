@@ -5,6 +5,7 @@
 pub(super) mod copies;
 pub(super) mod log;
 pub(super) mod nodes;
+pub(super) mod reach;
 pub(super) mod totals;
 pub(super) mod walk;
 

@@ -3,6 +3,7 @@
 use drftpd_protocol::{DirId, Generation, Name, NodeId};
 
 use super::Tree;
+use super::reach::{self, Reach};
 use crate::store::{Row, Sql, StoreError, id, number, params};
 use crate::vfs::types::{Entry, FileState, Kind};
 
@@ -131,8 +132,8 @@ pub fn insert(tree: &Tree<'_>, entry: &Entry) -> Result<(), StoreError> {
     tree.used(entry.id.0);
     tree.run(
         "INSERT INTO node (parent, key, id, kind, state, generation, size, files, modified, mode,
-             crc32, owner, grp, name, target)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             crc32, owner, grp, name, target, deep, long)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, 0)",
         params![
             number(entry.parent.0),
             key,
@@ -151,7 +152,10 @@ pub fn insert(tree: &Tree<'_>, entry: &Entry) -> Result<(), StoreError> {
             entry.target,
         ],
     )?;
-    Ok(())
+    match entry.kind {
+        Kind::Dir => reach::raise(tree, entry.parent, name, Reach::NOTHING),
+        _ => Ok(()),
+    }
 }
 
 /// Writes what may change of an entry in its place: contents, owner and times.
