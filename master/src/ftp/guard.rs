@@ -102,7 +102,7 @@ impl UploadGuard {
     /// Tells the file list that the upload ended without a commit.
     async fn settle(mut self, kept: Option<u64>) {
         self.armed = false;
-        let settled = self.services.vfs.settle_orphan(self.file, self.root, kept);
+        let settled = self.services.vfs.break_upload(self.file, self.root, kept);
         if let Err(why) = settled.await {
             debug!(file = %self.file, %why, "broken upload not settled, the next walk of its root will");
         }
@@ -117,7 +117,7 @@ impl Drop for UploadGuard {
         let (services, file, root, kept) =
             (Rc::clone(&self.services), self.file, self.root, self.kept);
         drop(self.cleanup.uncut(async move {
-            if let Err(why) = services.vfs.settle_orphan(file, root, kept).await {
+            if let Err(why) = services.vfs.break_upload(file, root, kept).await {
                 debug!(%file, %why, "unused upload not settled");
             }
         }));

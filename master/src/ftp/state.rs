@@ -215,6 +215,14 @@ impl State {
         }
     }
 
+    /// Nobody has room for what was announced: it is not to stand in the way of what comes next.
+    pub fn refused(&mut self, code: u16) {
+        const NO_ROOM: u16 = 452;
+        if code == NO_ROOM {
+            self.expected = None;
+        }
+    }
+
     /// As after the greeting. Who failed to log in is still remembered.
     fn begun_anew(&self, secure: Option<Arc<Secure>>) -> Self {
         let prot = match &secure {

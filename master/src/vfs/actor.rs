@@ -24,7 +24,7 @@ use super::commands::{ExpirePartials, MastersGone};
 use super::config::VfsConfig;
 use super::error::VfsError;
 use super::heads::OpsHeads;
-use super::messages::{BeginUpload, Change, Finish};
+use super::messages::{BeginUpload, Change, Finish, Orphan};
 use super::tree::{Given, InTree, TreeCommand};
 use super::types::Upload;
 use super::uploads::Uploads;
@@ -122,13 +122,27 @@ impl<C: TreeCommand> Handler<Finish<C>> for VfsActor {
     fn handle(&mut self, msg: Finish<C>, _: &mut Self::Context) -> Self::Result {
         let Finish(file, command) = msg;
         let pending = self.submit(command);
+        self.uploads.ends(file, true);
         let answer = async move { pending?.answer().await }.into_actor(self);
         Box::pin(answer.map(move |answer, act, _| {
-            if matches!(answer, Ok(_) | Err(VfsError::NoUpload)) {
-                act.ended(file);
+            match answer {
+                Ok(_) | Err(VfsError::NoUpload) => act.ended(file),
+                Err(_) => act.uploads.ends(file, false),
             }
             answer
         }))
+    }
+}
+
+impl Handler<Orphan> for VfsActor {
+    type Result = ResponseActFuture<Self, Result<(), VfsError>>;
+
+    fn handle(&mut self, Orphan(file, end): Orphan, ctx: &mut Self::Context) -> Self::Result {
+        if self.uploads.goes_on(file) {
+            debug!(%file, "the end of an earlier transfer of an upload that runs again");
+            return Box::pin(actix::fut::ready(Ok(())));
+        }
+        self.handle(Finish(file, end), ctx)
     }
 }
 

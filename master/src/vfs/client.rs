@@ -17,7 +17,7 @@ use super::commands::{
 };
 use super::error::VfsError;
 use super::heads::OpsHeads;
-use super::messages::{BeginUpload, Change, Finish};
+use super::messages::{BeginUpload, Change, Finish, Orphan};
 use super::tree::{TreeCommand, log, walk};
 use super::types::{Entry, Page, PreparedBytes, Readable, Upload, UploadMode, UploadPlan};
 use super::uploads::Uploads;
@@ -292,14 +292,16 @@ impl VfsClient {
     }
 
     /// The end of a transfer that nobody waits for (its session or the master went away): a
-    /// committed one needs nothing, a known intent becomes partial, anything else is discarded.
+    /// committed one needs nothing, a known intent becomes partial, anything else is discarded. While
+    /// a session goes on with the same upload, it is the end of an earlier transfer and says nothing.
     pub async fn settle_orphan(
         &self,
         file: FileId,
         root: RootId,
         kept: Option<u64>,
     ) -> Result<(), VfsError> {
-        self.break_upload(file, root, kept).await
+        let end = EndUpload { file, root, kept };
+        ask(&self.addr, Orphan(file, end), CHANGE_LIMIT).await?
     }
 
     /// A slave shows a root: known or new, the file list has a row for it from now on. Answers the

@@ -4,6 +4,7 @@ use actix::Message;
 use drftpd_protocol::{FileId, RootId, VfsPath};
 
 use super::client::Owner;
+use super::commands::EndUpload;
 use super::error::VfsError;
 use super::tree::TreeCommand;
 use super::types::{Upload, UploadMode};
@@ -21,6 +22,11 @@ pub(super) struct Finish<C>(pub FileId, pub C);
 impl<C: TreeCommand> Message for Finish<C> {
     type Result = Result<C::Answer, VfsError>;
 }
+
+/// The end of an upload's transfer that no session waits for.
+#[derive(Message)]
+#[rtype(result = "Result<(), VfsError>")]
+pub(super) struct Orphan(pub FileId, pub EndUpload);
 
 /// Asks to begin an upload; answered from memory and the last commit, while the intent is on its
 /// way to the store.

@@ -22,6 +22,8 @@ pub struct Uploads {
 struct Running {
     generation: Generation,
     root: RootId,
+    /// Its end is on its way to the store.
+    ends: bool,
     /// Shared by all copies, so that growing needs no new one.
     size: Arc<AtomicU64>,
 }
@@ -33,6 +35,7 @@ impl Uploads {
         let running = Running {
             generation: file.generation,
             root,
+            ends: false,
             size: Arc::new(AtomicU64::new(size)),
         };
         self.running.insert(file.node, running);
@@ -52,6 +55,20 @@ impl Uploads {
         if self.is_running(file) {
             self.running.remove(&file.node);
         }
+    }
+
+    /// The end of an upload is on its way to the store, or did not get there.
+    pub fn ends(&mut self, file: FileId, ends: bool) {
+        if self.is_running(file)
+            && let Some(running) = self.running.get_mut(&file.node)
+        {
+            running.ends = ends;
+        }
+    }
+
+    /// Whether this very upload runs, and nobody has ended it.
+    pub fn goes_on(&self, file: FileId) -> bool {
+        self.of(file).is_some_and(|running| !running.ends)
     }
 
     /// Bytes that are there now; says nothing where the upload is not known.

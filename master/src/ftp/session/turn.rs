@@ -148,6 +148,9 @@ impl FtpSession {
             } => return self.shake_hands(ctx),
             Outcome::Replied { code, change } => {
                 self.apply(change);
+                if self.state.expected.is_some() {
+                    Rc::make_mut(&mut self.state).refused(code);
+                }
                 self.count_error(code);
                 if late_abort {
                     return self.answer(Reply::aborted(), ctx);

@@ -49,6 +49,33 @@ fn a_slave_that_is_back_before_its_upload_counts_as_lost_has_told_already() {
 }
 
 #[test]
+fn the_end_of_an_earlier_transfer_leaves_a_resumed_upload_alone() {
+    with_vfs(|fx| async {
+        let first = fx.begin("/file", UploadMode::Store, A).await.unwrap();
+        fx.vfs.break_upload(first.file, A, Some(700)).await.unwrap();
+        let again = fx.begin("/file", UploadMode::Append, A).await.unwrap();
+        assert_eq!(again.file, first.file);
+        // The slave was not heard to have been heard, and tells once more.
+        let late = fx.vfs.settle_orphan(first.file, A, Some(700));
+        late.await.unwrap();
+        let entry = fx.stat("/file").await.unwrap();
+        assert_eq!(entry.state, FileState::Uploading);
+        fx.commit(again.file, A, 900).await.unwrap();
+        assert_eq!(fx.stat("/file").await.unwrap().size, 900);
+        // The end of one that is just being lost is what is known of it.
+        let lost = fx.begin("/lost", UploadMode::Store, A).await.unwrap();
+        let lose = fx.vfs.lose_upload(lost.file, A);
+        let told = fx.vfs.settle_orphan(lost.file, A, Some(5));
+        let (lose, told) = tokio::join!(lose, told);
+        lose.and(told).unwrap();
+        let more = fx.begin("/lost", UploadMode::Append, A).await.unwrap();
+        assert_eq!(more.base, Base::Staged { keep: 5 });
+        fx.commit(more.file, A, 6).await.unwrap();
+        fx
+    });
+}
+
+#[test]
 fn a_lost_upload_may_begin_anew_elsewhere_and_its_old_bytes_are_thrown_away() {
     with_vfs(|fx| async {
         let upload = fx.begin("/file", UploadMode::Store, A).await.unwrap();

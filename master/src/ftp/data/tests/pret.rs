@@ -39,6 +39,24 @@ fn pasv_after_pret_names_the_slave_in_one_line() {
 }
 
 #[test]
+fn an_announced_size_that_nobody_has_room_for_is_forgotten_with_the_refusal() {
+    sim(async {
+        let (cluster, mut bob) = with_file().await;
+        bob.ask("PRET STOR y", 200).await;
+        bob.ask("ALLO 1000000000000000", 200).await;
+        bob.ask("PASV", 452).await;
+        bob.ask("PASV", 227).await;
+        put(&cluster, &mut bob, How::Pret, "STOR y", b"small").await;
+        // By PORT the slave is chosen at STOR, which uses it up.
+        bob.ask("ALLO 1000000000000000", 200).await;
+        bob.ask("PORT 192,0,2,1,100,1", 200).await;
+        bob.ask("STOR z", 452).await;
+        put(&cluster, &mut bob, How::Pasv, "STOR z", b"small").await;
+        assert!(cluster.is_clean().await);
+    });
+}
+
+#[test]
 fn the_client_may_come_before_its_verb() {
     sim(async {
         let (cluster, mut bob) = with_file().await;
