@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::accounts::AccountsConfig;
 use crate::ftp::FtpConfig;
-use crate::ftp::data::{ClientsConfig, DataConfig, PassiveConfig};
+use crate::ftp::data::{ClientsConfig, DataConfig, FxpConfig, PassiveConfig};
 use crate::slaves::SlavesConfig;
 use crate::store::{NamesConfig, StoreConfig};
 use crate::tls::TlsConfig;
@@ -37,6 +37,8 @@ pub struct MasterConfig {
     pub passive: PassiveConfig,
     /// `[clients]`
     pub clients: ClientsConfig,
+    /// `[fxp]`
+    pub fxp: FxpConfig,
     /// `[data]`
     pub data: DataConfig,
     /// `[slaves]`
@@ -207,6 +209,7 @@ impl Check for MasterConfig {
         self.tls.check(errors);
         self.passive.check(errors);
         self.clients.check(errors);
+        self.fxp.check(errors);
         self.data.check(errors);
         self.slaves.check(errors);
         self.transfer.check(errors);

@@ -4,6 +4,7 @@
 
 pub mod ftp;
 pub mod ids;
+mod network;
 pub mod path;
 pub mod wire;
 
@@ -11,4 +12,5 @@ pub use ids::{
     DirId, Epoch, FileId, Generation, NodeId, OpSeq, RootId, SessionId, SlaveId, StoreId,
     TransferId,
 };
+pub use network::{Network, NetworkError};
 pub use path::{Name, NameError, PathError, VfsPath};

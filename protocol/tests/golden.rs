@@ -286,6 +286,15 @@ fn calls(seen: &mut Seen) {
             port: 1024,
         },
     );
+    let among = DataPath::Listen {
+        family: Family::V4,
+        peers: PeerRule::Among {
+            client: v4,
+            allow: vec!["203.0.113.0/24".parse().expect("a network")],
+            deny: vec!["203.0.113.7".parse().expect("a network")],
+        },
+    };
+    seen.call("open-listen-among", &open(among), &opened);
     let dial = DataPath::Dial {
         to: "[2001:db8::1]:2000".parse().expect("an address"),
     };

@@ -89,7 +89,9 @@ pub(super) async fn start(
         warn!(setting = weak, "weaker than the default");
     }
     let data = DataSide::new(config.passive.clone(), config.data.clone());
-    let data = Arc::new(data.for_clients(config.clients.clone()));
+    let own_ports = vec![slaves.address().port(), config.admin.listen.port()];
+    let data = data.for_clients(config.clients.clone());
+    let data = Arc::new(data.with_fxp(config.fxp.clone(), own_ports));
     let services = Services {
         vfs: vfs.clone(),
         accounts,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::Fault;
 use super::ops::Place;
 use super::tls::DataTls;
+use crate::Network;
 use crate::ids::{FileId, OpSeq, RootId, TransferId};
 
 /// First bytes of a relayed data connection, where a TLS client would send its hello.
@@ -34,12 +35,38 @@ pub enum Family {
 }
 
 /// Who may be at the other end of a data channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeerRule {
     /// This address only; others are closed and waiting goes on.
     Only(IpAddr),
     /// Whoever comes first.
     Any,
+    /// The client, or whoever of these networks comes first.
+    Among {
+        /// The client of the control connection.
+        client: IpAddr,
+        /// Networks of other hosts; empty: any.
+        allow: Vec<Network>,
+        /// Networks that are never let in, whatever `allow` says.
+        deny: Vec<Network>,
+    },
+}
+
+impl PeerRule {
+    /// Whether somebody with this address is let in.
+    pub fn holds(&self, peer: IpAddr) -> bool {
+        let is = |address: &IpAddr| address.to_canonical() == peer.to_canonical();
+        let within = |networks: &[Network]| networks.iter().any(|it| it.contains(peer));
+        match self {
+            Self::Only(address) => is(address),
+            Self::Any => true,
+            Self::Among {
+                client,
+                allow,
+                deny,
+            } => is(client) || (!within(deny) && (allow.is_empty() || within(allow))),
+        }
+    }
 }
 
 /// How a data channel comes to be.

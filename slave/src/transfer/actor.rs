@@ -85,8 +85,10 @@ impl TransferActor {
 
     /// Whether only one peer may come.
     fn peer_is_known(&self) -> bool {
-        let anybody = PeerRule::Any;
-        !matches!(&self.deps.open.path, DataPath::Listen { peers, .. } if *peers == anybody)
+        let DataPath::Listen { peers, .. } = &self.deps.open.path else {
+            return true;
+        };
+        matches!(peers, PeerRule::Only(_))
     }
 
     fn connect_timeout(&self) -> Duration {
@@ -203,8 +205,8 @@ impl TransferActor {
 
     fn accept(&mut self, port: Port, ctx: &mut Context<Self>) -> DataOpened {
         let opened = port.opened.clone();
-        if let DataPath::Listen { peers, .. } = self.deps.open.path {
-            let accept = async move { (listen::accept(&port, peers).await, port) };
+        if let DataPath::Listen { peers, .. } = self.deps.open.path.clone() {
+            let accept = async move { (listen::accept(&port, &peers).await, port) };
             ctx.spawn(accept.into_actor(self).map(|(io, port), act, ctx| {
                 act.port = Some(port);
                 act.connected(io, ctx);
@@ -242,7 +244,7 @@ impl TransferActor {
         drop(wanted.try_send(io)); // a task that was stopped wants it no more
         match (self.port.take(), &self.deps.open.path) {
             (Some(port), DataPath::Listen { peers, .. }) if self.secures => {
-                let more = listen::accept_more(port, *peers, wanted).into_actor(self);
+                let more = listen::accept_more(port, peers.clone(), wanted).into_actor(self);
                 ctx.spawn(more.map(|port, act, _| act.deps.env.shelf.put(port)));
             }
             (Some(port), _) => self.deps.env.shelf.put(port),
@@ -343,7 +345,7 @@ impl TransferActor {
 /// The port of a channel that listens; nothing for one that may dial.
 async fn start(env: Arc<Env>, path: DataPath) -> Result<Option<Port>, Fault> {
     match path {
-        DataPath::Listen { family, peers } => listen::listen(&env, family, peers).await.map(Some),
+        DataPath::Listen { family, peers } => listen::listen(&env, family, &peers).await.map(Some),
         DataPath::Dial { to } => match may_dial(to, &env.config.deny_dial) {
             Ok(()) => Ok(None),
             Err(why) => {

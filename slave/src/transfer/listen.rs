@@ -23,8 +23,8 @@ const PORTS_AT_A_TIME: usize = 32;
 ///
 /// # Errors
 /// [`FaultCode::NO_PORT`] when all are taken or the address cannot be listened on.
-pub async fn listen(env: &Env, family: Family, peers: PeerRule) -> Result<Port, Fault> {
-    let named = peers != PeerRule::Any;
+pub async fn listen(env: &Env, family: Family, peers: &PeerRule) -> Result<Port, Fault> {
+    let named = matches!(peers, PeerRule::Only(_));
     if named && let Some(port) = env.shelf.take(family, &env.dice) {
         return Ok(port);
     }
@@ -94,7 +94,7 @@ pub async fn accept_more(port: Port, peers: PeerRule, wanted: mpsc::Sender<BoxIo
         let another = tokio::select! {
             biased;
             () = wanted.closed() => return port,
-            another = accept(&port, peers) => another,
+            another = accept(&port, &peers) => another,
         };
         if wanted.send(another).await.is_err() {
             return port;
@@ -103,7 +103,7 @@ pub async fn accept_more(port: Port, peers: PeerRule, wanted: mpsc::Sender<BoxIo
 }
 
 /// Waits for the right peer. Others are closed, and waiting goes on. May be dropped without losing one.
-pub async fn accept(port: &Port, peers: PeerRule) -> BoxIo {
+pub async fn accept(port: &Port, peers: &PeerRule) -> BoxIo {
     loop {
         match port.listener.accept().await {
             Ok(incoming) if may_connect(peers, incoming.peer.ip()) => match incoming.adopt() {
@@ -184,7 +184,7 @@ mod tests {
             let port = bind(&net, &config, Family::V4, &dice).await.unwrap();
             let mut stranger = net.connect(None, to).await.unwrap();
             let mut client = net.connect(Some(right), to).await.unwrap();
-            let mut io = accept(&port, PeerRule::Only(right)).await;
+            let mut io = accept(&port, &PeerRule::Only(right)).await;
             assert_eq!(io.peer_addr().unwrap().ip(), right);
             assert_eq!(stranger.read(&mut [0; 1]).await.unwrap(), 0);
             client.write_all(b"x").await.unwrap();

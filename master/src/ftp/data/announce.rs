@@ -5,9 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use drftpd_protocol::wire::{DataPath, Family};
 use drftpd_protocol::{Name, VfsPath};
 
-use super::channel::may_fxp;
 use super::error::DataError;
-use super::{Reserved, peers, plans};
+use super::{Reserved, fxp, plans};
 use crate::ftp::error::FtpError;
 use crate::ftp::guard::TransferGuard;
 use crate::ftp::services::VerbCx;
@@ -103,7 +102,7 @@ async fn listen(
     family: Family,
 ) -> Result<(TransferGuard, SocketAddr), FtpError> {
     let limits = &cx.services.data.limits;
-    let peers = peers::who_may_connect(cx.client(), may_fxp(cx, path));
+    let peers = fxp::of(cx, path).who_may_connect(cx.client());
     let opened = guard.open(
         DataPath::Listen { family, peers },
         limits.connect_timeout,

@@ -9,17 +9,18 @@ use drftpd_actors::BoxIo;
 use drftpd_protocol::VfsPath;
 use drftpd_protocol::wire::{DataPath, DataTls};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::config::WithoutPret;
 use super::error::DataError;
 use super::forward::{ClientEnd, Ends, Forward};
-use super::peers;
+use super::fxp;
+use super::peers::{self, NotToDial};
 use super::reach::{ActiveBy, is_unreached};
 use super::relay::RelayPermit;
 use super::secure::{self, Other};
 use super::taken::Taken;
 use super::{Endpoint, OurPort, active};
-use crate::accounts::Action;
 use crate::ftp::error::FtpError;
 use crate::ftp::guard::TransferGuard;
 use crate::ftp::services::VerbCx;
@@ -52,9 +53,17 @@ pub enum Unopened {
 /// Where the slave's connection arrives, if the master forwards.
 pub type Arrival = Option<oneshot::Receiver<BoxIo>>;
 
-/// Whether this path's user may have other hosts at the other end.
-pub fn may_fxp(cx: &VerbCx, path: &VfsPath) -> bool {
-    cx.may(Action::Fxp, path).is_ok()
+/// Where to dial for a path, if the client may send us there.
+///
+/// # Errors
+/// Why not, for the log.
+pub fn may_dial(cx: &VerbCx, to: SocketAddr, path: &VfsPath) -> Result<SocketAddr, DataError> {
+    let to = peers::may_dial(to, cx.client(), fxp::of(cx, path))?;
+    let own = to.port() == cx.local.port() || cx.services.data.own_ports.contains(&to.port());
+    if own && to.ip() == cx.local.ip().to_canonical() {
+        return Err(NotToDial::OwnPort.into());
+    }
+    Ok(to)
 }
 
 impl Channel {
@@ -68,12 +77,11 @@ impl Channel {
         path: &VfsPath,
         direction: Direction,
     ) -> Result<Self, DataError> {
-        let fxp = may_fxp(cx, path);
         let endpoint = endpoint.ok_or(DataError::NotAgreed)?;
         secure::may_carry(cx, Carries::File)?;
         match endpoint {
             Endpoint::Dial(to) => {
-                let to = peers::may_dial(to, cx.client(), fxp)?;
+                let to = may_dial(cx, to, path)?;
                 Ok(Self::Unopened(dialled(cx, to)?))
             }
             Endpoint::Here(passive)
@@ -86,7 +94,7 @@ impl Channel {
             }
             Endpoint::Here(passive) => {
                 let permit = cx.services.data.relays.permit()?;
-                let who = peers::who_may_connect(cx.client(), fxp);
+                let who = fxp::of(cx, path).who_may_connect(cx.client());
                 let client = ClientEnd::Comes(passive, who);
                 Ok(Self::Unopened(Unopened::Relay(client, permit)))
             }
@@ -192,8 +200,13 @@ impl Unopened {
             Self::DialFirst(_) => limits.connect_timeout.min(SOON),
             Self::Dial(_) | Self::Relay(..) => limits.connect_timeout,
         };
+        let begun = Instant::now();
         let opened = guard.open(path, connect, limits.open_timeout);
-        opened.await?;
+        if let Err(why) = opened.await {
+            // Where a slave may not dial is told no sooner than where it does not get.
+            active::fail_late(begun).await;
+            return Err(why.into());
+        }
         Ok(arrival)
     }
 
@@ -230,7 +243,7 @@ async fn connected(cx: &VerbCx, endpoint: Endpoint, path: &VfsPath) -> Result<Bo
     let connect = cx.services.data.limits.connect_timeout;
     match endpoint {
         Endpoint::Here(passive) => {
-            let who = peers::who_may_connect(cx.client(), may_fxp(cx, path));
+            let who = fxp::of(cx, path).who_may_connect(cx.client());
             passive.accept(who, connect).await
         }
         Endpoint::Dial(to) => {
@@ -254,7 +267,7 @@ pub fn for_listing(
     match endpoint {
         Endpoint::Slave(_) => Err(announced_transfer()),
         Endpoint::Dial(to) => {
-            let to = peers::may_dial(to, cx.client(), may_fxp(cx, path))?;
+            let to = may_dial(cx, to, path)?;
             Ok(Endpoint::Dial(to))
         }
         here => Ok(here),

@@ -12,6 +12,7 @@ pub mod config;
 pub mod dupes;
 pub mod error;
 pub mod forward;
+pub mod fxp;
 pub mod listing;
 pub mod ours;
 pub mod passive;
@@ -33,6 +34,7 @@ use drftpd_actors::Blocking;
 
 pub use config::{DataConfig, EpsvAfterPret, PassiveConfig, WithoutPret};
 pub use error::DataError;
+pub use fxp::{Fxp, FxpConfig};
 pub use ours::{OurPort, OurPorts};
 pub use passive::Passive;
 pub use reach::{ClientsConfig, Reach};
@@ -61,6 +63,10 @@ pub struct DataSide {
     pub limits: DataConfig,
     /// `[clients]`.
     pub clients: ClientsConfig,
+    /// `[fxp]`.
+    pub fxp: FxpConfig,
+    /// Ports at which the cluster itself listens; nobody is sent there on the master's own address.
+    pub own_ports: Vec<u16>,
     /// The relays that run.
     pub relays: Relays,
     /// Ports of our own that clients were told of.
@@ -80,6 +86,8 @@ impl DataSide {
             passive,
             limits,
             clients: ClientsConfig::default(),
+            fxp: FxpConfig::default(),
+            own_ports: Vec::new(),
             relays,
             ours: OurPorts::default(),
             asking: Blocking::new(ASKING),
@@ -90,6 +98,16 @@ impl DataSide {
     #[must_use]
     pub fn for_clients(self, clients: ClientsConfig) -> Self {
         Self { clients, ..self }
+    }
+
+    /// And with these for other hosts.
+    #[must_use]
+    pub fn with_fxp(self, fxp: FxpConfig, own_ports: Vec<u16>) -> Self {
+        Self {
+            fxp,
+            own_ports,
+            ..self
+        }
     }
 }
 

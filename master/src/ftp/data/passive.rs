@@ -16,7 +16,6 @@ use tracing::{debug, info};
 use super::config::PassiveConfig;
 use super::error::DataError;
 use super::ours::OurPort;
-use super::peers;
 
 /// After an error of the listener (no more file descriptors), wait so long.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -107,19 +106,17 @@ impl Passive {
     /// # Errors
     /// [`DataError::NobodyConnected`] after `limit`.
     pub async fn accept(self, who: PeerRule, limit: Duration) -> Result<BoxIo, DataError> {
-        let comes = timeout(limit, self.comes(who)).await;
+        let comes = timeout(limit, self.comes(&who)).await;
         comes.map_err(|_elapsed| DataError::NobodyConnected)
     }
 
-    async fn comes(&self, who: PeerRule) -> BoxIo {
+    async fn comes(&self, who: &PeerRule) -> BoxIo {
         loop {
             match self.listener.accept().await {
-                Ok(incoming) if peers::is_welcome(who, incoming.peer.ip()) => {
-                    match incoming.adopt() {
-                        Ok(io) => return io,
-                        Err(why) => debug!(%why, "data connection lost before it was taken"),
-                    }
-                }
+                Ok(incoming) if who.holds(incoming.peer.ip()) => match incoming.adopt() {
+                    Ok(io) => return io,
+                    Err(why) => debug!(%why, "data connection lost before it was taken"),
+                },
                 Ok(stranger) => {
                     info!(peer = %stranger.peer, "stranger at a data port is closed");
                 }

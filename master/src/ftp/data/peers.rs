@@ -5,7 +5,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use drftpd_protocol::wire::PeerRule;
+use drftpd_protocol::Network;
+
+use super::fxp::Fxp;
 
 /// Below lie services, not FTP clients.
 const LOWEST_PORT: u16 = 1024;
@@ -19,17 +21,23 @@ pub enum NotToDial {
     /// Not the client's own address, and the user may not FXP here.
     #[error("another host than the client's")]
     OtherHost,
+    /// A host that the operator has denied.
+    #[error("denied by fxp.deny")]
+    DeniedHost,
+    /// A port of the cluster's own.
+    #[error("a port of the cluster's own")]
+    OwnPort,
     /// Not an address of one machine that could be somebody else's FTP server.
     #[error("not a host on the network")]
     NoHost,
 }
 
-/// Where to dial, an IPv4 address in IPv6 clothes as what it is, if `client` may send us there; `fxp` says whether
-/// the user may have other hosts.
+/// Where to dial, an IPv4 address in IPv6 clothes as what it is, if `client` may send us there; `fxp` says which other
+/// hosts the user may have.
 ///
 /// # Errors
 /// The reason, for the log.
-pub fn may_dial(to: SocketAddr, client: IpAddr, fxp: bool) -> Result<SocketAddr, NotToDial> {
+pub fn may_dial(to: SocketAddr, client: IpAddr, fxp: Fxp<'_>) -> Result<SocketAddr, NotToDial> {
     let (host, client) = (to.ip().to_canonical(), client.to_canonical());
     let to = SocketAddr::new(host, to.port());
     if to.port() < LOWEST_PORT {
@@ -38,32 +46,24 @@ pub fn may_dial(to: SocketAddr, client: IpAddr, fxp: bool) -> Result<SocketAddr,
     if host == client {
         return Ok(to);
     }
-    if !fxp {
-        return Err(NotToDial::OtherHost);
-    }
+    let within = |networks: &[Network]| networks.iter().any(|it| it.contains(host));
+    let named = match fxp {
+        Fxp::No => return Err(NotToDial::OtherHost),
+        Fxp::Any { deny } | Fxp::Among { deny, .. } if within(deny) => {
+            return Err(NotToDial::DeniedHost);
+        }
+        Fxp::Any { .. } => false,
+        Fxp::Among { peers, .. } if within(peers) => true,
+        Fxp::Among { .. } => return Err(NotToDial::OtherHost),
+    };
     match reach(host) {
         Reach::Nobody => Err(NotToDial::NoHost),
+        // Where the operator has named them, neighbours are meant.
+        _ if named => Ok(to),
         Reach::World => Ok(to),
         // A client that is itself so near may have neighbours.
         near if near >= reach(client) => Ok(to),
         _ => Err(NotToDial::NoHost),
-    }
-}
-
-/// Who may connect: the client, or with the right to FXP anybody.
-pub fn who_may_connect(client: IpAddr, fxp: bool) -> PeerRule {
-    if fxp {
-        PeerRule::Any
-    } else {
-        PeerRule::Only(client.to_canonical())
-    }
-}
-
-/// Whether somebody who connects is the one.
-pub fn is_welcome(rule: PeerRule, peer: IpAddr) -> bool {
-    match rule {
-        PeerRule::Any => true,
-        PeerRule::Only(client) => client.to_canonical() == peer.to_canonical(),
     }
 }
 
@@ -113,6 +113,7 @@ mod tests {
     use super::*;
 
     fn dial(to: &str, client: &str, fxp: bool) -> Result<SocketAddr, NotToDial> {
+        let fxp = if fxp { Fxp::Any { deny: &[] } } else { Fxp::No };
         may_dial(to.parse().unwrap(), client.parse().unwrap(), fxp)
     }
 
@@ -191,14 +192,26 @@ mod tests {
     }
 
     #[test]
-    fn strangers_are_not_welcome_without_the_right_to_fxp() {
-        let ip = |text: &str| text.parse().unwrap();
-        let own = who_may_connect(ip("::ffff:192.0.2.1"), false);
-        assert!(is_welcome(own, ip("192.0.2.1")) && is_welcome(own, ip("::ffff:192.0.2.1")));
-        assert!(!is_welcome(own, ip("192.0.2.2")));
-        assert!(is_welcome(
-            who_may_connect(ip("192.0.2.1"), true),
-            ip("192.0.2.2")
-        ));
+    fn only_hosts_of_the_named_networks_are_dialled_and_never_denied_ones() {
+        let networks = |texts: &[&str]| -> Vec<Network> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let peers = networks(&["203.0.113.0/24", "10.0.0.0/8"]);
+        let deny = networks(&["203.0.113.7", "10.9.0.0/16"]);
+        let fxp = Fxp::Among {
+            peers: &peers,
+            deny: &deny,
+        };
+        let to = |to: &str| {
+            let to = format!("{to}:5000").parse().unwrap();
+            may_dial(to, "192.0.2.1".parse().unwrap(), fxp).map(drop)
+        };
+        assert_eq!(to("203.0.113.9"), Ok(()));
+        // A neighbour of ours, but named.
+        assert_eq!(to("10.1.2.3"), Ok(()));
+        assert_eq!(to("203.0.113.7"), Err(NotToDial::DeniedHost));
+        assert_eq!(to("10.9.9.9"), Err(NotToDial::DeniedHost));
+        assert_eq!(to("198.51.100.1"), Err(NotToDial::OtherHost));
+        assert_eq!(to("192.0.2.1"), Ok(()));
     }
 }

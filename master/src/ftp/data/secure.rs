@@ -12,8 +12,8 @@ use rustls_pki_types::ServerName;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::channel::may_fxp;
 use super::error::DataError;
+use super::fxp::{self, Fxp};
 use super::ours::OurPort;
 use crate::ftp::secure::{Secure, seen};
 use crate::ftp::services::VerbCx;
@@ -55,7 +55,7 @@ fn is_client(cx: &VerbCx) -> bool {
 /// Another server at the other end cannot resume the session of this control connection.
 fn resumption(cx: &VerbCx, path: &VfsPath) -> Resumption {
     match cx.rules().map(|rules| rules.resumption) {
-        Some(Resumption::Required) if may_fxp(cx, path) => Resumption::Offered,
+        Some(Resumption::Required) if fxp::of(cx, path) != Fxp::No => Resumption::Offered,
         Some(resumption) => resumption,
         None => Resumption::Off,
     }

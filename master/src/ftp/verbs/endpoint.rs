@@ -7,11 +7,10 @@ use drftpd_protocol::ftp::{Line, Reply, args};
 use drftpd_protocol::wire::Family;
 
 use super::{Arg, Change, Done, Feat, Keeps, Verb, VerbResult};
-use crate::accounts::Action;
 use crate::ftp::data::announce::{Announced, is_reachable, slave_listens};
 use crate::ftp::data::passive::announced_address;
 use crate::ftp::data::reach::PassiveBy;
-use crate::ftp::data::{Endpoint, EpsvAfterPret, Passive, WithoutPret, channel, peers, plans};
+use crate::ftp::data::{Endpoint, EpsvAfterPret, Passive, WithoutPret, channel, plans};
 use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
 use crate::ftp::state::{Pret, Prot};
@@ -292,8 +291,10 @@ async fn eprt(cx: VerbCx, arg: Arg) -> VerbResult {
 async fn dial(cx: VerbCx, to: SocketAddr) -> VerbResult {
     let here = cx.services.vfs.resolve(&cx.state.cwd).await?;
     let about = cx.state.pret.as_ref().and_then(|pret| pret.path.as_ref());
-    let fxp = channel::may_fxp(&cx, about.unwrap_or(&here)) || cx.may(Action::Fxp, &here).is_ok();
-    let to = peers::may_dial(to, cx.client(), fxp).map_err(crate::ftp::data::DataError::from)?;
+    let to = match channel::may_dial(&cx, to, about.unwrap_or(&here)) {
+        Err(_) => channel::may_dial(&cx, to, &here)?,
+        Ok(to) => to,
+    };
     let reply = Reply::new(200, "Data connections will be made to there");
     Ok(opened(reply, Endpoint::Dial(to)))
 }

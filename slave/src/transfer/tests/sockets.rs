@@ -203,7 +203,7 @@ fn a_busy_slave_keeps_its_ports_and_serves_only_who_comes_in_time() {
         let job = rig.store(7, b"hello");
         let mut ports = std::collections::BTreeSet::new();
         for _ in 0..20 {
-            let (transfer, to) = rig.listen_for(me).await;
+            let (transfer, to) = rig.listen_for(me.clone()).await;
             ports.insert(to.port());
             let mut client = rig.connect(to).await;
             rig.begin(transfer, job.clone()).await.unwrap();

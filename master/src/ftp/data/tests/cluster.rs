@@ -19,7 +19,7 @@ use crate::accounts::messages::LogIn;
 use crate::accounts::{Account, AccountsClient, LoginError};
 use crate::events::TransferLogged;
 use crate::ftp::config::FtpConfig;
-use crate::ftp::data::{ClientsConfig, DataConfig, DataSide, PassiveConfig};
+use crate::ftp::data::{ClientsConfig, DataConfig, DataSide, FxpConfig, PassiveConfig};
 use crate::ftp::services::Services;
 use crate::ftp::site::NoSiteCommands;
 use crate::ftp::testkit::FtpScript;
@@ -41,6 +41,7 @@ pub struct Setting {
     pub limits: DataConfig,
     pub transfer: TransferConfig,
     pub clients: ClientsConfig,
+    pub fxp: FxpConfig,
     /// What slaves announce, if not where they are.
     pub slave_announces: Option<IpAddr>,
 }
@@ -53,6 +54,7 @@ impl Default for Setting {
             limits: DataConfig::default(),
             transfer: TransferConfig::default(),
             clients: ClientsConfig::default(),
+            fxp: FxpConfig::default(),
             slave_announces: None,
         }
     }
@@ -114,7 +116,8 @@ impl Cluster {
         let (bus, logged, accounts) = (EventBus::new(), Probe::start(), Stub::start(log_in));
         bus.subscribe("test", logged.recipient());
         let data = DataSide::new(setting.passive, setting.limits);
-        let data = Arc::new(data.for_clients(setting.clients));
+        let data = data.for_clients(setting.clients);
+        let data = Arc::new(data.with_fxp(setting.fxp, vec![slaves.address().port()]));
         let services = Services {
             vfs: files.vfs.clone(),
             accounts: AccountsClient::new(accounts.recipient()),

@@ -129,3 +129,109 @@ fn the_right_to_it_is_looked_at_for_the_transfer_itself() {
         assert_eq!(all, "x\r\n");
     });
 }
+
+/// Eve, who has no right of her own, may FXP below `/in` with 203.0.113.0/24, but for one host there.
+async fn by_rule() -> Cluster {
+    let text = r#"
+        deny = ["203.0.113.7"]
+        rules = [ { users = ["-eve"], paths = ["/in"], peers = ["203.0.113.0/24"] } ]
+    "#;
+    let fxp = drftpd_actors::parse(text, None).unwrap();
+    Cluster::start(Setting {
+        fxp,
+        ..Setting::default()
+    })
+    .await
+}
+
+#[test]
+fn by_rule_a_user_has_named_networks_at_the_other_end_below_a_path() {
+    sim(async {
+        let cluster = by_rule().await;
+        let mut eve = cluster.user_named("eve").await;
+        eve.ask("MKD in", 257).await;
+        eve.ask("PORT 203,0,113,5,19,136", 504).await;
+        eve.ask("CWD in", 250).await;
+        for refused in ["203,0,113,7", "198,51,100,77", "0,0,0,0", "127,0,0,1"] {
+            let told = eve.ask(&format!("PORT {refused},19,136"), 504).await;
+            assert_eq!(told.lines().count(), 1, "{told}");
+        }
+        let there = cluster.net.bind("203.0.113.5:5000".parse().unwrap());
+        let there = there.await.unwrap();
+        eve.ask("PORT 203,0,113,5,19,136", 200).await;
+        eve.ask("STOR x", 150).await;
+        let mut io = there.accept().await.unwrap().adopt().unwrap();
+        io.write_all(b"from there").await.unwrap();
+        io.shutdown().await.unwrap();
+        eve.expect(226).await;
+        // Judged again for the transfer's own path.
+        eve.ask("PORT 203,0,113,5,19,136", 200).await;
+        eve.ask("STOR /x", 504).await;
+        eve.ask("RETR /in/x", 425).await;
+    });
+}
+
+#[test]
+fn slaves_and_relay_let_in_whom_the_rule_names_and_close_whom_it_denies() {
+    sim(async {
+        let cluster = by_rule().await;
+        let mut eve = cluster.user_named("eve").await;
+        eve.ask("MKD in", 257).await;
+        for (number, announce) in [true, false].into_iter().enumerate() {
+            let line = format!("STOR /in/{number}");
+            if announce {
+                eve.ask(&format!("PRET {line}"), 200).await;
+            }
+            let at = address(&eve.ask("PASV", 227).await);
+            let from = |ip: &str| cluster.net.connect(Some(ip.parse().unwrap()), at);
+            let mut denied = from("203.0.113.7").await.unwrap();
+            let mut other = from("198.51.100.77").await.unwrap();
+            let mut named = from("203.0.113.5").await.unwrap();
+            eve.ask(&line, 150).await;
+            for stranger in [&mut denied, &mut other] {
+                assert_eq!(stranger.read(&mut [0; 1]).await.unwrap_or(0), 0);
+            }
+            named.write_all(b"named").await.unwrap();
+            named.shutdown().await.unwrap();
+            eve.expect(226).await;
+        }
+        assert!(cluster.is_clean().await);
+    });
+}
+
+#[test]
+fn nobody_is_sent_to_ports_of_the_cluster_itself() {
+    sim(async {
+        let cluster = Cluster::start(Setting::default()).await;
+        let mut bob = cluster.user().await;
+        // The control port and the port for slaves, at the master's own address.
+        bob.ask("PORT 192,0,2,9,8,73", 504).await;
+        bob.ask("PORT 192,0,2,9,8,74", 504).await;
+        bob.ask("PORT 192,0,2,9,19,136", 200).await;
+    });
+}
+
+#[test]
+fn every_dial_that_fails_is_answered_alike_and_no_sooner_than_the_others() {
+    sim(async {
+        let cluster = Cluster::start(Setting::default()).await;
+        let mut bob = cluster.user().await;
+        put(&cluster, &mut bob, How::Pret, "STOR x", b"bytes").await;
+        cluster.net.wall(
+            slave_ip(1),
+            "203.0.113.6".parse::<std::net::IpAddr>().unwrap(),
+        );
+        let mut told = Vec::new();
+        for host in ["203,0,113,5", "203,0,113,6"] {
+            for verb in ["RETR x", "STOR y", "NLST"] {
+                bob.ask(&format!("PORT {host},19,136"), 200).await;
+                let begun = tokio::time::Instant::now();
+                bob.ask(verb, 150).await;
+                told.push(bob.expect(425).await);
+                assert!(begun.elapsed() >= std::time::Duration::from_millis(250));
+            }
+        }
+        told.dedup();
+        assert_eq!(told.len(), 1, "{told:?}");
+    });
+}
