@@ -2,6 +2,7 @@
 //! over loopback sockets with real files.
 
 mod channels;
+mod cut;
 mod downloads;
 mod ends;
 mod growing;

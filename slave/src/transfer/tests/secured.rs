@@ -111,6 +111,23 @@ impl Client {
         self.begin(rig, job).await
     }
 
+    /// Begins a transfer with its own limits, the client there and secured.
+    pub(super) async fn limited(
+        &self,
+        rig: &mut Rig,
+        job: Job,
+        limit: impl FnOnce(&mut BeginTransfer),
+    ) -> (TransferId, BoxIo) {
+        let (transfer, to) = rig.listen().await;
+        let io = rig.connect(to).await;
+        let mut order = rig.order(transfer, job);
+        order.tls = self.order(Resumption::Offered);
+        limit(&mut order);
+        rig.transfers.begin(order).await.unwrap();
+        let secured = self.handshake(rig.net.as_ref(), io).await.unwrap();
+        (transfer, secured.io)
+    }
+
     /// The same before the handshake.
     pub(super) async fn begin_raw(
         &self,
