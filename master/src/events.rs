@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use actix::Message;
+use drftpd_protocol::wire::TlsSeen;
 use drftpd_protocol::{SessionId, SlaveId, VfsPath};
 
 use crate::transfer::Direction;
@@ -36,4 +37,6 @@ pub struct TransferLogged {
     pub ended: i64,
     /// Whether it was complete (226); else it broke off or was aborted.
     pub complete: bool,
+    /// TLS of its data connection, as its slave told.
+    pub tls: Option<TlsSeen>,
 }

@@ -185,6 +185,7 @@ mod tests {
             took: Duration::from_millis(1500),
             ended: 1_798_761_599,
             complete: true,
+            tls: None,
         }
     }
 

@@ -34,7 +34,7 @@ pub struct SessionInfo {
     pub transfer: Option<Moving>,
     /// TLS of the control connection.
     pub tls: Option<TlsSeen>,
-    /// TLS of the last data connection that is over.
+    /// TLS of the last data connection that is over; nothing while a transfer runs.
     pub data_tls: Option<TlsSeen>,
 }
 
@@ -104,6 +104,7 @@ impl Live {
         self.0.send_modify(|row| {
             row.active = moving.since;
             row.transfer = Some(moving);
+            row.data_tls = None;
         });
     }
 

@@ -13,7 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::config::FtpConfig;
-use super::data::DataSide;
+use super::data::reach::ActiveBy;
+use super::data::{ClientsConfig, DataSide};
 use super::services::Services;
 use super::site::{NoSiteCommands, SiteTable};
 use super::{FtpServer, start};
@@ -81,7 +82,11 @@ impl Site {
 
     /// A site with TLS; at port 990 it begins with the first byte.
     pub async fn with_tls(tls: &TestTls) -> Self {
-        let data = DataSide::default();
+        let clients = ClientsConfig {
+            active: ActiveBy::Slave,
+            ..ClientsConfig::default()
+        };
+        let data = DataSide::default().for_clients(clients);
         Self::build(|_| {}, Arc::new(NoSiteCommands), data, Some(tls)).await
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use drftpd_protocol::wire::TlsSeen;
 use serde::Serialize;
 
 use super::super::{AdminError, Answer, Args, Code, Command, Cx, Kind, Outcome, Param, Permission};
@@ -51,6 +52,31 @@ struct Session {
     cwd: String,
     verb: Option<&'static str>,
     transfer: Option<Moving>,
+    tls: Option<Secure>,
+    data_tls: Option<Secure>,
+}
+
+/// What a handshake agreed on.
+#[derive(Serialize)]
+struct Secure {
+    version: String,
+    cipher: String,
+    resumed: bool,
+}
+
+impl From<TlsSeen> for Secure {
+    fn from(seen: TlsSeen) -> Self {
+        let TlsSeen {
+            version,
+            cipher,
+            resumed,
+        } = seen;
+        Self {
+            version,
+            cipher,
+            resumed,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -92,6 +118,21 @@ fn session(info: SessionInfo) -> Session {
         cwd: info.cwd.to_string(),
         verb: info.verb,
         transfer,
+        tls: info.tls.map(Secure::from),
+        data_tls: info.data_tls.map(Secure::from),
+    }
+}
+
+impl Session {
+    /// TLS of the control connection, and whether the last data connection had it too.
+    fn protection(&self) -> String {
+        let control = self.tls.as_ref().map_or("-", |tls| &tls.version);
+        let data = match &self.data_tls {
+            Some(tls) if tls.resumed => ", data resumed",
+            Some(_) => ", data",
+            None => "",
+        };
+        format!("{}{data}", control.trim_start_matches("TLS "))
     }
 }
 
@@ -125,11 +166,12 @@ impl fmt::Display for Who {
                 session.session.to_string(),
                 session.user.clone().unwrap_or_else(|| "-".to_owned()),
                 session.peer.clone(),
+                session.protection(),
                 does,
             ]
         };
         let rows: Vec<_> = self.sessions.iter().map(row).collect();
-        table::write(f, ["SESSION", "USER", "FROM", "DOES"], &rows)?;
+        table::write(f, ["SESSION", "USER", "FROM", "TLS", "DOES"], &rows)?;
         write!(f, "{} connected", rows.len())
     }
 }

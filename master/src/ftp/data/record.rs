@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use drftpd_protocol::{SlaveId, VfsPath};
 use tokio::time::Instant;
+use tracing::debug;
 
 use crate::events::TransferLogged;
 use crate::ftp::live::Live;
@@ -40,6 +41,7 @@ impl Record {
                 took: Duration::ZERO,
                 ended: 0,
                 complete: false,
+                tls: None,
             },
             forgotten: false,
         }
@@ -72,6 +74,11 @@ impl Drop for Record {
         let mut event = self.event.clone();
         event.took = self.begun.elapsed();
         event.ended = self.services.clock.unix();
+        event.tls = self.live.row().data_tls;
+        debug!(
+            path = %event.path, direction = ?event.direction, slave = %event.slave, bytes = event.bytes,
+            complete = event.complete, tls = ?event.tls, "transfer ended"
+        );
         self.services.bus.publish(event);
     }
 }

@@ -320,8 +320,16 @@ fn judge(said: Outcome, relay: Option<DataError>) -> Result<Outcome, FtpError> {
         (Outcome::Prepared { .. }, Some(DataError::Unheard(why))) => Err((*why).into()),
         // The slave had everything before; what broke was the way back.
         (said @ Outcome::Prepared { .. }, _) | (said, None) => Ok(said),
+        // The client went when it was refused, and the relay saw it first.
+        (said @ Outcome::Broken { .. }, Some(_)) if is_of_tls(&said) => Ok(said),
         (_, Some(why)) => Err(why.into()),
     }
+}
+
+/// Whether a transfer ended by what became of its handshake.
+fn is_of_tls(said: &Outcome) -> bool {
+    const OF_TLS: [FaultCode; 2] = [FaultCode::TLS_FAILED, FaultCode::TLS_NOT_RESUMED];
+    matches!(said, Outcome::Broken { fault, .. } if OF_TLS.contains(&fault.code))
 }
 
 fn unfinished(forward: &mut Option<Forward>) -> Option<&mut Forward> {

@@ -177,7 +177,9 @@ async fn epsv(cx: VerbCx, arg: Arg) -> VerbResult {
         true => master_address(&cx),
         false => local,
     };
-    let reply = extended_passive((at, passive.port()).into(), names_address);
+    let at = SocketAddr::new(at, passive.port());
+    let passive = passive.told_as(cx.services.data.ours.told(at));
+    let reply = extended_passive(at, names_address);
     Ok(opened(reply, Endpoint::Here(passive)))
 }
 

@@ -15,6 +15,7 @@ use drftpd_protocol::{Epoch, RootId, SlaveId};
 
 use super::{Authority, Enroll, SlavesClient, SlavesConfig, SlavesDeps, start};
 use crate::store::{Case, Identity, Store, StoreConfig};
+use crate::tls::Certificates;
 
 pub(crate) use files::{FakeFiles, Told};
 pub(crate) use scripted::{Got, ScriptedSlave};
@@ -53,6 +54,17 @@ impl Rig {
         Self::on(Arc::new(net.clone()), net.clone(), clock.clone(), config).await
     }
 
+    /// With a certificate for slaves; see [`Rig::new`].
+    pub async fn with_certificates(certificates: Certificates) -> Self {
+        let config = SlavesConfig {
+            remerge_at_start: false,
+            ..SlavesConfig::default()
+        };
+        let (net, clock) = (MemNet::new(), Clock::manual(1_800_000_000));
+        let real = Arc::new(net.clone());
+        Self::build(real, net, clock, config, Some(certificates)).await
+    }
+
     pub async fn with(config: SlavesConfig) -> Self {
         let net = MemNet::new();
         let clock = Clock::manual(1_800_000_000);
@@ -61,6 +73,16 @@ impl Rig {
 
     /// On another network; `net` is what scripted slaves dial in memory.
     pub async fn on(real: Arc<dyn Net>, net: MemNet, clock: Clock, config: SlavesConfig) -> Self {
+        Self::build(real, net, clock, config, None).await
+    }
+
+    async fn build(
+        real: Arc<dyn Net>,
+        net: MemNet,
+        clock: Clock,
+        config: SlavesConfig,
+        certificates: Option<Certificates>,
+    ) -> Self {
         let (dir, dice) = (tempfile::tempdir().unwrap(), Dice::seeded(7));
         let folder = dir.path().join("store");
         let settings = StoreConfig::default();
@@ -82,7 +104,7 @@ impl Rig {
             net: real,
             files: files.clone(),
             enroll,
-            certificates: None,
+            certificates,
             identity,
             clock: clock.clone(),
             dice,

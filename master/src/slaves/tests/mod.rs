@@ -1,6 +1,7 @@
 //! The slave side as a whole: one thread, a clock that jumps, slaves held in the hand.
 
 mod admission;
+mod certificate;
 mod links;
 mod log;
 mod real_list;

@@ -7,6 +7,7 @@ mod fxp;
 mod interrupted;
 mod parts;
 mod pret;
+mod protected;
 mod reach;
 mod scripted;
 mod without_pret;
