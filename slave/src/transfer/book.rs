@@ -48,6 +48,20 @@ impl<A: Clone> Book<A> {
         }
     }
 
+    /// Takes everything over from a book whose owner failed in the middle of a change: channels that
+    /// are there, their uploads, and the ends.
+    pub fn take_over(&mut self, old: Self) {
+        self.channels = old.channels;
+        self.ends = old.ends;
+        self.uploads = old.uploads;
+        let channels = &self.channels;
+        self.uploads.retain(|(root, file), (transfer, _)| {
+            let entry = channels.get(transfer);
+            entry.is_some_and(|entry| entry.job == Some(Booked::Receives(*root, *file)))
+        });
+        self.shed();
+    }
+
     /// Another limit; channels above it are left alone.
     pub fn set_most(&mut self, most: u32) {
         self.most = most as usize;
@@ -343,6 +357,22 @@ mod tests {
         assert!(book.upload((ROOT, file(7))).is_some());
         book.over(TransferId(1), None);
         assert!(book.upload((ROOT, file(7))).is_none());
+    }
+
+    #[test]
+    fn a_book_that_is_taken_over_has_all_but_uploads_without_a_channel() {
+        let mut old = book(9, 3);
+        old.book(TransferId(1), (ROOT, file(1)), true).unwrap();
+        old.book(TransferId(2), (ROOT, file(2)), true).unwrap();
+        old.over(TransferId(3), Some(end(3, true)));
+        // Its owner failed between two steps.
+        old.channels.remove(&TransferId(2));
+        let mut new = Book::new(9);
+        new.take_over(old);
+        assert_eq!(new.unfinished(), [TransferId(1), TransferId(3)]);
+        assert_eq!(new.files(), [file(1)]);
+        assert_eq!(new.actor(TransferId(1)), Some(1));
+        assert_eq!(new.ends(), [end(3, true)]);
     }
 
     #[test]

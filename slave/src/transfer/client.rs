@@ -164,6 +164,14 @@ impl Transfers {
     }
 }
 
+#[cfg(test)]
+impl Transfers {
+    /// The registry panics at its next message, which is this one.
+    pub fn panic_on_purpose(&self) {
+        tell(&self.registry, super::messages::PanicOnPurpose);
+    }
+}
+
 fn failed(error: &AskError) -> Fault {
     Fault::new(FaultCode::FAILED, format!("transfers: {error}"))
 }

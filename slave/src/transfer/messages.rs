@@ -139,3 +139,9 @@ pub struct BeginJob {
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
 pub struct AbortChannel;
+
+/// Makes the registry panic, for the test of its restart.
+#[cfg(test)]
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct PanicOnPurpose;

@@ -1,9 +1,9 @@
 //! `TransferRegistry`: owns the book of all data channels and of the ends that the master has not
 //! acknowledged. The link's handle and the channels ask it; it asks nobody and answers from memory.
 //!
-//! A restart loses the book: transfers that run go on and are reported when they end, but can no
-//! longer be aborted; ends that were not acknowledged are found by the next walk of their root. When
-//! there are too many channels, or too many unacknowledged uploads, new ones are refused with `BUSY`.
+//! A restart loses the message it came with, not the book: transfers that run are known and can be
+//! aborted, ends are kept until they are acknowledged. When there are too many channels, or too many
+//! unacknowledged uploads, new ones are refused with `BUSY`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -74,12 +74,19 @@ impl Actor for TransferRegistry {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.progress_due(ctx);
+        if !self.state.untold.is_empty() {
+            self.tell_when_there_is_room(ctx);
+        }
     }
 }
 
 impl Supervised for TransferRegistry {
     fn restarting(&mut self, _: &mut Self::Context) {
-        self.state = State::new(self.deps.config.max_transfers);
+        let fresh = State::new(self.deps.config.max_transfers);
+        let old = std::mem::replace(&mut self.state, fresh);
+        self.state.book.take_over(old.book);
+        self.state.untold = old.untold;
+        self.totals.set_channels(self.state.book.count());
     }
 }
 
@@ -207,6 +214,15 @@ impl Handler<ChildDown> for TransferRegistry {
             error!(%transfer, how = ?down.how, "data channel failed");
             self.tell_end(ended, ctx);
         }
+    }
+}
+
+#[cfg(test)]
+impl Handler<super::messages::PanicOnPurpose> for TransferRegistry {
+    type Result = ();
+
+    fn handle(&mut self, _: super::messages::PanicOnPurpose, _: &mut Self::Context) {
+        panic!("on purpose");
     }
 }
 

@@ -82,3 +82,33 @@ fn an_abort_of_what_has_not_begun_is_silent_and_of_what_is_not_there_no_fault() 
         assert!(rig.notices.try_recv().is_err());
     });
 }
+
+#[test]
+fn a_registry_that_panics_knows_its_transfers_and_their_ends_afterwards() {
+    in_memory(|mut rig| async move {
+        let mut over = rig.upload(7, Base::Empty).await;
+        over.shutdown().await.unwrap();
+        let ended = rig.ended().await;
+        let mut first = rig.upload(8, Base::Empty).await;
+        let mut second = rig.upload(9, Base::Empty).await;
+        write(&mut first, b"first").await;
+        rig.transfers.panic_on_purpose();
+        let all = [2, 3, 1].map(TransferId);
+        assert_eq!(rig.transfers.running().await, all);
+        assert_eq!(rig.transfers.load().transfers, 2);
+        assert_eq!(rig.transfers.unacknowledged().await, [ended]);
+        let files = rig.transfers.running_files().await;
+        assert_eq!(files.into_iter().collect::<Vec<_>>(), [file(8), file(9)]);
+        // It tells how far they are, its uploads are not begun twice, and they can be aborted.
+        rig.moved(5).await;
+        let (twice, _) = rig.listen().await;
+        let busy = rig.begin(twice, rig.receive(8, Base::Empty)).await;
+        assert_eq!(busy.unwrap_err().code, FaultCode::BUSY);
+        rig.abort(TransferId(2)).await;
+        let (code, ..) = broken(rig.ended().await);
+        assert_eq!(code, FaultCode::ABORTED);
+        write(&mut second, b"x").await;
+        second.shutdown().await.unwrap();
+        assert_eq!(rig.ended().await.outcome, prepared(1, b"x"));
+    });
+}
