@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use drftpd_protocol::wire::{
-    AbortTransfer, Base, BeginTransfer, Begun, DataOpened, DataPath, DataTls, FaultCode, Job,
-    OpenData, Outcome, TlsSeen, TransferEnded,
+    AbortTransfer, Base, BeginTransfer, Begun, DataOpened, DataPath, DataTls, Fault, FaultCode,
+    Job, OpenData, Outcome, TlsSeen, TransferEnded,
 };
 use drftpd_protocol::{FileId, OpSeq, RootId, VfsPath};
 use tokio::sync::{oneshot, watch};
@@ -80,9 +80,10 @@ impl UploadGuard {
         self.root
     }
 
-    /// Nothing is in staging any more.
-    fn kept_nothing(&mut self) {
-        self.kept = None;
+    /// The slave does not go on with it: it may have less of it in staging than was thought, or nothing.
+    fn refused(&mut self, why: &Fault) {
+        let known = self.kept.filter(|_| why.code != FaultCode::NO_SUCH_FILE);
+        self.kept = known.map(|kept| why.there.unwrap_or(kept));
     }
 
     /// Tells the file list that nobody knows how the upload ended: its slave is gone.
@@ -232,10 +233,8 @@ impl TransferGuard {
                 tls: what.1,
             };
             let begun = held.services.slaves.begin(&held.slot.slave, order).await;
-            if let (Err(SlaveError::Fault(fault)), Some(upload)) = (&begun, &mut held.upload)
-                && fault.code == FaultCode::NO_SUCH_FILE
-            {
-                upload.kept_nothing();
+            if let (Err(SlaveError::Fault(fault)), Some(upload)) = (&begun, &mut held.upload) {
+                upload.refused(fault);
             }
             let begun = begun.map(|running| {
                 held.stage = Stage::Begun {

@@ -10,6 +10,9 @@ pub struct Fault {
     pub code: FaultCode,
     /// For the log; never shown to FTP clients.
     pub text: String,
+    /// How many bytes are there, where more were to be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub there: Option<u64>,
 }
 
 impl Fault {
@@ -18,6 +21,16 @@ impl Fault {
         Fault {
             code,
             text: text.into(),
+            there: None,
+        }
+    }
+
+    /// The same, where so many bytes are there.
+    #[must_use]
+    pub fn with_bytes(self, there: u64) -> Self {
+        Fault {
+            there: Some(there),
+            ..self
         }
     }
 }

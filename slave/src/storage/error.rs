@@ -59,6 +59,16 @@ pub enum StorageError {
     /// The staged bytes of a running upload were deleted by an operation.
     #[error("the staged bytes of {0} were deleted")]
     Revoked(FileId),
+    /// Fewer bytes of a file are there than are to be kept.
+    #[error("{file} has {there} bytes and {keep} are to be kept")]
+    TooShort {
+        /// Which.
+        file: FileId,
+        /// Bytes that are there.
+        there: u64,
+        /// Bytes that were asked for.
+        keep: u64,
+    },
     /// The operating system said no.
     #[error("{doing}: {source}")]
     Io {
@@ -121,7 +131,7 @@ impl StorageError {
                 FaultCode::NO_SUCH_ROOT
             }
             Self::NoSuchFile(_) => FaultCode::NO_SUCH_FILE,
-            Self::OtherIdentity { .. } => FaultCode::OTHER_IDENTITY,
+            Self::OtherIdentity { .. } | Self::TooShort { .. } => FaultCode::OTHER_IDENTITY,
             Self::BadPlace { .. } => FaultCode::BAD_PLACE,
             Self::NoSpace { .. } => FaultCode::NO_SPACE,
             Self::Busy(_) => FaultCode::BUSY,
@@ -130,7 +140,11 @@ impl StorageError {
             Self::Io { .. } | Self::ReadOnly(_) => FaultCode::DISK,
             _ => FaultCode::FAILED,
         };
-        Fault::new(code, self.to_string())
+        let fault = Fault::new(code, self.to_string());
+        match self {
+            Self::TooShort { there, .. } => fault.with_bytes(*there),
+            _ => fault,
+        }
     }
 
     /// Whether the disk is full.

@@ -124,8 +124,8 @@ impl Root {
     /// What is kept is read again for the running checksum, which takes time.
     ///
     /// # Errors
-    /// [`StorageError::Busy`] if one with this identity runs, [`StorageError::NoSuchFile`] or
-    /// [`StorageError::OtherIdentity`] if what is to be kept is not there, a full disk, a
+    /// [`StorageError::Busy`] if one with this identity runs, [`StorageError::NoSuchFile`],
+    /// [`StorageError::TooShort`] or [`StorageError::OtherIdentity`] if what is to be kept is not there, a full disk, a
     /// read-only root, and those of the disk.
     pub fn stage(&self, file: FileId, base: &Base, expected: u64) -> Result<Staging, StorageError> {
         let live = self.writable()?;
@@ -179,7 +179,8 @@ impl Root {
     ) -> Result<File, StorageError> {
         let source = self.open_file(Some(source), at)?;
         if source.size < keep {
-            return Err(too_short(file, source.size, keep));
+            let there = source.size;
+            return Err(StorageError::TooShort { file, there, keep });
         }
         let out = fresh(live, file)?;
         copy::beginning(&source.file, &out, keep).doing("copying what an upload keeps")?;
@@ -253,19 +254,19 @@ fn again(live: &Live, file: FileId, keep: u64) -> Result<File, StorageError> {
         opened => opened.doing("opening a staged file")?,
     };
     let seen = entry::look_at(out.as_fd()).doing("looking at a staged file")?;
-    if seen.kind != entry::Kind::File || seen.size < keep {
-        return Err(too_short(file, seen.size, keep));
+    if seen.kind != entry::Kind::File {
+        return Err(StorageError::OtherIdentity {
+            wanted: Some(file),
+            what: "it is no plain file".to_owned(),
+        });
+    }
+    if seen.size < keep {
+        let there = seen.size;
+        return Err(StorageError::TooShort { file, there, keep });
     }
     mark::remove(out.as_fd())?;
     out.set_len(keep).doing("cutting a staged file")?;
     Ok(out)
-}
-
-fn too_short(file: FileId, size: u64, keep: u64) -> StorageError {
-    StorageError::OtherIdentity {
-        wanted: Some(file),
-        what: format!("it has {size} bytes and {keep} are to be kept"),
-    }
 }
 
 fn checksum(file: &File, length: u64) -> io::Result<Hasher> {

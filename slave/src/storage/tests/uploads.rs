@@ -70,7 +70,11 @@ fn a_resume_of_more_than_is_there_or_of_nothing_is_refused() {
         .expect("staged");
     staging.append(b"abc").expect("written");
     fixture.root.keep(staging).expect("kept");
-    assert!(matches!(resume(4), Err(StorageError::OtherIdentity { .. })));
+    let more = resume(4).expect_err("there are fewer").fault();
+    assert_eq!(
+        (more.code, more.there),
+        (FaultCode::OTHER_IDENTITY, Some(3))
+    );
     assert_eq!(fixture.reserved("staging"), ["5.1=abc"]);
 }
 

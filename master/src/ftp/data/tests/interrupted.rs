@@ -46,6 +46,46 @@ fn an_aborted_upload_is_426_then_226_and_its_bytes_are_kept_for_a_resume() {
 }
 
 #[test]
+fn a_resume_behind_what_is_left_in_staging_is_refused_once_and_then_goes_on_from_there() {
+    sim(async {
+        let cluster = Cluster::start(Setting::default()).await;
+        let mut bob = cluster.user().await;
+        for (number, left) in [(0, 4), (1, 0)] {
+            let line = format!("STOR {number}");
+            let data = agree(&cluster, &mut bob, How::Pret, &line).await;
+            bob.ask(&line, 150).await;
+            let mut io = data.io().await;
+            io.write_all(b"0123456789").await.unwrap();
+            settle().await;
+            bob.ask("ABOR", 426).await;
+            bob.expect(226).await;
+            let staging = cluster.root(1).join(".drftpd/staging");
+            let file = std::fs::read_dir(staging).unwrap().next().unwrap();
+            let file = std::fs::File::options()
+                .write(true)
+                .open(file.unwrap().path());
+            file.unwrap().set_len(left).unwrap();
+
+            bob.ask(&format!("PRET {line}"), 200).await;
+            bob.ask("PASV", 227).await;
+            bob.ask("REST 10", 350).await;
+            bob.ask(&line, 450).await;
+            let entry = cluster.stat(&format!("/{number}")).await;
+            assert_eq!(
+                entry.ok().map(|entry| entry.size),
+                (left > 0).then_some(left)
+            );
+            bob.ask(&format!("REST {left}"), 350).await;
+            let rest = &b"0123456789"[usize::try_from(left).unwrap()..];
+            put(&cluster, &mut bob, How::Pret, &line, rest).await;
+            let got = get(&cluster, &mut bob, How::Pret, &format!("RETR {number}")).await;
+            assert_eq!(got, b"0123456789");
+        }
+        assert!(cluster.is_clean().await);
+    });
+}
+
+#[test]
 fn an_aborted_download_is_426_then_226() {
     sim(async {
         let cluster = Cluster::start(Setting::default()).await;
