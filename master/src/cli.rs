@@ -42,6 +42,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Config {
             command: ConfigCommand::Check { config },
         } => make::check(&config),
+        Command::Doctor { at, json } => ctl::doctor(&at, json),
         Command::Slave { command } => slave(command),
         Command::Ctl { at, json, words } => ctl::ctl(&at, json, &words),
         Command::Dump { at, to } => data::dump(&at, to.as_deref()),

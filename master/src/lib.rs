@@ -6,6 +6,7 @@ pub mod admin;
 pub mod cli;
 pub mod config;
 mod deps;
+pub mod doctor;
 pub mod events;
 pub mod ftp;
 pub mod quickstart;

@@ -75,6 +75,7 @@ impl Command {
 
 /// All commands, by name.
 pub static COMMANDS: &[&Command] = &[
+    &commands::doctor::DOCTOR,
     &commands::dump::DUMP,
     &commands::help::HELP,
     &commands::sessions::KICK,

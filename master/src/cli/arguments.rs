@@ -32,6 +32,14 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Tells what is wrong with addresses, ports, certificates, the clock and the way to slaves; exit code 1 if anything.
+    Doctor {
+        #[command(flatten)]
+        at: At,
+        /// Gives the findings as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Which slaves belong to the cluster.
     Slave {
         #[command(subcommand)]

@@ -41,6 +41,19 @@ pub(super) fn ctl(at: &At, json: bool, said: &[String]) -> Result<(), Failure> {
     }
 }
 
+/// `doctor`: all findings on stdout; it has failed where something is wrong.
+pub(super) fn doctor(at: &At, json: bool) -> Result<(), Failure> {
+    let answer = ask(at, &words(&["doctor"]), &mut io::sink())??;
+    give(&match json {
+        true => pretty(&answer.result)?,
+        false => answer.text,
+    })?;
+    match answer.result.get("wrong").and_then(Value::as_u64) {
+        Some(0) => Ok(()),
+        wrong => Err(Failure::failed(format!("{} wrong", wrong.unwrap_or(1)))),
+    }
+}
+
 fn pretty(value: &Value) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map_err(|why| Failure::failed(why.to_string()))
 }

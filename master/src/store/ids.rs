@@ -37,6 +37,11 @@ impl Ids {
         self.incarnation
     }
 
+    /// When this start was, as the incarnation has it, Unix seconds: never before any earlier start.
+    pub fn began(&self) -> i64 {
+        BEGIN.saturating_add_unsigned(self.incarnation)
+    }
+
     /// An identity for a new node.
     ///
     /// # Errors
