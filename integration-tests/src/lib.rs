@@ -6,6 +6,7 @@
 // Tests wait on real clocks and start threads; the rules for actors are not theirs.
 #![allow(clippy::disallowed_methods)]
 
+pub mod bystander;
 pub mod client;
 pub mod cluster;
 pub mod data;

@@ -55,7 +55,9 @@ fn rounds(durability: &str, fsync: &str, clients: u64, count: u64) -> Result<()>
     for round in 0..count {
         let pid = cluster.master.as_ref().context("runs")?.pid();
         let points = dice.below(40 * clients.len() as u64);
-        let killer = Killer::new(pid, points, dice.below(400))?;
+        // Often at once, sometimes as late as the sync of a commit.
+        let turns = dice.below(1 << dice.below(15));
+        let killer = Killer::new(pid, points, turns)?;
         let at = cluster.ftp;
         let which = || format!("round {round}, seed {seed}");
         let worked = all(&mut clients, |client| client.work(at, &killer));

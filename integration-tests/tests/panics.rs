@@ -1,78 +1,10 @@
 //! A panic in each kind of actor: the others go on, and what happens next is what supervision says.
 
-use std::cell::Cell;
 use std::io::Write;
 
 use anyhow::{Context, Result, ensure};
-use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Ftp, Mode, Points};
-
-/// Everything that a cluster can do, in short.
-fn work(cluster: &Cluster, name: &str) -> Result<()> {
-    let mut ftp = cluster.login()?;
-    ftp.put(Mode::Pret, name, name.as_bytes())?;
-    ensure!(ftp.get(Mode::Pasv, name)? == name.as_bytes(), "{name}");
-    ftp.ask(&format!("DELE {name}"), 250).map(drop)
-}
-
-/// Names that nobody had before.
-struct Names(Cell<u32>);
-
-impl Names {
-    fn next(&self) -> String {
-        self.0.set(self.0.get() + 1);
-        format!("file-{}", self.0.get())
-    }
-}
-
-/// Somebody who has nothing to do with it, in the middle of an upload.
-struct Bystander {
-    ftp: Ftp,
-    stream: std::net::TcpStream,
-    name: String,
-    whole: Vec<u8>,
-}
-
-impl Bystander {
-    fn begin(cluster: &Cluster, name: String) -> Result<Self> {
-        let whole = Bytes::vec(7, 400_000);
-        let mut ftp = cluster.login()?;
-        let data = ftp.data(Mode::Pret, "STOR", &name)?;
-        ftp.ask(&format!("STOR {name}"), 150)?;
-        let mut stream = data.stream()?;
-        stream.write_all(&whole[..200_000])?;
-        Ok(Bystander {
-            ftp,
-            stream,
-            name,
-            whole,
-        })
-    }
-
-    /// The upload ends as if nothing had happened.
-    fn finish(mut self) -> Result<()> {
-        self.stream.write_all(&self.whole[200_000..])?;
-        drop(self.stream);
-        self.ftp.expect(226)?;
-        ensure!(self.ftp.get(Mode::Pret, &self.name)? == self.whole);
-        Ok(())
-    }
-
-    /// The upload broke off, and what was sent is not lost.
-    fn resume(mut self, cluster: &Cluster) -> Result<()> {
-        self.ftp.expect(426)?;
-        drop(self.stream);
-        let goes_on = || -> Result<()> {
-            let mut ftp = cluster.login()?;
-            let line = ftp.ask(&format!("SIZE {}", self.name), 213)?;
-            let kept: usize = line.rsplit(' ').next().context("a size")?.parse()?;
-            ftp.ask(&format!("REST {kept}"), 350)?;
-            ftp.put(Mode::Pret, &self.name, &self.whole[kept..])?;
-            ensure!(kept > 0 && ftp.get(Mode::Pret, &self.name)? == self.whole);
-            Ok(())
-        };
-        cluster.wait_until("the upload is resumed", |_| Ok(goes_on().is_ok()))
-    }
-}
+use drftpd_integration_tests::bystander::{Bystander, Names, work};
+use drftpd_integration_tests::{Cluster, ClusterSpec, Ftp, Mode, Points};
 
 /// Arms a point, works until it is passed, then until work is done again.
 fn panic_at(cluster: &Cluster, points: &Points, point: &str, names: &Names) -> Result<()> {
@@ -103,7 +35,7 @@ fn an_actor_of_the_master_that_panics_is_back_and_the_others_go_on() -> Result<(
         "actor.ftp_session",
         "actor.xferlog",
     ];
-    let (points, names) = (Points::new("panic")?, Names(Cell::new(0)));
+    let (points, names) = (Points::new("panic")?, Names::default());
     let mut cluster = Cluster::with(ClusterSpec {
         master_failpoints: points.spec(&all),
         master: vec![
@@ -146,7 +78,7 @@ fn an_actor_of_a_slave_that_panics_costs_at_most_its_own_transfer() -> Result<()
         "actor.root_worker",
         "actor.space_meter",
     ];
-    let (points, names) = (Points::new("panic")?, Names(Cell::new(0)));
+    let (points, names) = (Points::new("panic")?, Names::default());
     // A slave is walked when it comes.
     points.arm(first)?;
     let all: Vec<&str> = others.into_iter().chain([first]).collect();
@@ -260,7 +192,7 @@ fn an_actor_of_a_slave_that_always_panics_ends_the_slave_and_nothing_else() -> R
         let root = cluster.path().join(format!("root-{number}"));
         cluster.add_slave(number, root)?;
     }
-    let names = Names(Cell::new(0));
+    let names = Names::default();
     for (index, core) in cores.into_iter().enumerate() {
         let down = |cluster: &Cluster| {
             drop(work(cluster, &names.next()));
@@ -313,7 +245,7 @@ fn a_plugin_that_always_panics_is_switched_off_and_nothing_else() -> Result<()> 
         master: vec!["log.xferlog=\"xferlog\"".into()],
         ..ClusterSpec::default()
     })?;
-    let names = Names(Cell::new(0));
+    let names = Names::default();
     cluster.wait_until("it is off", |cluster| {
         work(cluster, &names.next())?;
         let master = cluster.master.as_ref().context("runs")?;
