@@ -81,6 +81,12 @@ impl TlsSession<'_> {
         either!(self, session => session.reader())
     }
 
+    /// Whether nothing is known of what follows until more comes over the socket.
+    pub fn waits_for_more(&mut self) -> bool {
+        let known = either!(self, session => session.reader().into_first_chunk().map(drop));
+        known.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Says that nothing more goes out.
     pub fn close_notify(&mut self) {
         either!(self, session => session.send_close_notify());

@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use drftpd_actors::tls::{DATA_PROTOCOLS, FtpServer, SessionTickets};
+use rustls::crypto::aws_lc_rs::cipher_suite::{
+    TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384,
+};
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection, version};
 use rustls_pki_types::{PrivateKeyDer, ServerName};
 
@@ -18,8 +21,16 @@ pub fn compare() {
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let server = FtpServer::new(vec![made.cert.der().clone()], key, DATA_PROTOCOLS).unwrap();
     let tickets = |key: [u8; 32]| Some(SessionTickets::under(&key));
-    for (version, name) in [(&version::TLS13, "TLS 1.3"), (&version::TLS12, "TLS 1.2")] {
-        let client = crate::tls::client(&server, version);
+    for (version, suite, name) in [
+        (&version::TLS13, TLS13_AES_256_GCM_SHA384, "TLS 1.3 AES-256"),
+        (&version::TLS13, TLS13_AES_128_GCM_SHA256, "TLS 1.3 AES-128"),
+        (
+            &version::TLS12,
+            TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            "TLS 1.2 AES-256",
+        ),
+    ] {
+        let client = crate::tls::client(&server, version, suite);
         let control = server.config(tickets(TICKETS), 4);
         for (what, tickets13) in [("sends", 2), ("receives", 0)] {
             let data = server.config(tickets(TICKETS), tickets13);

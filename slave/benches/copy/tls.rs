@@ -9,10 +9,11 @@ use std::thread;
 
 use drftpd_actors::tls::{DATA_PROTOCOLS, FtpServer, SessionTickets};
 use drftpd_protocol::wire::{Der, FtpCertificate, Outcome};
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
-    SupportedProtocolVersion, version,
+    SupportedCipherSuite, SupportedProtocolVersion, version,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
@@ -37,17 +38,25 @@ pub fn certificate() -> (FtpCertificate, Client) {
     let chain: Vec<CertificateDer<'static>> = vec![made.cert.der().clone()];
     let server = FtpServer::new(chain, key, DATA_PROTOCOLS).unwrap();
     let client = Client {
-        config: client(&server, &version::TLS13),
+        config: client(&server, &version::TLS13, TLS13_AES_256_GCM_SHA384),
         server: server.config(Some(SessionTickets::under(&TICKETS)), 0),
     };
     (given, client)
 }
 
-/// A client as people have it: it keeps its sessions.
-pub fn client(server: &FtpServer, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+/// A client as people have it: it keeps its sessions. Of the suites it has the one that is measured.
+pub fn client(
+    server: &FtpServer,
+    version: &'static SupportedProtocolVersion,
+    suite: SupportedCipherSuite,
+) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(server.certificate().clone()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let provider = CryptoProvider {
+        cipher_suites: vec![suite],
+        ..aws_lc_rs::default_provider()
+    };
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[version])
         .unwrap()
         .with_root_certificates(roots)

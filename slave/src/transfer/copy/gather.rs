@@ -64,6 +64,12 @@ pub async fn gather(io: &mut BoxIo, bytes: &mut BytesMut, cx: &mut CopyCx) -> Ga
     }
 }
 
+/// Whether nothing comes before the socket has more: a TLS session may have bytes, or the end, already.
+fn waits_for_socket(io: &mut BoxIo) -> bool {
+    let tls = io.as_tls();
+    tls.is_none_or(|mut tls| tls.session.waits_for_more())
+}
+
 /// Reads until there are `most` bytes, or the time for gathering is over; true at the end.
 async fn fill(
     io: &mut BoxIo,
@@ -72,7 +78,9 @@ async fn fill(
     cx: &mut CopyCx,
 ) -> Result<bool, TransferError> {
     // A connection that is idle for long holds no buffer.
-    if let Some(tcp) = io.as_tcp() {
+    if waits_for_socket(io)
+        && let Some(tcp) = io.socket()
+    {
         cx.on_wire(tcp.readable()).await?;
     }
     bytes.reserve(most);
