@@ -137,13 +137,14 @@ fn disk(why: impl ToString) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use drftpd_actors::{Clock, Dice};
+    use drftpd_actors::Clock;
     use drftpd_protocol::ids::{FileId, Generation, NodeId, OpSeq, RootId};
     use drftpd_protocol::path::Name;
-    use drftpd_protocol::wire::{Algorithm, Base, Place};
+    use drftpd_protocol::wire::{Algorithm, Place};
 
     use super::*;
-    use crate::storage::{Fsync, RootConfig, StoragePolicy};
+    use crate::storage::Fsync;
+    use crate::testkit::{one_root, prepare};
 
     const FILE: FileId = FileId {
         node: NodeId(7),
@@ -151,21 +152,9 @@ mod tests {
     };
 
     fn roots_with(bytes: &[u8]) -> (tempfile::TempDir, Roots, RootId) {
-        let dir = tempfile::tempdir().unwrap();
-        let (clock, dice) = (Clock::manual(0), Dice::seeded(1));
-        let id = Roots::create(dir.path(), &dice).unwrap();
-        let policy = StoragePolicy {
-            fsync: Fsync::Never,
-            trash_keep: Duration::ZERO,
-        };
-        let configured = [RootConfig::existing(dir.path())];
-        let roots = Roots::open(&configured, policy, clock, dice).unwrap();
-        let root = roots.get(id).unwrap();
-        let mut staging = root.stage(FILE, &Base::Empty, 0).unwrap();
-        staging.append(bytes).unwrap();
-        let crc32 = staging.crc32();
-        root.prepare(staging, crc32).unwrap();
-        (dir, roots, id)
+        let (dir, roots, root) = one_root(Fsync::Never, &Clock::manual(0));
+        prepare(&root, FILE, bytes);
+        (dir, roots, root.id())
     }
 
     fn of(root: RootId, algorithm: Algorithm) -> Checksum {

@@ -15,6 +15,7 @@ use drftpd_protocol::wire::{Base, DirStep, Moved, Place, RootOp};
 
 use super::mark::{self, FileMark, Mark};
 use super::{Fsync, Root, RootConfig, Roots, StoragePolicy};
+use crate::testkit::{KEEP, one_root, open_roots, prepare};
 
 mod confinement;
 mod crashes;
@@ -29,8 +30,6 @@ mod walks;
 
 /// When the tests' clock begins, Unix seconds.
 const NOW: i64 = 1_800_000_000;
-/// How long the tests' trash is kept.
-const KEEP: Duration = Duration::from_secs(3600);
 
 /// One root in a temporary folder.
 struct Fixture {
@@ -46,10 +45,8 @@ impl Fixture {
     }
 
     fn with(fsync: Fsync) -> Fixture {
-        let dir = tempfile::tempdir().expect("a folder");
         let clock = Clock::manual(NOW);
-        let roots = open_roots(&[dir.path()], fsync, &clock).expect("opens");
-        let root = roots.all().pop().expect("one root");
+        let (dir, roots, root) = one_root(fsync, &clock);
         Fixture {
             dir,
             roots,
@@ -65,10 +62,7 @@ impl Fixture {
 
     /// Stages a complete file.
     fn prepare(&self, file: FileId, bytes: &[u8]) {
-        let mut staging = self.root.stage(file, &Base::Empty, 0).expect("staged");
-        staging.append(bytes).expect("written");
-        let crc = staging.crc32();
-        self.root.prepare(staging, crc).expect("prepared");
+        prepare(&self.root, file, bytes);
     }
 
     /// Stages a complete file and publishes it.
@@ -121,21 +115,6 @@ impl Fixture {
         std::os::unix::fs::FileExt::read_exact_at(&stored.file, &mut bytes, 0).expect("read");
         Some(bytes)
     }
-}
-
-fn open_roots(paths: &[&Path], fsync: Fsync, clock: &Clock) -> Result<Roots, super::StorageError> {
-    let configs: Vec<RootConfig> = paths
-        .iter()
-        .map(|path| RootConfig {
-            path: path.to_path_buf(),
-            create: true,
-        })
-        .collect();
-    let policy = StoragePolicy {
-        fsync,
-        trash_keep: KEEP,
-    };
-    Roots::open(&configs, policy, clock.clone(), Dice::seeded(7))
 }
 
 fn gather(dir: &Path, at: &str, tree: &mut BTreeMap<String, String>) {

@@ -188,7 +188,7 @@ mod tests {
     use std::time::Duration;
 
     use drftpd_actors::testkit::{MemNet, sim};
-    use drftpd_actors::{Blocking, Clock, Dice, Net};
+    use drftpd_actors::{Blocking, Clock, Net};
     use drftpd_protocol::ids::{FileId, Generation, NodeId};
     use drftpd_protocol::wire::Base;
     use tempfile::TempDir;
@@ -197,7 +197,8 @@ mod tests {
     use super::super::super::pace::Patience;
     use super::super::super::stop::Stop;
     use super::*;
-    use crate::storage::{Fsync, RootConfig, Roots, StoragePolicy};
+    use crate::storage::Fsync;
+    use crate::testkit::one_root;
 
     fn cx() -> CopyCx {
         CopyCx {
@@ -213,16 +214,7 @@ mod tests {
     }
 
     fn upload() -> (TempDir, Upload) {
-        let dir = tempfile::tempdir().unwrap();
-        let (clock, dice) = (Clock::manual(0), Dice::seeded(1));
-        let id = Roots::create(dir.path(), &dice).unwrap();
-        let policy = StoragePolicy {
-            fsync: Fsync::Never,
-            trash_keep: Duration::ZERO,
-        };
-        let configured = [RootConfig::existing(dir.path())];
-        let roots = Roots::open(&configured, policy, clock, dice).unwrap();
-        let root = roots.get(id).unwrap();
+        let (dir, _roots, root) = one_root(Fsync::Never, &Clock::manual(0));
         let file = FileId {
             node: NodeId(7),
             generation: Generation(1),

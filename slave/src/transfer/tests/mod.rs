@@ -14,7 +14,6 @@ mod uploads;
 
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +31,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Deps, TransferConfig, TransferNotice, Transfers};
 use crate::ops::applied::Applied;
-use crate::storage::{Fsync, RootConfig, Roots, StoragePolicy};
+use crate::storage::{Fsync, Roots};
+use crate::testkit::{one_root, prepare};
 
 const CONNECT: Duration = Duration::from_secs(30);
 const STALL: Duration = Duration::from_secs(60);
@@ -79,8 +79,8 @@ fn config() -> TransferConfig {
 
 impl Rig {
     fn start(net: Arc<dyn Net>, blocking: Blocking, config: TransferConfig) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (roots, root) = roots(dir.path());
+        let (dir, roots, root) = one_root(Fsync::Never, &Clock::manual(0));
+        let root = root.id();
         let (sender, notices) = mpsc::channel(64);
         let (master, master_now) = watch::channel(None);
         let parent = Probe::start();
@@ -163,10 +163,7 @@ impl Rig {
     /// A complete file that lies in the root, ready to be sent.
     fn store(&self, node: u64, bytes: &[u8]) -> Job {
         let root = self.roots.get(self.root).unwrap();
-        let mut staging = root.stage(file(node), &Base::Empty, 0).unwrap();
-        staging.append(bytes).unwrap();
-        let crc = staging.crc32();
-        root.prepare(staging, crc).unwrap();
+        prepare(&root, file(node), bytes);
         self.send(node)
     }
 
@@ -239,21 +236,6 @@ impl Rig {
         self.begin(transfer, job).await.unwrap();
         client
     }
-}
-
-fn roots(dir: &Path) -> (Roots, RootId) {
-    let policy = StoragePolicy {
-        fsync: Fsync::Never,
-        trash_keep: Duration::ZERO,
-    };
-    let config = RootConfig {
-        path: dir.to_owned(),
-        create: true,
-    };
-    let (clock, dice) = (Clock::manual(0), Dice::seeded(2));
-    let root = Roots::create(dir, &dice).unwrap();
-    let roots = Roots::open(&[config], policy, clock, dice).unwrap();
-    (roots, root)
 }
 
 fn file(node: u64) -> FileId {

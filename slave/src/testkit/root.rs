@@ -1,0 +1,48 @@
+//! Roots in folders that are made for a test, and files in them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use drftpd_actors::{Clock, Dice};
+use drftpd_protocol::ids::FileId;
+use drftpd_protocol::wire::Base;
+use tempfile::TempDir;
+
+use crate::storage::{Fsync, Root, RootConfig, Roots, StorageError, StoragePolicy};
+
+/// How long trash is kept.
+pub(crate) const KEEP: Duration = Duration::from_secs(3600);
+
+/// Opens the roots in these folders; they become roots where they are none.
+pub(crate) fn open_roots(
+    paths: &[&Path],
+    fsync: Fsync,
+    clock: &Clock,
+) -> Result<Roots, StorageError> {
+    let config = |path: &&Path| RootConfig {
+        path: path.to_path_buf(),
+        create: true,
+    };
+    let configs: Vec<_> = paths.iter().map(config).collect();
+    let policy = StoragePolicy {
+        fsync,
+        trash_keep: KEEP,
+    };
+    Roots::open(&configs, policy, clock.clone(), Dice::seeded(7))
+}
+
+/// A folder that is a slave's only root.
+pub(crate) fn one_root(fsync: Fsync, clock: &Clock) -> (TempDir, Roots, Root) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let roots = open_roots(&[dir.path()], fsync, clock).expect("opens");
+    let root = roots.all().pop().expect("one root");
+    (dir, roots, root)
+}
+
+/// Stages a complete file.
+pub(crate) fn prepare(root: &Root, file: FileId, bytes: &[u8]) {
+    let mut staging = root.stage(file, &Base::Empty, 0).expect("staged");
+    staging.append(bytes).expect("written");
+    let crc = staging.crc32();
+    root.prepare(staging, crc).expect("prepared");
+}
