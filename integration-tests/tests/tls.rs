@@ -171,7 +171,8 @@ fn curl_does_everything(cluster: &Cluster, url: &str, options: &[&str]) -> Resul
     };
     let at = |path: &str| format!("{url}/{path}");
     curl(&["-T", "whole.bin", "--ftp-create-dirs", &at("c/whole.bin")])?;
-    stored(cluster, "c/whole.bin", &whole)?;
+    curl(&[&at("c/whole.bin"), "-o", "once.bin"])?;
+    same_file(&dir.join("once.bin"), &whole)?;
     let list = curl(&[&at("c/")])?;
     ensure!(list.contains("whole.bin"), "{list}");
     curl(&[&at("c/whole.bin"), "-o", "back.bin"])?;
@@ -181,7 +182,8 @@ fn curl_does_everything(cluster: &Cluster, url: &str, options: &[&str]) -> Resul
     same_file(&dir.join("cont.bin"), &whole)?;
     curl(&["-T", "half.bin", &at("c/part.bin")])?;
     curl(&["-C", "-", "-T", "whole.bin", &at("c/part.bin")])?;
-    stored(cluster, "c/part.bin", &whole)?;
+    curl(&[&at("c/part.bin"), "-o", "twice.bin"])?;
+    same_file(&dir.join("twice.bin"), &whole)?;
     curl(&[
         "-Q",
         "DELE c/part.bin",
@@ -233,6 +235,7 @@ fn curl_resumes_its_session_where_that_is_required_and_is_refused_where_it_must_
     ensure!(listed.status.success(), "{listed:?}");
     let without = curl(&["--ssl-reqd", "--no-sessionid", &format!("{url}/")])?;
     ensure!(!without.status.success(), "{without:?}");
+    curl_does_everything(&cluster, &url, &[])?;
     let clear = curl(&[&format!("{url}/")])?;
     ensure!(
         clear.status.code() == Some(67),
