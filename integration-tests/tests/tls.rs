@@ -366,6 +366,27 @@ for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
 }
 
 #[test]
+fn a_transfer_under_tls_is_aborted_with_and_without_an_urgent_byte() -> Result<()> {
+    let cluster = cluster(&[])?;
+    python(
+        &cluster,
+        r#"
+f = session()
+f.storbinary("STOR big", io.BytesIO(whole * 8))
+for urgent in (False, True):
+    conn = f.transfercmd("RETR big")
+    conn.recv(1000)
+    if urgent: socket.socket.send(f.sock, b"\xf2", socket.MSG_OOB)
+    f.sock.sendall(b"ABOR\r\n")
+    assert f.getmultiline().startswith("426") and f.getmultiline().startswith("226")
+    conn.close()
+    assert f.nlst() == ["big"]
+"#,
+    )
+    .map(drop)
+}
+
+#[test]
 fn only_the_session_of_the_control_connection_counts_where_it_is_required() -> Result<()> {
     let cluster = cluster(&["tls.data_resumption=\"required\""])?;
     python(

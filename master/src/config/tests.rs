@@ -31,6 +31,12 @@ fn every_wrong_value_is_named_by_its_key() {
             "[store]\ndurability = \"maybe\"\nqueue = 1",
             &["store.durability", "store.queue"],
         ),
+        ("[tls]\ncertificate = \"c.pem\"", &["tls.key"]),
+        ("[tls]\nlogin = \"maybe\"", &["tls.login"]),
+        (
+            "[tls]\nlisten_implicit = [\"x:990\"]\nnetworks = [{ from = [\"10/8\"] }]",
+            &["tls.listen_implicit[0]", "tls.networks[0].from[0]"],
+        ),
         ("[names]\ncase = \"both\"", &["names.case"]),
         ("[admin]\nlisten = \"0.0.0.0:8021\"", &["admin.listen"]),
         (
@@ -131,7 +137,7 @@ fn relative_paths_are_taken_from_the_folder_of_the_file() {
     let file = dir.path().join("m.toml");
     std::fs::write(
         &file,
-        "[log]\nxferlog = \"xfer\"\n[master]\ndir = \"/srv/d\"",
+        "[log]\nxferlog = \"xfer\"\n[tls]\ncertificate = \"c.pem\"\nkey = \"/k.pem\"\n[master]\ndir = \"/srv/d\"",
     )
     .unwrap();
     let config = MasterConfig::read(&file, &["names.case=insensitive".into()]).unwrap();
@@ -139,6 +145,8 @@ fn relative_paths_are_taken_from_the_folder_of_the_file() {
         config.log.xferlog.as_deref(),
         Some(dir.path().join("xfer").as_path())
     );
+    let tls = (config.tls.certificate.unwrap(), config.tls.key.unwrap());
+    assert_eq!(tls, (dir.path().join("c.pem"), "/k.pem".into()));
     assert_eq!(config.master.store(), Path::new("/srv/d/store"));
     assert_eq!(config.names.case, crate::store::Case::Insensitive);
 }

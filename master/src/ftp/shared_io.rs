@@ -34,11 +34,7 @@ enum Wire {
 impl SharedIo {
     /// Takes a connection.
     pub fn new(io: BoxIo) -> Self {
-        if let Some(socket) = io.as_tcp()
-            && let Err(why) = socket2::SockRef::from(socket).set_out_of_band_inline(true)
-        {
-            debug!(%why, "urgent data is not read in line");
-        }
+        inline(&io, true);
         Self(Rc::new(RefCell::new(Wire::Here(io))))
     }
 
@@ -58,7 +54,11 @@ impl SharedIo {
     pub fn take(&self) -> io::Result<(BoxIo, Away)> {
         let mut wire = self.0.borrow_mut();
         match std::mem::replace(&mut *wire, Wire::Away(Vec::new())) {
-            Wire::Here(io) => Ok((io, Away(self.clone()))),
+            Wire::Here(io) => {
+                // An urgent byte would not be TLS; outside of the line it is lost, and does no harm.
+                inline(&io, false);
+                Ok((io, Away(self.clone())))
+            }
             other => {
                 *wire = other;
                 Err(io::ErrorKind::NotConnected.into())
@@ -87,6 +87,15 @@ impl SharedIo {
             }
             Wire::Lost => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
+    }
+}
+
+/// Whether urgent bytes are read where they were written.
+fn inline(io: &BoxIo, yes: bool) {
+    if let Some(socket) = io.as_tcp()
+        && let Err(why) = socket2::SockRef::from(socket).set_out_of_band_inline(yes)
+    {
+        debug!(%why, inline = yes, "urgent data is read as it comes");
     }
 }
 
