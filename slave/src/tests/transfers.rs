@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use drftpd_actors::testkit::{MemNet, sim};
 use drftpd_actors::{BoxIo, Net};
 use drftpd_protocol::wire::{
-    Base, BeginTransfer, DataPath, EndedSeen, Family, Job, OpenData, Outcome, PeerRule, Ping, Pong,
-    ReceiveJob, TransferEnded, WalkRoot, WalkStaged,
+    Base, BeginTransfer, DataPath, DataTls, Der, EndedSeen, Family, FaultCode, FtpCertificate, Job,
+    OpenData, Outcome, PeerRule, Ping, Pong, ReceiveJob, Resumption, TicketKey, TransferEnded,
+    WalkRoot, WalkStaged,
 };
 use drftpd_protocol::{FileId, Generation, NodeId, OpSeq, RootId, TransferId};
 use tokio::io::AsyncWriteExt;
@@ -19,8 +20,8 @@ const FILE: FileId = FileId {
     generation: Generation(1),
 };
 
-/// Begins an upload and gives the client's end of its data connection.
-async fn upload(net: &MemNet, talk: &mut Talk, root: RootId) -> BoxIo {
+/// Opens a channel; gives its port.
+async fn open(talk: &mut Talk) -> u16 {
     let open = OpenData {
         transfer: TRANSFER,
         path: DataPath::Listen {
@@ -29,8 +30,11 @@ async fn upload(net: &MemNet, talk: &mut Talk, root: RootId) -> BoxIo {
         },
         connect_timeout_ms: 10_000,
     };
-    let port = talk.call(&open).await.expect("is open").port;
-    let begin = BeginTransfer {
+    talk.call(&open).await.expect("is open").port
+}
+
+fn order(root: RootId, tls: Option<DataTls>) -> BeginTransfer {
+    BeginTransfer {
         transfer: TRANSFER,
         job: Job::Receive(ReceiveJob {
             root,
@@ -41,8 +45,14 @@ async fn upload(net: &MemNet, talk: &mut Talk, root: RootId) -> BoxIo {
         after: OpSeq::NONE,
         stall_timeout_ms: 60_000,
         max_rate: None,
-        tls: None,
-    };
+        tls,
+    }
+}
+
+/// Begins an upload and gives the client's end of its data connection.
+async fn upload(net: &MemNet, talk: &mut Talk, root: RootId) -> BoxIo {
+    let port = open(talk).await;
+    let begin = order(root, None);
     talk.call(&begin).await.expect("has begun");
     let at = SocketAddr::from(([127, 0, 0, 1], port));
     net.connect(None, at).await.expect("connects")
@@ -82,6 +92,43 @@ fn a_transfer_outlives_the_link_and_its_end_is_told_until_it_is_acknowledged() {
 
         let (_talk, hello) = master.welcome().await;
         assert_eq!(hello.transfers, []);
+    });
+}
+
+#[test]
+fn the_ftp_certificate_comes_over_the_link_and_outlives_it() {
+    sim(async {
+        let net = MemNet::new();
+        let master = ScriptedMaster::new(&net).await;
+        let slave = TestSlave::new(&net, &master, 1);
+        slave.start();
+        let (mut talk, hello) = master.welcome().await;
+        let secured = DataTls::Server {
+            tickets: TicketKey([7; 32]),
+            resumption: Resumption::Offered,
+        };
+        let begin = order(hello.roots[0].root, Some(secured));
+        open(&mut talk).await;
+        let none = talk.call(&begin).await.expect_err("has no certificate");
+        assert_eq!(none.code, FaultCode::NO_CERTIFICATE);
+
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let good = FtpCertificate {
+            chain: vec![Der(made.cert.der().to_vec())],
+            key: Der(made.signing_key.serialize_der()),
+        };
+        let bad = FtpCertificate {
+            key: Der(vec![1]),
+            ..good.clone()
+        };
+        let refused = talk.call(&bad).await.expect_err("is no key");
+        assert_eq!(refused.code, FaultCode::BAD_REQUEST);
+        assert_eq!(talk.call(&good).await, Ok(()));
+        drop(talk);
+
+        let (mut talk, _) = master.welcome().await;
+        open(&mut talk).await;
+        talk.call(&begin).await.expect("has begun");
     });
 }
 
