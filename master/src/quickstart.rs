@@ -137,8 +137,7 @@ async fn begin(plan: &Plan, embedded: &Embedded, serving: &Serving) -> Result<()
 
 /// The certificate that clients have to believe.
 fn shown_by(config: &MasterConfig) -> PathBuf {
-    let named = config.tls.certificate.clone();
-    let file = named.unwrap_or_else(|| own::files(config).certificate);
+    let file = own::of(config).certificate;
     // Without `.` on the way, for people.
     file.canonicalize().unwrap_or(file)
 }

@@ -8,7 +8,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Finding, Known, Notes};
 use crate::config::MasterConfig;
-use crate::tls::identity::{Files, IdentityError};
+use crate::tls::identity::IdentityError;
 use crate::tls::own;
 
 /// So long before its end a certificate is worth a note.
@@ -87,13 +87,7 @@ fn valid(whose: &str, der: &[u8], now: i64, notes: &mut Notes<'_>) {
 
 fn ftp(config: &MasterConfig, known: &Known, notes: &mut Notes<'_>) {
     let own = config.tls.certificate.is_none();
-    let files = match (&config.tls.certificate, &config.tls.key) {
-        (Some(certificate), Some(key)) => Files {
-            certificate: certificate.clone(),
-            key: key.clone(),
-        },
-        _ => own::files(config),
-    };
+    let files = own::of(config);
     if own && !files.certificate.exists() && !files.key.exists() {
         return notes.note(
             "there is no certificate for FTP clients yet",

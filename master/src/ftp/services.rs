@@ -21,7 +21,7 @@ use super::state::State;
 use super::writer::Outbox;
 use crate::accounts::{Account, AccountsClient, Action, access};
 use crate::slaves::SlavesClient;
-use crate::tls::{Rules, Tls};
+use crate::tls::{Policy, Rules, Tls};
 use crate::transfer::TransfersClient;
 use crate::vfs::{Owner, VfsClient};
 
@@ -152,6 +152,20 @@ impl VerbCx {
         };
         let rules = tls.rules(self.client(), account);
         rules.may_log_in(self.state.secure.is_some())
+    }
+
+    /// Whether a listing may go over this control connection, which has TLS or not.
+    ///
+    /// # Errors
+    /// [`FtpError::Said`] where listings need TLS.
+    pub fn may_list_here(&self) -> Result<(), FtpError> {
+        match self.rules() {
+            Some(rules) if self.state.secure.is_none() && rules.listings == Policy::Required => {
+                let text = "TLS is required for listings: say AUTH TLS first";
+                Err(FtpError::Said(Reply::new(530, text)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What an argument means to somebody who stands here; nothing is looked up.

@@ -85,13 +85,10 @@ impl Drop for Keeper {
 /// # Errors
 /// When they are missing and cannot be made.
 pub fn prepare(config: &MasterConfig, clock: &Clock, dice: &Dice) -> Result<Files, OwnError> {
-    if let (Some(certificate), Some(key)) = (&config.tls.certificate, &config.tls.key) {
-        return Ok(Files {
-            certificate: certificate.clone(),
-            key: key.clone(),
-        });
+    let files = own::of(config);
+    if config.tls.certificate.is_some() {
+        return Ok(files);
     }
-    let files = own::files(config);
     let names = own::names(config, own::host_name());
     if own::make(&files, names.clone(), clock, dice)? {
         let file = files.certificate.display();

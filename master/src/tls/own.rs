@@ -32,6 +32,17 @@ pub enum OwnError {
     Make(#[from] rcgen::Error),
 }
 
+/// The files that count: those of the configuration, else the master's own, which may not be there yet.
+pub fn of(config: &MasterConfig) -> Files {
+    match (&config.tls.certificate, &config.tls.key) {
+        (Some(certificate), Some(key)) => Files {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        },
+        _ => files(config),
+    }
+}
+
 /// Where it is kept.
 pub fn files(config: &MasterConfig) -> Files {
     let folder = config.master.dir.join("tls");

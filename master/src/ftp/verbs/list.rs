@@ -109,6 +109,7 @@ async fn stat(cx: VerbCx, arg: Arg) -> VerbResult {
     if arg.is_blank() {
         return Ok(status(&cx).into());
     }
+    cx.may_list_here()?;
     let found = find(&cx, &arg).await?;
     let now = cx.services.clock.unix();
     let mut lines = BytesMut::new();

@@ -282,6 +282,8 @@ fn rules_say_where_tls_must_and_must_not_be() {
         let mut client = site.user().await;
         let _io = passive(&site, &mut client).await;
         client.ask("LIST", 521).await;
+        client.ask("STAT -l", 530).await;
+        client.ask("STAT", 211).await;
     });
 }
 
