@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, Recipient,
+    Actor, ActorFutureExt, ActorResponse, AsyncContext, Context, Handler, MessageResult, Recipient,
     ResponseActFuture, ResponseFuture, Supervised, WrapFuture,
 };
 use drftpd_actors::{
@@ -19,13 +19,14 @@ use drftpd_protocol::FileId;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use super::client::VfsClient;
+use super::client::{Merged, VfsClient};
 use super::commands::{ExpirePartials, MastersGone};
 use super::config::VfsConfig;
 use super::error::VfsError;
 use super::heads::OpsHeads;
-use super::messages::{BeginUpload, Change, Finish, Orphan};
-use super::tree::{Given, InTree, TreeCommand};
+use super::messages::{BeginUpload, Change, Finish, Merge, Orphan};
+use super::pages::Pages;
+use super::tree::{Given, InTree, TreeCommand, walk};
 use super::types::Upload;
 use super::uploads::Uploads;
 use super::{plan, reads};
@@ -67,6 +68,8 @@ pub async fn start(
         heads,
         live: watch::Sender::new(Arc::default()),
         uploads: Uploads::default(),
+        pages: Pages::default(),
+        least_page: watch::Sender::new(u64::MAX),
         expiring: false,
     };
     let orphans = actor.submit(MastersGone)?.answer().await?;
@@ -87,6 +90,9 @@ pub struct VfsActor {
     heads: OpsHeads,
     live: watch::Sender<Arc<Uploads>>,
     uploads: Uploads, // pure state; a restart begins a new one
+    pages: Pages,     // the same
+    /// The least page of a walk that is under way.
+    least_page: watch::Sender<u64>,
     expiring: bool,
 }
 
@@ -101,6 +107,7 @@ impl Actor for VfsActor {
 impl Supervised for VfsActor {
     fn restarting(&mut self, _: &mut Self::Context) {
         self.uploads = Uploads::default();
+        self.pages = Pages::default();
         self.expiring = false;
         self.publish();
     }
@@ -146,19 +153,41 @@ impl Handler<Orphan> for VfsActor {
     }
 }
 
+impl Handler<Merge> for VfsActor {
+    type Result = ResponseActFuture<Self, Result<Merged, VfsError>>;
+
+    fn handle(&mut self, Merge(page): Merge, _: &mut Self::Context) -> Self::Result {
+        let number = self.pages.begin(page.dir.clone());
+        let pending = self.submit(page);
+        let answer = async move { pending?.answer().await }.into_actor(self);
+        Box::pin(answer.map(move |answer, act, _| {
+            act.pages.end(number);
+            act.least_page.send_replace(act.pages.least());
+            answer
+        }))
+    }
+}
+
 impl Handler<BeginUpload> for VfsActor {
-    type Result = Result<Upload, VfsError>;
+    type Result = ActorResponse<Self, Result<Upload, VfsError>>;
 
     fn handle(&mut self, msg: BeginUpload, ctx: &mut Self::Context) -> Self::Result {
-        let begun = self.plan(msg)?;
-        let file = begun.upload.file;
-        let pending = self.submit(begun.intent)?;
-        self.uploads
-            .begin(file, begun.upload.root, begun.keep, begun.unstored);
-        self.publish();
-        let stored = pending.answer().into_actor(self);
-        ctx.spawn(stored.map(move |answer, act, _| act.intent_answered(file, answer)));
-        Ok(begun.upload)
+        let page = match self.page_in_the_way(&msg) {
+            Ok(None) => return ActorResponse::reply(self.begin(msg, ctx)),
+            Ok(Some(page)) => page,
+            Err(why) => return ActorResponse::reply(Err(why)),
+        };
+        let mut least = self.least_page.subscribe();
+        let stored = async move {
+            drop(least.wait_for(|least| *least > page).await);
+        };
+        let begun = stored.into_actor(self).map(move |(), act, ctx| {
+            if act.plan(&msg)?.is_onto_file() {
+                return Err(VfsError::JustFound(msg.path));
+            }
+            act.begin(msg, ctx)
+        });
+        ActorResponse::r#async(begun)
     }
 }
 
@@ -182,11 +211,38 @@ impl VfsActor {
         Ok(self.store.submit(InTree { command, given })?)
     }
 
-    fn plan(&self, msg: BeginUpload) -> Result<plan::Begun, VfsError> {
+    fn begin(&mut self, msg: BeginUpload, ctx: &mut Context<Self>) -> Result<Upload, VfsError> {
+        let begun = self.plan(&msg)?;
+        let file = begun.upload.file;
+        let pending = self.submit(begun.intent)?;
+        self.uploads
+            .begin(file, begun.upload.root, begun.keep, begun.unstored);
+        self.publish();
+        let stored = pending.answer().into_actor(self);
+        ctx.spawn(stored.map(move |answer, act, _| act.intent_answered(file, answer)));
+        Ok(begun.upload)
+    }
+
+    fn plan(&self, msg: &BeginUpload) -> Result<plan::Begun, VfsError> {
         let (now, ids) = (self.clock.unix(), self.store.ids());
         self.store.read(|sql| {
             let plan = plan::plan(sql, &self.uploads, &msg.path, msg.mode)?;
-            plan::begin(sql, ids, now, plan, msg.owner, msg.root)
+            plan::begin(sql, ids, now, plan, msg.owner.clone(), msg.root)
+        })
+    }
+
+    /// The page of a walk that may adopt a file just now where a new one is about to come.
+    fn page_in_the_way(&self, msg: &BeginUpload) -> Result<Option<u64>, VfsError> {
+        if self.pages.is_empty() {
+            return Ok(None);
+        }
+        self.store.read(|sql| {
+            let plan = plan::plan(sql, &self.uploads, &msg.path, msg.mode)?;
+            if plan.existing.is_some() {
+                return Ok(None);
+            }
+            let way = walk::steps(sql, plan.parent)?;
+            Ok(self.pages.newest_of(plan.parent, &way))
         })
     }
 

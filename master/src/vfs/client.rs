@@ -17,7 +17,7 @@ use super::commands::{
 };
 use super::error::VfsError;
 use super::heads::OpsHeads;
-use super::messages::{BeginUpload, Change, Finish, Orphan};
+use super::messages::{BeginUpload, Change, Finish, Merge, Orphan};
 use super::tree::{TreeCommand, log, walk};
 use super::types::{Entry, Page, PreparedBytes, Readable, Upload, UploadMode, UploadPlan};
 use super::uploads::Uploads;
@@ -341,13 +341,13 @@ impl VfsClient {
         entries: Vec<WalkEntry>,
     ) -> Result<Merged, VfsError> {
         let slave = slave.clone();
-        self.change(MergePage {
+        let page = MergePage {
             root,
             slave,
             dir,
             entries,
-        })
-        .await
+        };
+        ask(&self.addr, Merge(page), CHANGE_LIMIT).await?
     }
 
     /// The answer to a [`Compare`]: equal files become another copy, others are kept beside.

@@ -28,6 +28,9 @@ pub enum VfsError {
     /// An upload to it runs.
     #[error("{0} is being uploaded")]
     Busy(VfsPath),
+    /// It was found on a disk while somebody was about to store it.
+    #[error("{0} was just found on a disk")]
+    JustFound(VfsPath),
     /// Its upload broke off and was not finished.
     #[error("{0} is incomplete")]
     Incomplete(VfsPath),
@@ -75,6 +78,7 @@ impl VfsError {
             Self::Exists(_) => Reply::new(550, "That name already exists"),
             Self::NotEmpty(_) => Reply::new(550, "Directory is not empty"),
             Self::Busy(_) => Reply::new(450, "File is being uploaded, try again later"),
+            Self::JustFound(_) => Reply::new(450, "File was just found on a disk, try again"),
             Self::Incomplete(_) => Reply::new(450, "Upload of this file is not complete"),
             Self::BadOffset { size, .. } => Reply::new(
                 554,

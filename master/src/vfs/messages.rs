@@ -3,8 +3,8 @@
 use actix::Message;
 use drftpd_protocol::{FileId, RootId, VfsPath};
 
-use super::client::Owner;
-use super::commands::EndUpload;
+use super::client::{Merged, Owner};
+use super::commands::{EndUpload, MergePage};
 use super::error::VfsError;
 use super::tree::TreeCommand;
 use super::types::{Upload, UploadMode};
@@ -22,6 +22,11 @@ pub(super) struct Finish<C>(pub FileId, pub C);
 impl<C: TreeCommand> Message for Finish<C> {
     type Result = Result<C::Answer, VfsError>;
 }
+
+/// Asks to merge a page of a walk; answered after the commit that holds it.
+#[derive(Message)]
+#[rtype(result = "Result<Merged, VfsError>")]
+pub(super) struct Merge(pub MergePage);
 
 /// The end of an upload's transfer that no session waits for.
 #[derive(Message)]

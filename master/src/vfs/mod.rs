@@ -7,6 +7,7 @@ mod config;
 pub mod error;
 mod heads;
 mod messages;
+mod pages;
 mod plan;
 mod reads;
 mod tree;

@@ -215,6 +215,13 @@ pub(super) struct Begun {
     pub unstored: Option<(Vec<u8>, Entry)>,
 }
 
+impl Begun {
+    /// Whether there is a file already at its place.
+    pub fn is_onto_file(&self) -> bool {
+        !matches!(self.intent.onto, Onto::Nothing(_))
+    }
+}
+
 /// Turns a plan into an upload and its intent.
 pub(super) fn begin(
     sql: &Sql<'_>,

@@ -86,6 +86,44 @@ fn a_commit_after_a_refused_intent_fails_cleanly() {
 }
 
 #[test]
+fn an_upload_waits_for_a_page_that_may_adopt_a_file_at_its_place() {
+    let dir = TempDir::new().unwrap();
+    block_on(async {
+        let fx = open(dir.path()).await;
+        let d = fx.dir("/d").await;
+        let (go, held) = mpsc::channel();
+        let held = fx.store.submit(Held(held)).unwrap();
+        // The page is queued first.
+        let at = [(d.id, "d")];
+        let page = fx.page(A, &at, vec![merge::file("x", 9, None)]);
+        let upload = async {
+            let beside = fx.begin("/d/y", UploadMode::Store, A);
+            let taken = fx.begin("/d/x", UploadMode::Store, A);
+            // Another directory has nothing to do with it: that one is begun at once, after these two.
+            let elsewhere = async {
+                let begun = fx.begin("/x", UploadMode::Store, A).await;
+                go.send(()).unwrap();
+                begun.unwrap()
+            };
+            let (taken, beside, elsewhere) = tokio::join!(taken, beside, elsewhere);
+            assert!(matches!(taken, Err(VfsError::JustFound(_))));
+            for upload in [elsewhere, beside.unwrap()] {
+                fx.commit(upload.file, A, 5).await.unwrap();
+            }
+        };
+        let (merged, ()) = tokio::join!(page, upload);
+        assert_eq!(merged.adopted, 1);
+        held.answer().await.unwrap();
+        // Now it is a file like any other.
+        let over = fx.begin("/d/x", UploadMode::Store, A).await.unwrap();
+        fx.commit(over.file, A, 7).await.unwrap();
+        assert_eq!(fx.totals("/").await, (17, 3));
+        invariants::check(&fx.store);
+    })
+    .unwrap();
+}
+
+#[test]
 fn many_uploads_at_once_are_all_committed() {
     let dir = TempDir::new().unwrap();
     block_on(async {
