@@ -167,17 +167,17 @@ fn a_client_that_never_says_hello_ends_the_transfer_in_time_and_keeps_what_was_s
 }
 
 #[test]
-fn a_client_that_speaks_no_tls_or_goes_ends_its_transfer_at_once() {
-    in_memory(|mut rig| async move {
-        let client = Client::for_rig(&rig, &TLS13);
+fn a_client_that_does_not_believe_the_certificate_ends_its_transfer_at_once() {
+    on_loopback(|mut rig| async move {
         let job = rig.store(7, b"hello");
-        for words in [&b"GET / HTTP/1.1\r\n\r\n"[..], b""] {
-            let (_, mut io) = client
+        for version in BOTH {
+            Client::for_rig(&rig, version);
+            let deceived = Client::of(&certificate(), version);
+            let (_, io) = deceived
                 .begin_raw(&mut rig, job.clone(), Resumption::Offered)
                 .await;
             let begun = Instant::now();
-            write(&mut io, words).await;
-            drop(io);
+            assert!(deceived.handshake(rig.net.as_ref(), io).await.is_err());
             assert_eq!(broken(rig.ended().await).0, FaultCode::TLS_FAILED);
             assert!(begun.elapsed() < Duration::from_secs(1));
         }
@@ -189,7 +189,9 @@ fn strangers_who_connect_first_get_nothing_and_break_nothing() {
     in_memory(|mut rig| async move {
         let client = Client::for_rig(&rig, &TLS13);
         let job = rig.store(7, b"hello");
-        let (transfer, to) = rig.listen().await;
+        // From the client's own address, as behind one router.
+        let me = PeerRule::Only("127.0.0.1".parse().unwrap());
+        let (transfer, to) = rig.listen_for(me).await;
         let mut silent = rig.connect(to).await;
         let mut order = rig.order(transfer, job);
         order.tls = client.order(Resumption::Offered);
@@ -211,18 +213,25 @@ fn strangers_who_connect_first_get_nothing_and_break_nothing() {
 }
 
 #[test]
-fn where_anybody_may_come_a_failed_handshake_is_waited_after_for_a_moment_only() {
+fn after_words_that_are_no_tls_another_client_is_waited_for_a_moment_only() {
     in_memory(|mut rig| async move {
         let client = Client::for_rig(&rig, &TLS13);
         let job = rig.store(7, b"hello");
-        let (transfer, to) = rig.listen().await;
-        let mut order = rig.order(transfer, job);
-        order.tls = client.order(Resumption::Offered);
-        rig.transfers.begin(order).await.unwrap();
-        let begun = Instant::now();
-        drop(rig.connect(to).await);
-        assert_eq!(broken(rig.ended().await).0, FaultCode::TLS_FAILED);
-        assert_eq!(begun.elapsed().as_secs(), 3);
+        let me = PeerRule::Only("127.0.0.1".parse().unwrap());
+        for peers in [PeerRule::Any, me] {
+            for words in [&b"GET / HTTP/1.1\r\n\r\n"[..], b""] {
+                let (transfer, to) = rig.listen_for(peers.clone()).await;
+                let mut order = rig.order(transfer, job.clone());
+                order.tls = client.order(Resumption::Offered);
+                rig.transfers.begin(order).await.unwrap();
+                let begun = Instant::now();
+                let mut io = rig.connect(to).await;
+                write(&mut io, words).await;
+                drop(io);
+                assert_eq!(broken(rig.ended().await).0, FaultCode::TLS_FAILED);
+                assert_eq!(begun.elapsed().as_secs(), 3);
+            }
+        }
     });
 }
 

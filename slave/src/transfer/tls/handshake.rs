@@ -26,7 +26,7 @@ use super::plan::Plan;
 
 /// Handshakes of one channel at a time.
 const MOST: usize = 8;
-/// Where anybody may connect, how long after a handshake that failed another connection may come.
+/// How long after a handshake that failed another connection may come: the one that failed may have been a stranger's.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// How a transfer comes to its connection.
@@ -37,7 +37,7 @@ pub struct Entrance {
     pub connections: mpsc::Receiver<BoxIo>,
     /// TLS; `None`: plain.
     pub plan: Option<Plan>,
-    /// Only one peer may come, so that what it does wrong ends the transfer at once.
+    /// Only one peer may come, so that its own refusal ends the transfer at once.
     pub peer_is_known: bool,
     /// When a handshake must be over.
     pub until: Instant,
@@ -82,15 +82,19 @@ impl Entrance {
         let mut running = FuturesUnordered::from_iter([handshake(first)]);
         let mut until = self.until;
         let mut failed = TransferError::Handshake(io::ErrorKind::TimedOut.into());
+        let mut verdict = false;
         let mut more_come = true;
         loop {
+            if running.is_empty() && (verdict || !more_come) {
+                return Err(failed);
+            }
             tokio::select! {
                 biased;
                 Some(done) = running.next() => match done {
                     Ok(entered) => return Ok(entered),
-                    Err(error) if running.is_empty() && (self.peer_is_known || !more_come) => return Err(error),
                     Err(error) => {
-                        debug!(%error, "a handshake failed, another connection may come");
+                        debug!(%error, "a handshake failed");
+                        verdict |= self.peer_is_known && is_verdict(&error);
                         failed = error;
                         until = self.until.min(Instant::now() + GRACE);
                     }
@@ -107,6 +111,19 @@ impl Entrance {
             }
         }
     }
+}
+
+/// Whether it was no stranger that stumbled in, but a TLS peer with a reason: its alert, a certificate that is not
+/// believed, a session that is not resumed.
+fn is_verdict(error: &TransferError) -> bool {
+    use rustls::Error::{AlertReceived, InvalidCertificate};
+    let reason = match error {
+        TransferError::NotResumed => return true,
+        TransferError::Handshake(error) => error.get_ref(),
+        _ => None,
+    };
+    let reason = reason.and_then(|reason| reason.downcast_ref());
+    matches!(reason, Some(AlertReceived(_) | InvalidCertificate(_)))
 }
 
 async fn handshake(net: &dyn Net, io: BoxIo, plan: &Plan) -> Result<Entered, TransferError> {
