@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod actor;
+mod buffers;
 pub mod client;
 pub mod config;
 pub mod messages;

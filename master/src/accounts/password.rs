@@ -1,11 +1,13 @@
 //! Passwords: argon2id, in the PHC form that says with which parameters a hash was made. Pure, and slow on purpose:
 //! for the pool of [`super::actor`], never on an arbiter.
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use std::sync::Arc;
+
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Params, Version};
 use drftpd_actors::Dice;
 
+use super::buffers::Buffers;
 use super::config::AccountsConfig;
 
 /// Letters and digits that are not taken for one another.
@@ -18,10 +20,11 @@ const GENERATED: usize = 20;
 #[error("the password cannot be hashed: {0}")]
 pub struct HashError(String);
 
-/// Makes and checks hashes with the parameters of the configuration.
+/// Makes and checks hashes with the parameters of the configuration. Clones share the memory that hashes are made in.
 #[derive(Debug, Clone)]
 pub struct Hasher {
     params: Params,
+    buffers: Arc<Buffers>,
 }
 
 impl Hasher {
@@ -32,7 +35,8 @@ impl Hasher {
     pub fn new(config: &AccountsConfig) -> Result<Self, HashError> {
         let params = Params::new(config.hash_memory_kib, config.hash_rounds, 1, None);
         let params = params.map_err(|why| HashError(why.to_string()))?;
-        Ok(Self { params })
+        let buffers = Arc::new(Buffers::new(params.block_count()));
+        Ok(Self { params, buffers })
     }
 
     /// The hash of a new password, in PHC form.
@@ -40,16 +44,62 @@ impl Hasher {
     /// # Errors
     /// When argon2 does not take the password.
     pub fn hash(&self, password: &[u8], salt: &[u8; 16]) -> Result<String, HashError> {
-        let hash: Result<PasswordHash, _> = self.argon2().hash_password_with_salt(password, salt);
-        Ok(hash.map_err(|why| HashError(why.to_string()))?.to_string())
+        let failed = |why: &dyn std::fmt::Display| HashError(why.to_string());
+        let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
+        let argon2 = Argon2::new(algorithm, version, self.params.clone());
+        let salt = Salt::new(salt).map_err(|why| failed(&why))?;
+        let hash = self.output(&argon2, password, &salt, Params::DEFAULT_OUTPUT_LEN);
+        let hash = PasswordHash {
+            algorithm: algorithm.ident(),
+            version: Some(version.into()),
+            params: ParamsString::try_from(&self.params).map_err(|why| failed(&why))?,
+            salt: Some(salt),
+            hash: Some(hash.map_err(|why| failed(&why))?),
+        };
+        Ok(hash.to_string())
     }
 
     /// Whether a password is the one of a hash. What is no hash is nobody's password.
     pub fn matches(&self, password: &[u8], hash: &str) -> bool {
-        let Ok(hash) = PasswordHash::new(hash) else {
-            return false;
-        };
-        self.argon2().verify_password(password, &hash).is_ok()
+        self.computed(password, hash)
+            .is_some_and(|(computed, stored)| computed == stored) // in constant time
+    }
+
+    /// What a password gives with the parameters of a hash, and what the hash has.
+    fn computed(&self, password: &[u8], hash: &str) -> Option<(Output, Output)> {
+        let hash = PasswordHash::new(hash).ok()?;
+        let (salt, stored) = (hash.salt?, hash.hash?);
+        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+        let version = hash.version.map_or(Ok(Version::V0x13), Version::try_from);
+        let params = Params::try_from(&hash).ok()?;
+        let argon2 = Argon2::new(algorithm, version.ok()?, params);
+        let computed = self.output(&argon2, password, &salt, stored.len());
+        Some((computed.ok()?, stored))
+    }
+
+    fn output(
+        &self,
+        argon2: &Argon2<'_>,
+        password: &[u8],
+        salt: &[u8],
+        length: usize,
+    ) -> Result<Output, argon2::Error> {
+        let mut bytes = [0; Output::MAX_LENGTH];
+        let out = bytes
+            .get_mut(..length)
+            .ok_or(argon2::Error::OutputTooLong)?;
+        let blocks = argon2.params().block_count();
+        let done = self.buffers.lend(blocks, |memory| {
+            argon2.hash_password_into_with_memory(password, salt, out, memory)
+        });
+        done.unwrap_or(Err(argon2::Error::OutOfMemory))?;
+        Output::new(&bytes[..length]).map_err(|_| argon2::Error::OutputTooShort)
+    }
+
+    /// How many buffers were made for hashing.
+    #[cfg(test)]
+    pub(super) fn buffers_made(&self) -> usize {
+        self.buffers.made()
     }
 
     /// Does the work of [`Hasher::matches`] for somebody who has no hash, so that nobody can tell by the time.
@@ -68,10 +118,6 @@ impl Hasher {
                 && made.p_cost() == self.params.p_cost()
         };
         !params.is_some_and(same)
-    }
-
-    fn argon2(&self) -> Argon2<'static> {
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone())
     }
 }
 
@@ -95,6 +141,7 @@ pub fn generate(dice: &Dice) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 
     fn hasher(memory: u32) -> Hasher {
         Hasher::new(&AccountsConfig {
@@ -126,6 +173,30 @@ mod tests {
         assert!(new.is_outdated(&hash));
         assert!(!old.is_outdated(&hash));
         assert!(old.is_outdated("nonsense"));
+    }
+
+    #[test]
+    fn hashes_are_those_that_argon2_makes_with_memory_of_its_own() {
+        let hasher = hasher(64);
+        let hash = hasher.hash(b"secret", &[7; 16]).unwrap();
+        let params = Params::new(64, 1, 1, None).unwrap();
+        let plain = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let own: PasswordHash = plain.hash_password_with_salt(b"secret", &[7; 16]).unwrap();
+        assert_eq!(own.to_string(), hash);
+        assert!(plain.verify_password(b"secret", hash.as_str()).is_ok());
+        // Other algorithms, versions, lengths and lanes, as imported accounts may have them.
+        for (algorithm, version, length, lanes) in [
+            (Algorithm::Argon2i, Version::V0x10, 16, 2),
+            (Algorithm::Argon2d, Version::V0x13, 64, 1),
+            (Algorithm::Argon2id, Version::V0x13, 24, 4),
+        ] {
+            let params = Params::new(32, 2, lanes, Some(length)).unwrap();
+            let other = Argon2::new(algorithm, version, params);
+            let other: PasswordHash = other.hash_password_with_salt(b"secret", &[9; 16]).unwrap();
+            assert!(hasher.matches(b"secret", &other.to_string()), "{other}");
+            assert!(!hasher.matches(b"secrets", &other.to_string()), "{other}");
+        }
+        assert_eq!(hasher.buffers_made(), 1);
     }
 
     #[test]

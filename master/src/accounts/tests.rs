@@ -248,3 +248,27 @@ fn an_administrator_is_found_the_one_asked_for_first() {
         assert_eq!(who("zoe").as_deref(), Some("zoe"));
     });
 }
+
+#[tokio::test]
+async fn no_more_memory_is_taken_for_hashes_than_are_made_at_a_time() {
+    let world = World::new();
+    assert!(world.admin("admin", Some("secret")).await.is_ok());
+    let deps = world.deps(&CHEAP, Blocking::with_queue(2, 100));
+    let hasher = deps.hasher.clone();
+    let parent = Probe::<ChildDown>::start;
+    let local = tokio::task::LocalSet::new();
+    local
+        .run_until(async move {
+            let spec = ChildSpec::new("accounts", 64, Budget::CORE, parent().recipient());
+            let actor = supervise(&Place::here(), spec, move || AccountsActor::new(deps));
+            let accounts = AccountsClient::from(&actor);
+            let logins = (0..60).map(|turn| {
+                let user = if turn % 3 == 0 { "nobody" } else { "admin" };
+                accounts.log_in(user, b"secret", FROM)
+            });
+            let done = futures_util::future::join_all(logins).await;
+            assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 40);
+        })
+        .await;
+    assert!((1..=2).contains(&hasher.buffers_made()));
+}
