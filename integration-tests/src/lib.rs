@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods)]
 
 pub mod bystander;
+pub mod cbftp;
 pub mod client;
 pub mod cluster;
 pub mod data;

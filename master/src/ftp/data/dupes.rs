@@ -12,7 +12,7 @@ use super::plans;
 use crate::accounts::Action;
 use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
-use crate::vfs::{Entry, Kind, UploadMode, VfsError};
+use crate::vfs::{Entry, FileState, Kind, UploadMode, VfsError};
 
 /// Pages of a directory that are looked through for names.
 const PAGES: usize = 4;
@@ -34,6 +34,34 @@ pub async fn refusal(cx: &VerbCx, path: &VfsPath, there: &Entry) -> FtpError {
             tracing::debug!(%why, "names for x-dupe are missing");
             FtpError::Said(reply)
         }
+    }
+}
+
+/// Whether an upload that met another one is a dupe: what may not be overwritten when it is there need not be waited for,
+/// not even by its uploader.
+pub async fn instead(cx: &VerbCx, path: &VfsPath, mode: UploadMode, why: FtpError) -> FtpError {
+    let met = matches!(why, FtpError::Vfs(VfsError::Busy(_) | VfsError::Exists(_)));
+    if !met || mode != UploadMode::Store || cx.may(Action::Overwrite, path).is_ok() {
+        return why;
+    }
+    match cx.services.vfs.stat(path).await {
+        Ok(there) => refusal(cx, path, &there).await,
+        Err(_) => why,
+    }
+}
+
+/// Looks once more when an upload has begun: somebody else's may have been completed since it was judged, and it would
+/// overwrite that.
+///
+/// # Errors
+/// The refusal; whoever hears it gives the upload up.
+pub async fn still_new(cx: &VerbCx, path: &VfsPath, mode: UploadMode) -> Result<(), FtpError> {
+    if mode != UploadMode::Store || cx.may(Action::Overwrite, path).is_ok() {
+        return Ok(());
+    }
+    match cx.services.vfs.stat(path).await {
+        Ok(there) if there.state == FileState::Complete => Err(refusal(cx, path, &there).await),
+        _ => Ok(()),
     }
 }
 
@@ -63,6 +91,9 @@ fn is_dupe(cx: &VerbCx, directory: &VfsPath, entry: &Entry) -> bool {
     let Ok(path) = directory.join(name.clone()) else {
         return false;
     };
-    let action = plans::what_it_is(UploadMode::Store, Some(entry), &account.name);
+    let action = match entry.state {
+        FileState::Uploading => Action::Overwrite,
+        _ => plans::what_it_is(UploadMode::Store, Some(entry), &account.name),
+    };
     cx.may(Action::View, &path).is_ok() && cx.may(action, &path).is_err()
 }

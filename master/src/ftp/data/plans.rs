@@ -10,7 +10,7 @@ use crate::ftp::guard::TransferGuard;
 use crate::ftp::services::VerbCx;
 use crate::slaves::slave_of;
 use crate::transfer::{Direction, TransferError, Want};
-use crate::vfs::{Entry, FileState, Readable, UploadMode, UploadPlan, VfsError};
+use crate::vfs::{Entry, FileState, Readable, UploadMode, UploadPlan};
 
 /// A download that is allowed.
 #[derive(Debug)]
@@ -53,12 +53,7 @@ pub async fn upload(cx: &VerbCx, path: &VfsPath, mode: UploadMode) -> Result<Upl
         Err(why) => {
             // Nobody learns what is there by trying.
             cx.may(Action::Upload, &path)?;
-            if matches!(why, VfsError::Busy(_)) && mode == UploadMode::Store {
-                // What may not be overwritten when it is there need not be waited for.
-                let there = cx.services.vfs.stat(&path).await?;
-                judge(cx, &path, mode, Some(&there)).await?;
-            }
-            return Err(why.into());
+            return Err(dupes::instead(cx, &path, mode, why.into()).await);
         }
     };
     judge(cx, &path, mode, plan.existing.as_ref()).await?;

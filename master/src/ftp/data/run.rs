@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::active;
 use super::channel::{Arrival, Channel, Unopened};
+use super::dupes;
 use super::error::DataError;
 use super::forward::Forward;
 use super::ours::OurPort;
@@ -175,7 +176,11 @@ pub async fn begin_upload(
     }
     let (path, owner) = (to.path.clone(), cx.owner()?);
     let begin = UploadGuard::begin(&cx.services, &cx.cleanup, path, to.mode, owner, root);
-    let (upload, settles) = begin.await?;
+    let (upload, settles) = match begin.await {
+        Ok(begun) => begun,
+        Err(why) => return Err(dupes::instead(cx, &to.path, to.mode, why.into()).await),
+    };
+    dupes::still_new(cx, &to.path, to.mode).await?;
     failpoint("upload.begun").map_err(DataError::Broken)?;
     let job = Job::Receive(ReceiveJob {
         root,

@@ -54,6 +54,25 @@ fn a_dupe_is_refused_by_pret_and_by_stor_and_says_who_uploaded_it() {
             let told = dora.ask(&format!("STOR {name}"), 553).await;
             assert_eq!(told, "553 File exists, uploaded by bob\r\n", "{name}");
         }
+        // Nor is what the user sends in another session.
+        let (at, owner) = (
+            path("/r/own"),
+            Owner {
+                user: "dora".to_owned(),
+                ..bob()
+            },
+        );
+        let root = site.files.root("slave", 1).await;
+        let runs = site
+            .files
+            .vfs
+            .begin_upload(&at, UploadMode::Store, owner, root);
+        runs.await.unwrap();
+        dora.ask("SITE XDUPE 3", 200).await;
+        let told = dora.ask("PRET STOR a.r00", 553).await;
+        assert!(told.contains("X-DUPE: own\r\n"), "{told}");
+        let told = dora.ask("PRET STOR own", 553).await;
+        assert!(told.contains("uploaded by dora"), "{told}");
         // Who may overwrite waits for the one that runs, and hears of no dupe.
         let mut bob = site.user().await;
         bob.ask("PRET STOR /r/a.r02", 450).await;
