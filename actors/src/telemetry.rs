@@ -113,8 +113,14 @@ pub fn set_level(level: &str) -> Result<(), TelemetryError> {
     }
 }
 
+/// What rustls warns of is what clients do (an address where a host name belongs, say), once for each connection: it is
+/// heard only where the level names it.
 fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
-    EnvFilter::builder().parse(level)
+    let filter = EnvFilter::builder().parse(level)?;
+    if level.contains("rustls") {
+        return Ok(filter);
+    }
+    Ok(filter.add_directive("rustls=error".parse()?))
 }
 
 #[cfg(test)]
@@ -135,6 +141,14 @@ mod tests {
     fn a_filter_that_cannot_be_understood_is_found_before_logging_begins() {
         assert_eq!(errors("info,drftpd_master::ftp=debug"), [""; 0]);
         assert_eq!(errors("info,=,=debug=loud"), ["log.level"]);
+    }
+
+    #[test]
+    fn what_clients_make_rustls_warn_of_is_heard_only_by_name() {
+        let quiet = filter("info").unwrap().to_string();
+        assert!(quiet.contains("rustls=error"), "{quiet}");
+        let asked = filter("info,rustls=debug").unwrap().to_string();
+        assert!(!asked.contains("rustls=error"), "{asked}");
     }
 
     #[test]

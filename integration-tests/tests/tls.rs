@@ -9,7 +9,8 @@ use anyhow::{Context, Result, ensure};
 use drftpd_integration_tests::client::folder;
 use drftpd_integration_tests::cluster::{PASSWORD, USER};
 use drftpd_integration_tests::data::first_difference;
-use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Mode, Tool};
+use drftpd_integration_tests::process::program;
+use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Mode, Running, Tool};
 use rustix::process::Signal;
 
 const SIZE: usize = 3_000_000;
@@ -273,6 +274,42 @@ fn without_the_certificate_lftp_and_curl_say_that_they_do_not_trust_it() -> Resu
     let script = format!("set ftp:ssl-allow no; {script}");
     Tool::new("lftp", &dir).args(["-c", &script]).run()?;
     Tool::new("curl", &dir).args(["-sS", &url]).run()?;
+    Ok(())
+}
+
+#[test]
+fn the_lines_that_quickstart_prints_work_as_they_are() -> Result<()> {
+    let (_gone, dir) = folder()?;
+    let mut command = std::process::Command::new(program("drftpd-master")?);
+    command.env("DRFTPD_PASSWORD", PASSWORD).arg("quickstart");
+    command.arg("--dir").arg(dir.join("data"));
+    for listen in ["--listen", "--admin-listen", "--slave-listen"] {
+        command.args([listen, "127.0.0.1:0"]);
+    }
+    command.args(["--passive-ports", "0"]);
+    let master = Running::start(command, &dir.join("log"))?;
+    let mut lines = Vec::new();
+    for _ in 0..3 {
+        lines.push(master.line("try: ")?["try: ".len()..].to_owned());
+    }
+    master.line("ready ")?;
+    fs::create_dir(dir.join("client"))?;
+    for line in &lines {
+        let script = format!("export DRFTPD_PASSWORD='{PASSWORD}'; {line}");
+        let shell = Tool::new("bash", &dir.join("client")).args(["-c", &script]);
+        let output = shell.input("ls; exit\n").output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success() && said.contains("total 0"),
+            "{line}: {said} {errors}"
+        );
+        ensure!(!errors.contains("NOT trusted"), "{line}: {errors}");
+    }
+    ensure!(
+        lines[0].starts_with("lftp ") && lines[1].starts_with("curl --ssl-reqd "),
+        "{lines:?}"
+    );
     Ok(())
 }
 

@@ -162,8 +162,9 @@ fn examples(
         Administrator::Kept => "PASSWORD".to_owned(),
     };
     let file = certificate.display();
+    // No slash behind lftp's: it would go there before it has heard of the certificate.
     format!(
-        "try: lftp -e \"set ssl:ca-file '{file}'\" -u \"{user},{password}\" ftp://{reach}:{port}/\n\
+        "try: lftp -e \"set ssl:ca-file '{file}'\" -u \"{user},{password}\" ftp://{reach}:{port}\n\
          try: curl --ssl-reqd --cacert \"{file}\" -u \"{user}:{password}\" ftp://{reach}:{port}/\n\
          try: curl -u \"{user}:{password}\" ftp://{reach}:{port}/    # in clear"
     )
