@@ -108,6 +108,7 @@ impl Supervised for VfsActor {
     fn restarting(&mut self, _: &mut Self::Context) {
         self.uploads = Uploads::default();
         self.pages = Pages::default();
+        self.least_page.send_replace(self.pages.least());
         self.expiring = false;
         self.publish();
     }
@@ -158,6 +159,7 @@ impl Handler<Merge> for VfsActor {
 
     fn handle(&mut self, Merge(page): Merge, _: &mut Self::Context) -> Self::Result {
         let number = self.pages.begin(page.dir.clone());
+        self.least_page.send_replace(self.pages.least());
         let pending = self.submit(page);
         let answer = async move { pending?.answer().await }.into_actor(self);
         Box::pin(answer.map(move |answer, act, _| {

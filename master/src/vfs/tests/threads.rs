@@ -106,7 +106,7 @@ fn an_upload_waits_for_a_page_that_may_adopt_a_file_at_its_place() {
                 begun.unwrap()
             };
             let (taken, beside, elsewhere) = tokio::join!(taken, beside, elsewhere);
-            assert!(matches!(taken, Err(VfsError::JustFound(_))));
+            assert!(matches!(taken, Err(VfsError::JustFound(_))), "{taken:?}");
             for upload in [elsewhere, beside.unwrap()] {
                 fx.commit(upload.file, A, 5).await.unwrap();
             }
