@@ -349,3 +349,40 @@ fn the_doctor_finds_a_sound_cluster_sound_and_a_slave_that_is_not_reached() -> R
     );
     Ok(())
 }
+
+#[test]
+fn over_ipv6_epsv_2_names_protocol_and_address_of_the_slave_and_of_the_master() -> Result<()> {
+    let cluster = Cluster::with(ClusterSpec {
+        slaves: 1,
+        host: "::1".to_owned(),
+        ..ClusterSpec::default()
+    })?;
+    let mut ftp = cluster.login()?;
+    // As cbftp does: the 2 is a must, and the address is taken as it is.
+    let at = |ftp: &mut Ftp| -> Result<SocketAddr> {
+        let line = ftp.ask("EPSV 2", 229)?;
+        let fields: Vec<_> = line.split('|').collect();
+        ensure!(fields.get(1) == Some(&"2"), "{line}");
+        let (address, port) = (fields.get(2).context("no address")?, fields.get(3));
+        Ok((
+            address.parse::<std::net::IpAddr>()?,
+            port.context("no port")?.parse()?,
+        )
+            .into())
+    };
+    ftp.ask("PRET STOR x", 200)?;
+    let mut data = connect(at(&mut ftp)?)?;
+    ftp.ask("STOR x", 150)?;
+    data.write_all(b"bytes")?;
+    drop(data);
+    ftp.expect(226)?;
+    let data = connect(at(&mut ftp)?)?;
+    ftp.ask("RETR x", 150)?;
+    assert_eq!(read(data)?, b"bytes");
+    ftp.expect(226)?;
+    ftp.ask("PASV", 425)?;
+    ftp.ask("EPSV 1", 522)?;
+    ftp.ask("EPSV ALL", 200)?;
+    ftp.ask("EPRT |2|::1|5000|", 503)?;
+    Ok(())
+}

@@ -171,7 +171,11 @@ fn over_ipv6_there_is_epsv_and_no_pasv() {
         bob.log_in("bob").await;
         bob.ask("PASV", 425).await;
         bob.ask("EPSV 1", 522).await;
-        let at = (site.address().ip(), port(&bob.ask("EPSV 2", 229).await)).into();
+        let named = bob.ask("EPSV 2", 229).await;
+        assert!(named.contains("(|2|2001:db8::9|"), "{named}");
+        let plain = bob.ask("EPSV", 229).await;
+        assert!(plain.contains("(|||"), "{plain}");
+        let at = (site.address().ip(), port(&plain)).into();
         let data = site.net.connect(Some(client), at).await.unwrap();
         bob.ask("NLST", 150).await;
         drop(data);
