@@ -132,6 +132,7 @@ fn every_command_has_help_and_result_text() {
     let master = cluster.run();
     assert_eq!(master.ftp().log_in("admin", "secret"), 230);
     let samples: &[(&str, &[&str])] = &[
+        ("doctor", &[]),
         ("dump", &["name=backup.jsonl"]),
         ("help", &[]),
         ("kick", &["999"]),
