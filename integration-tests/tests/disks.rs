@@ -14,9 +14,13 @@ struct Small {
 
 impl Small {
     fn mount(path: PathBuf) -> Result<Self> {
+        Small::with(path, "size=32m")
+    }
+
+    fn with(path: PathBuf, options: &str) -> Result<Self> {
         std::fs::create_dir_all(&path)?;
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=32m", "drftpd-test"])
+            .args(["-t", "tmpfs", "-o", options, "drftpd-test"])
             .arg(&path)
             .status()?;
         ensure!(
@@ -103,6 +107,44 @@ fn a_full_disk_gives_452_and_its_space_back_and_the_next_upload_goes_elsewhere()
     }
     ensure!(ftp.get(Mode::Pret, "elsewhere.bin")? == big);
     ensure!(ftp.get(Mode::Pret, "fits.bin")? == Bytes::vec(1, 1_000_000));
+    Ok(())
+}
+
+#[test]
+fn deletes_make_room_on_a_full_disk_for_what_waits_before_them_and_nobody_waits_for_that()
+-> Result<()> {
+    let mut cluster = Cluster::start(0)?;
+    let small = Small::with(cluster.path().join("small"), "size=32m,nr_inodes=60")?;
+    cluster.add_slave(1, small.path.clone())?;
+    cluster.wait_online(1)?;
+    let mut ftp = cluster.login()?;
+    for name in ["moved", "deleted", "read"] {
+        ftp.put(Mode::Pret, name, name.as_bytes())?;
+        let at = small.path.join(name);
+        cluster.wait_until("it is at its place", |_| Ok(at.exists()))?;
+    }
+    // No more files can be made, nor the directory that the rename needs.
+    let fills = (0..100).take_while(|n| {
+        let fill = small.path.join(".drftpd").join(format!("fill-{n}"));
+        std::fs::write(fill, b"").is_ok()
+    });
+    ensure!(fills.count() < 100);
+    ftp.ask("MKD d", 257)?;
+    ftp.ask("RNFR moved", 350)?;
+    ftp.ask("RNTO d/moved", 250)?;
+    let waits = |cluster: &Cluster| {
+        let roots = cluster.ctl(&["root", "list"])?;
+        Ok(roots.to_string().contains("\"waiting_operations\":1"))
+    };
+    cluster.wait_until("the rename waits", waits)?;
+    ensure!(ftp.get(Mode::Pret, "read")? == b"read");
+    cluster.wait_until("no more uploads", |cluster| is_full(cluster, 1))?;
+    ftp.ask("DELE deleted", 250)?;
+    let root = small.path.clone();
+    cluster.wait_until("the disk follows", move |_| {
+        Ok(root.join("d/moved").exists() && !root.join("deleted").exists())
+    })?;
+    ensure!(ftp.get(Mode::Pret, "d/moved")? == b"moved");
     Ok(())
 }
 

@@ -38,7 +38,8 @@ impl Root {
     }
 
     /// Carries out operations in their order up to the first that fails, and makes them durable
-    /// together.
+    /// together. On a full disk those that only take away come first: or what a user deletes to make
+    /// room would wait behind what needs it.
     pub fn apply_all(&self, ops: &[(OpSeq, RootOp)]) -> Applied {
         let mut applied = Applied {
             through: None,
@@ -54,8 +55,15 @@ impl Root {
         };
         let _alone = lock(&self.0.tree);
         let mut work = Work::new(self, &live);
-        for (at, op) in ops {
-            if let Err(error) = self.judge(work.apply(op)) {
+        for (index, (at, op)) in ops.iter().enumerate() {
+            let done = match self.judge(work.apply(op)) {
+                Err(full) if full.is_full() => {
+                    work.make_room(&ops[index + 1..]);
+                    self.judge(work.apply(op))
+                }
+                done => done,
+            };
+            if let Err(error) = done {
                 applied.error = Some(error);
                 break;
             }
@@ -74,7 +82,25 @@ impl Root {
     }
 }
 
+/// What the trash gives up for an operation on a full disk, which needs a directory at most.
+const ROOM: u64 = 1 << 20;
+
 impl Work<'_> {
+    /// Empties the trash a little, and deletes what operations behind this one delete, which does no
+    /// harm: each looks for its file by identity, and is done again in its turn.
+    fn make_room(&mut self, behind: &[(OpSeq, RootOp)]) {
+        self.root.make_room(self.live, ROOM);
+        for (at, op) in behind {
+            if matches!(op, RootOp::Delete { .. } | RootOp::DiscardStaged { .. })
+                && let Err(error) = self.apply(op)
+            {
+                tracing::debug!(root = %self.root.id(), seq = %at, %error, "nothing deleted ahead");
+            }
+        }
+        // They are told when it is their turn.
+        drop(self.take_remarks());
+    }
+
     fn apply(&mut self, op: &RootOp) -> Result<(), StorageError> {
         places(op).into_iter().flatten().try_for_each(check_depth)?;
         match op {

@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use drftpd_protocol::ids::RootId;
 use rustix::io::Errno;
@@ -31,7 +32,7 @@ pub(super) struct Live {
     /// Filesystem of the root.
     pub(super) device: u64,
     /// Mounted so that nothing can be written.
-    pub(super) read_only: bool,
+    read_only: AtomicBool,
     inode: u64,
     /// Held as long as the root is in use.
     _lock: File,
@@ -58,12 +59,30 @@ impl Live {
             staging: folder(reserved.as_fd(), STAGING)?,
             trash: folder(reserved.as_fd(), TRASH)?,
             device: seen.device,
-            read_only: space.read_only,
+            read_only: AtomicBool::new(space.read_only),
             inode: seen.inode,
             _lock: lock,
             top,
         };
         Ok((root, live))
+    }
+
+    /// Mounted so that nothing can be written, when it was last looked.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.read_only.load(Ordering::Relaxed)
+    }
+
+    /// Looks whether it is mounted otherwise now.
+    pub(super) fn look_whether_writable(&self) {
+        if let Ok(space) = space::of(self.top.as_fd())
+            && self.read_only.swap(space.read_only, Ordering::Relaxed) != space.read_only
+        {
+            tracing::warn!(
+                device = self.device,
+                read_only = space.read_only,
+                "root is mounted otherwise"
+            );
+        }
     }
 
     /// Whether the folder still shows this very root.

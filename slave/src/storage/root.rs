@@ -85,6 +85,7 @@ impl Root {
         let held = lock(&self.0.live).clone();
         if let Some(live) = held {
             if live.is_still_at(&self.0.path, self.0.id) {
+                live.look_whether_writable();
                 return self.state_of(&live);
             }
             tracing::error!(root = %self.0.id, path = %self.0.path.display(), "root is absent");
@@ -116,7 +117,7 @@ impl Root {
     }
 
     fn state_of(&self, live: &Live) -> RootState {
-        match live.read_only || self.is_broken() {
+        match live.is_read_only() || self.is_broken() {
             true => RootState::ReadOnly,
             false => RootState::Present,
         }

@@ -13,11 +13,11 @@ use super::copy::receive::Upload;
 use super::copy::send::{Download, read};
 use super::env::Env;
 use super::error::TransferError;
-use super::growing::{Follower, Grower};
+use super::growing::Follower;
 use super::messages::{FindUpload, Growing};
 use super::registry::TransferRegistry;
 use super::stop::Stop;
-use crate::storage::StoredFile;
+use crate::storage::{Root, Staging, StoredFile};
 
 /// How long the registry may take for an answer from memory.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(10);
@@ -46,37 +46,68 @@ pub struct Opener {
 }
 
 impl Opener {
-    /// Opens what the order names, after the root's log is applied as far as the order says.
+    /// Opens what the order names. What is found by its identity is right whatever the root's log still has to do, so
+    /// that a log that does not get on keeps nobody from the files; else the log must first be applied as far as the
+    /// order says.
     ///
     /// # Errors
     /// Storage's faults; `BUSY` when the log is not applied in time; `ABORTED`.
     pub async fn open(self, begin: BeginTransfer, growth: Growing) -> Result<Opened, Fault> {
-        let root = match &begin.job {
-            Job::Send(job) => job.root,
-            Job::Receive(job) => job.root,
-        };
-        tokio::select! {
-            biased;
-            stopped = self.stop.said() => return Err(TransferError::from(stopped).fault()),
-            applied = self.env.applied.reached(root, begin.after, self.limit) => applied?,
+        let grows = matches!(growth, Growing::Follow(_));
+        let mut found = find(&self.env, &begin.job, grows).await;
+        if let Err(fault) = &found
+            && self.wait(&begin, fault).await?
+        {
+            found = find(&self.env, &begin.job, grows).await;
         }
-        match (begin.job, growth) {
-            (Job::Send(job), Growing::Follow(follower)) => self.download(job, Some(follower)).await,
-            (Job::Send(job), _) => self.download(job, None).await,
-            (Job::Receive(job), Growing::Tell(grower)) => upload(&self.env, job, grower).await,
-            (Job::Receive(_), _) => {
+        match (found?, begin.job, growth) {
+            (Found::File(file), Job::Send(job), Growing::Follow(follower)) => {
+                self.download(file, job, Some(follower)).await
+            }
+            (Found::File(file), Job::Send(job), _) => self.download(file, job, None).await,
+            (Found::Staged(root, staging), _, Growing::Tell(grower)) => {
+                let work = Work::Receive(Upload {
+                    root,
+                    staging,
+                    grower,
+                });
+                Ok(Opened { work, size: 0 })
+            }
+            _ => {
                 let text = "an upload that was not booked";
                 Err(Fault::new(FaultCode::FAILED, text))
             }
         }
     }
 
+    /// Waits for the operations that come before the order; false when there are none.
+    async fn wait(&self, begin: &BeginTransfer, fault: &Fault) -> Result<bool, Fault> {
+        let root = match &begin.job {
+            Job::Send(job) => job.root,
+            Job::Receive(job) => job.root,
+        };
+        if self.env.applied.of(root) >= begin.after {
+            return Ok(false);
+        }
+        let applied = tokio::select! {
+            biased;
+            stopped = self.stop.said() => return Err(TransferError::from(stopped).fault()),
+            applied = self.env.applied.reached(root, begin.after, self.limit) => applied,
+        };
+        // A full disk says more than a log that does not get on because of it.
+        applied.map_err(|late| match fault.code {
+            FaultCode::NO_SPACE => fault.clone(),
+            _ => late,
+        })?;
+        Ok(true)
+    }
+
     async fn download(
         &self,
+        mut found: Opening,
         job: SendJob,
         mut follower: Option<Follower>,
     ) -> Result<Opened, Fault> {
-        let mut found = open_file(&self.env, &job, follower.is_some()).await?;
         let stored = &found.stored;
         if stored.staged && stored.crc32.is_none() && follower.is_none() {
             // What is left of a broken upload, or one that began in between.
@@ -98,28 +129,38 @@ impl Opener {
     }
 }
 
-async fn upload(env: &Env, job: ReceiveJob, grower: Grower) -> Result<Opened, Fault> {
+/// What an order names, open.
+enum Found {
+    File(Opening),
+    Staged(Root, Staging),
+}
+
+async fn find(env: &Env, job: &Job, grows: bool) -> Result<Found, Fault> {
+    match job {
+        Job::Send(job) => Ok(Found::File(open_file(env, job, grows).await?)),
+        Job::Receive(job) => {
+            let (root, staging) = stage(env, job.clone()).await?;
+            Ok(Found::Staged(root, staging))
+        }
+    }
+}
+
+async fn stage(env: &Env, job: ReceiveJob) -> Result<(Root, Staging), Fault> {
     let roots = env.roots.clone();
     let stage = move || {
         let root = roots.get(job.root)?;
         let staging = root.stage(job.file, &job.base, job.expected)?;
         Ok((root, staging))
     };
-    let (root, staging) = on_disk(env, stage).await?;
-    let work = Work::Receive(Upload {
-        root,
-        staging,
-        grower,
-    });
-    Ok(Opened { work, size: 0 })
+    on_disk(env, stage).await
 }
 
-struct Found {
+struct Opening {
     stored: StoredFile,
     head: Option<Bytes>,
 }
 
-async fn open_file(env: &Env, job: &SendJob, grows: bool) -> Result<Found, Fault> {
+async fn open_file(env: &Env, job: &SendJob, grows: bool) -> Result<Opening, Fault> {
     let roots = env.roots.clone();
     let job = job.clone();
     let open = move || {
@@ -134,7 +175,7 @@ async fn open_file(env: &Env, job: &SendJob, grows: bool) -> Result<Found, Fault
     let head = head.transpose();
     let head = head.map_err(|error| TransferError::Disk(error).fault())?;
     let head = head.map(Bytes::from);
-    Ok(Found { stored, head })
+    Ok(Opening { stored, head })
 }
 
 fn end_of(job: &SendJob, size: u64) -> u64 {
@@ -144,7 +185,7 @@ fn end_of(job: &SendJob, size: u64) -> u64 {
     asked.min(size)
 }
 
-fn download(found: Found, follower: Option<Follower>, job: &SendJob) -> Result<Opened, Fault> {
+fn download(found: Opening, follower: Option<Follower>, job: &SendJob) -> Result<Opened, Fault> {
     let size = match &follower {
         Some(follower) => follower.now().len,
         None => found.stored.size,

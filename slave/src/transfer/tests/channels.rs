@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::*;
 
@@ -202,13 +202,13 @@ fn an_order_waits_for_the_operations_before_it() {
     in_memory(|mut rig| async move {
         let (transfer, to) = rig.listen().await;
         let mut client = rig.connect(to).await;
-        let job = rig.store(7, b"hello");
-        let mut order = rig.order(transfer, job);
+        let mut order = rig.order(transfer, rig.send(7));
         order.after = OpSeq(3);
         let transfers = rig.transfers.clone();
         let begun = tokio::task::spawn_local(async move { transfers.begin(order).await });
         sleep(Duration::from_secs(1)).await;
         assert!(!begun.is_finished());
+        rig.store(7, b"hello");
         rig.applied.set(rig.root, OpSeq(3));
         assert_eq!(begun.await.unwrap(), Ok(Begun { size: 5 }));
         assert_eq!(read_all(&mut client).await, b"hello");
@@ -216,11 +216,26 @@ fn an_order_waits_for_the_operations_before_it() {
 }
 
 #[test]
+fn what_is_found_by_its_identity_is_not_waited_for() {
+    in_memory(|mut rig| async move {
+        let send = rig.store(7, b"hello");
+        let receive = rig.receive(8, Base::Empty);
+        for (job, size) in [(send, 5), (receive, 0)] {
+            let (transfer, _) = rig.listen().await;
+            let mut order = rig.order(transfer, job);
+            order.after = OpSeq(3);
+            let begun = Instant::now();
+            assert_eq!(rig.transfers.begin(order).await, Ok(Begun { size }));
+            assert_eq!(begun.elapsed(), Duration::ZERO);
+        }
+    });
+}
+
+#[test]
 fn operations_that_are_never_done_make_the_order_fail() {
     in_memory(|mut rig| async move {
         let (transfer, _) = rig.listen().await;
-        let job = rig.store(7, b"hello");
-        let mut order = rig.order(transfer, job);
+        let mut order = rig.order(transfer, rig.send(7));
         order.after = OpSeq(3);
         let fault = rig.transfers.begin(order).await.unwrap_err();
         assert_eq!(fault.code, FaultCode::BUSY);
@@ -245,7 +260,7 @@ fn a_file_that_is_not_there_is_a_fault_and_no_end() {
 fn an_abort_while_operations_are_waited_for_ends_the_wait() {
     in_memory(|mut rig| async move {
         let (transfer, _) = rig.listen().await;
-        let mut order = rig.order(transfer, rig.receive(7, Base::Empty));
+        let mut order = rig.order(transfer, rig.receive(7, Base::Staged { keep: 5 }));
         order.after = OpSeq(3);
         let transfers = rig.transfers.clone();
         let begun = tokio::task::spawn_local(async move { transfers.begin(order).await });
