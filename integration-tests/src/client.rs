@@ -41,6 +41,12 @@ impl Tool {
         self
     }
 
+    /// Where it finds libraries that are not installed.
+    pub fn library_path(mut self, folders: &str) -> Self {
+        self.command.env("LD_LIBRARY_PATH", folders);
+        self
+    }
+
     /// Gives it this on its standard input.
     pub fn input(mut self, text: impl Into<String>) -> Self {
         self.input = Some(text.into());

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use crate::process::PATIENCE;
+use crate::wire::Wire;
 
 /// How the data connection comes to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub type Facts = BTreeMap<String, String>;
 
 /// One control connection.
 pub struct Ftp {
-    reader: BufReader<TcpStream>,
+    reader: BufReader<Wire>,
     server: SocketAddr,
 }
 
@@ -68,10 +69,8 @@ impl Ftp {
     /// Connects and reads the greeting.
     pub fn connect(server: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect_timeout(&server, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
         let mut ftp = Ftp {
-            reader: BufReader::new(stream),
+            reader: BufReader::new(Wire::new(stream)?),
             server,
         };
         ftp.expect(220)?;
@@ -86,6 +85,15 @@ impl Ftp {
         Ok(ftp)
     }
 
+    /// Says AUTH TLS; from then on the control connection is protected.
+    pub fn secure(mut self) -> Result<Self> {
+        self.ask("AUTH TLS", 234)?;
+        ensure!(self.reader.buffer().is_empty(), "more than a reply came");
+        let tcp = self.reader.into_inner().into_tcp();
+        self.reader = BufReader::new(Wire::client(tcp)?);
+        Ok(self)
+    }
+
     /// Sends a line.
     pub fn send(&mut self, line: &str) -> Result<()> {
         self.send_bytes(format!("{line}\r\n").as_bytes())
@@ -93,7 +101,9 @@ impl Ftp {
 
     /// Sends bytes as they are.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        Ok(self.reader.get_mut().write_all(bytes)?)
+        let wire = self.reader.get_mut();
+        wire.write_all(bytes)?;
+        Ok(wire.flush()?)
     }
 
     /// Reads one reply: its code and its lines.
@@ -143,7 +153,7 @@ impl Ftp {
 
     /// Closes the control connection at once.
     pub fn hang_up(self) -> Result<()> {
-        Ok(self.reader.get_ref().shutdown(Shutdown::Both)?)
+        Ok(self.reader.get_ref().tcp().shutdown(Shutdown::Both)?)
     }
 
     /// Opens a data connection for `verb arg` in the given way.
@@ -183,7 +193,7 @@ impl Ftp {
     }
 
     fn local(&self) -> Result<SocketAddr> {
-        Ok(self.reader.get_ref().local_addr()?)
+        Ok(self.reader.get_ref().tcp().local_addr()?)
     }
 
     fn pasv(&mut self) -> Result<Data> {

@@ -15,6 +15,8 @@ pub mod ftp;
 pub mod points;
 pub mod process;
 pub mod sim;
+pub mod sites;
+pub mod wire;
 pub mod workload;
 
 pub use client::Tool;
