@@ -155,6 +155,7 @@ pub struct Incoming {
     pub peer: SocketAddr,
     /// The address the peer connected to.
     pub local: SocketAddr,
+    descriptor: Option<u64>,
     adopt: Adopt,
 }
 
@@ -168,8 +169,21 @@ impl Incoming {
         Self {
             peer,
             local,
+            descriptor: None,
             adopt: Box::new(adopt),
         }
+    }
+
+    /// Says which file descriptor it has.
+    #[must_use]
+    pub fn with_descriptor(mut self, descriptor: u64) -> Self {
+        self.descriptor = Some(descriptor);
+        self
+    }
+
+    /// Its file descriptor, where it has one of its own.
+    pub fn descriptor(&self) -> Option<u64> {
+        self.descriptor
     }
 
     /// Takes the connection to the arbiter on which this is called.

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -160,9 +161,9 @@ fn incoming(stream: TcpStream, peer: SocketAddr) -> io::Result<Incoming> {
     let local = stream.local_addr()?;
     stream.set_nodelay(true)?;
     let socket = stream.into_std()?; // leaves this arbiter's reactor
-    Ok(Incoming::new(peer, local, move || {
-        Ok(Box::new(TcpStream::from_std(socket)?) as BoxIo)
-    }))
+    let descriptor = u64::try_from(socket.as_raw_fd()).unwrap_or(0);
+    let adopt = move || Ok(Box::new(TcpStream::from_std(socket)?) as BoxIo);
+    Ok(Incoming::new(peer, local, adopt).with_descriptor(descriptor))
 }
 
 fn is_the_peers_fault(error: &io::Error) -> bool {

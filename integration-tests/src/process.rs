@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 /// How long anything that should come at once may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -106,6 +106,22 @@ impl Running {
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let pid = Pid::from_child(&self.child);
         Ok(kill_process(pid, signal)?)
+    }
+
+    /// Gives it another limit (`ulimit`) while it runs; it may not raise it again.
+    pub fn limit(&self, resource: Resource, limit: u64) -> Result<()> {
+        let limit = Rlimit {
+            current: Some(limit),
+            maximum: Some(limit),
+        };
+        prlimit(Some(Pid::from_child(&self.child)), resource, limit)?;
+        Ok(())
+    }
+
+    /// How many files it has open.
+    pub fn open_files(&self) -> Result<u64> {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.pid()))?;
+        Ok(files.count() as u64)
     }
 
     /// Waits until it ends by itself: its stdout closes then.

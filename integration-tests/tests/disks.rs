@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Ftp, Mode};
+use rustix::process::Resource;
 
 /// A small filesystem in memory, unmounted when it is dropped.
 struct Small {
@@ -237,5 +238,34 @@ fn an_upload_whose_kept_bytes_are_gone_is_forgotten_and_can_begin_anew() -> Resu
         ftp.put(Mode::Pret, name, &whole)?;
         ensure!(ftp.get(Mode::Pret, name)? == whole);
     }
+    Ok(())
+}
+
+#[test]
+fn an_upload_beyond_the_largest_file_that_is_allowed_gives_452_and_harms_nothing_else() -> Result<()>
+{
+    let mut cluster = Cluster::start(1)?;
+    let slave = cluster.slaves[0].process.as_ref().context("it runs")?;
+    slave.limit(Resource::Fsize, 8_000_000)?;
+    let mut ftp = cluster.login()?;
+    for announced in [false, true] {
+        if announced {
+            ftp.ask("ALLO 64000000", 200)?;
+        }
+        let data = ftp.data(Mode::Pret, "STOR", "too big.bin")?;
+        ftp.send("STOR too big.bin")?;
+        if ftp.reply()?.0 == 150 {
+            // It may be refused at once where space is set aside beforehand.
+            let sent = data.stream()?.write_all(&Bytes::vec(1, 64_000_000));
+            ensure!(sent.is_err(), "64 MB went to a file of 8");
+            ftp.expect(452)?;
+        }
+        ensure!(ftp.names(Mode::Pasv, "/")?.is_empty());
+    }
+    let fits = Bytes::vec(2, 1_000_000);
+    ftp.put(Mode::Pret, "too big.bin", &fits)?;
+    ensure!(ftp.get(Mode::Pret, "too big.bin")? == fits);
+    let slave = cluster.slaves[0].process.as_mut().context("it runs")?;
+    ensure!(slave.is_alive()? && !slave.log().contains("read-only"));
     Ok(())
 }

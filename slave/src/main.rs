@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use drftpd_actors::{Dice, Place, TokioNet, block_on, init_telemetry};
+use drftpd_actors::{
+    Dice, OpenFiles, Place, TokioNet, block_on, init_telemetry, survive_large_files,
+};
 use drftpd_protocol::wire::JoinToken;
 use drftpd_slave::join::{JoinError, JoinOrder, join};
 use drftpd_slave::link::MasterAddress;
@@ -22,6 +24,9 @@ use tracing::{error, info, warn};
 const FAILED: u8 = 1;
 /// Wrong usage or configuration.
 const WRONG: u8 = 2;
+
+/// Open files of one transfer: its file, its data connection, and a pipe between the two.
+const FILES_OF_A_TRANSFER: u64 = 4;
 
 /// The slave of drftpd-rs: stores plain files and carries data connections.
 #[derive(Parser)]
@@ -136,6 +141,7 @@ fn in_file(
 fn runs(path: &Path) -> Result<ExitCode> {
     let config = read(path)?;
     init_telemetry(&config.log).context("logging did not begin")?;
+    enough_files(&config);
     let arbiters = std::thread::available_parallelism().map_or(1, usize::from);
     let data = Place::pool("data", arbiters).context("no threads for data connections")?;
     let served = block_on(serve(config, path, data.clone())).context("the runtime did not begin");
@@ -145,7 +151,21 @@ fn runs(path: &Path) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Raises the limit of open files, and says when it does not fit the configuration.
+fn enough_files(config: &SlaveConfig) {
+    let files = OpenFiles::raise();
+    let (limit, transfers) = (files.limit(), files.for_clients() / FILES_OF_A_TRANSFER);
+    let max_transfers = config.transfer.max_transfers;
+    if transfers < u64::from(max_transfers) {
+        warn!(
+            limit,
+            transfers, max_transfers, "limit of open files is too low for transfer.max_transfers"
+        );
+    }
+}
+
 async fn serve(config: SlaveConfig, path: &Path, data: Place) -> Result<()> {
+    survive_large_files()?;
     let mut deps = Deps::real(Arc::new(TokioNet::new()), data, config.storage.threads);
     let (reload, reloads) = watch::channel(config.clone());
     deps.reload = Some(reloads);

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use drftpd_actors::{ConfigError, Drain, TokioNet, block_on, init_telemetry};
+use drftpd_actors::{
+    ConfigError, Drain, OpenFiles, TokioNet, block_on, init_telemetry, survive_large_files,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{Failure, give, say};
 use crate::config::MasterConfig;
@@ -60,6 +62,7 @@ impl Process {
         read: impl Fn() -> Result<MasterConfig, Vec<ConfigError>> + Send + Sync + 'static,
     ) -> Result<Self, Failure> {
         init_telemetry(&config.log.telemetry()).map_err(|why| Failure::of(&why))?;
+        enough_files(config);
         let places = Places::threads(config);
         let places = places.map_err(|why| Failure::failed(format!("no threads: {why}")))?;
         Ok(Self {
@@ -82,6 +85,7 @@ impl Process {
     /// Runs `work` to its end on this thread, follows signals meanwhile, and ends all threads.
     pub fn run(&self, work: impl AsyncFnOnce(&Self) -> Result<(), Failure>) -> Result<(), Failure> {
         let done = block_on(async {
+            survive_large_files().map_err(|why| Failure::failed(format!("signals: {why}")))?;
             let signals =
                 Signals::new().map_err(|why| Failure::failed(format!("signals: {why}")))?;
             tokio::select! {
@@ -91,6 +95,19 @@ impl Process {
         });
         self.places.end();
         done.map_err(|why| Failure::failed(format!("the runtime did not begin: {why}")))?
+    }
+}
+
+/// Raises the limit of open files, and says when it does not fit the configuration.
+fn enough_files(config: &MasterConfig) {
+    let files = OpenFiles::raise();
+    let (limit, clients) = (files.limit(), files.for_clients());
+    let max_connections = config.ftp.max_connections;
+    if clients < u64::try_from(max_connections).unwrap_or(u64::MAX) {
+        warn!(
+            limit,
+            clients, max_connections, "limit of open files is too low for ftp.max_connections"
+        );
     }
 }
 

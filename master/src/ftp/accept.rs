@@ -2,7 +2,8 @@
 //!
 //! Owns the listening sockets, the counts behind the limits, and the list of sessions for those who want to see it.
 //! Sessions tell it that they log in and that they end. A restart goes on listening and forgets the sessions that
-//! run: they are not counted and not shown any more. When full, new connections hear 421.
+//! run: they are not counted and not shown any more. When full, new connections hear 421;
+//! so they do before the process has no open files left, of which a reserve is for slaves, control and health.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,7 +15,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use bytes::Bytes;
 use drftpd_actors::{
-    Budget, ChildDown, ChildSpec, Incoming, Listener, Ping, Place, Pong, failpoint, supervise, tell,
+    Budget, ChildDown, ChildSpec, Incoming, Listener, OpenFiles, Ping, Place, Pong, Room,
+    failpoint, supervise, tell,
 };
 use drftpd_protocol::SessionId;
 use drftpd_protocol::ftp::Reply;
@@ -171,6 +173,17 @@ impl FtpAcceptor {
     fn meet(&mut self, arrived: Arrived, ctx: &mut Context<Self>) {
         let Arrived { incoming, implicit } = arrived;
         let peer = incoming.peer;
+        match room(&incoming) {
+            Room::Enough => {}
+            Room::Reserve => {
+                warn!(%peer, "connection refused, open files are nearly used up");
+                return self.refuse(incoming, implicit, "Too many connections");
+            }
+            Room::Nothing => {
+                warn!(%peer, "connection closed, open files are nearly used up");
+                return;
+            }
+        }
         let config = &self.services.config;
         let proxies = &config.proxies;
         if !proxies.iter().any(|network| network.contains(peer.ip())) {
@@ -245,6 +258,12 @@ impl FtpAcceptor {
             refusals.set(refusals.get() - 1);
         }));
     }
+}
+
+/// Whether there are descriptors for a session, with enough left for the rest of the master.
+fn room(incoming: &Incoming) -> Room {
+    let room = |descriptor| OpenFiles::now().room(descriptor);
+    incoming.descriptor().map_or(Room::Enough, room)
 }
 
 async fn say(incoming: Incoming, text: Bytes) -> io::Result<()> {

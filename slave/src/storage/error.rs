@@ -165,11 +165,11 @@ impl StorageError {
     }
 }
 
-/// Whether the disk, or what this user may have of it, is full.
+/// Whether the disk, or what this user or this process may have of it, is full.
 fn is_full(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),
-        Some(Errno::NOSPC | Errno::DQUOT)
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG)
     )
 }
 
@@ -212,6 +212,7 @@ mod tests {
         };
         assert_eq!(io(Errno::NOSPC).fault().code, FaultCode::NO_SPACE);
         assert_eq!(io(Errno::DQUOT).fault().code, FaultCode::NO_SPACE);
+        assert_eq!(io(Errno::FBIG).fault().code, FaultCode::NO_SPACE);
         assert_eq!(io(Errno::IO).fault().code, FaultCode::DISK);
         assert_eq!(io(Errno::ROFS).fault().code, FaultCode::DISK);
         assert!(io(Errno::IO).is_failure() && !io(Errno::NOSPC).is_failure());
