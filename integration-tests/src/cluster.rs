@@ -35,6 +35,8 @@ pub struct ClusterSpec {
     pub slave_failpoints: String,
     /// The address that everything listens on.
     pub host: String,
+    /// Network namespaces of the master and of its slaves, in this order; those that have none are where the test is.
+    pub namespaces: Vec<String>,
 }
 
 impl Default for ClusterSpec {
@@ -46,6 +48,7 @@ impl Default for ClusterSpec {
             master_failpoints: String::new(),
             slave_failpoints: String::new(),
             host: "127.0.0.1".into(),
+            namespaces: Vec::new(),
         }
     }
 }
@@ -113,8 +116,20 @@ impl Cluster {
         self.dir.path()
     }
 
+    /// A program of ours, in the namespace of the master (0) or of a slave (its number).
+    fn command(&self, name: &str, number: usize) -> Result<Command> {
+        let Some(namespace) = self.spec.namespaces.get(number) else {
+            return Ok(Command::new(program(name)?));
+        };
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", namespace])
+            .arg(program(name)?);
+        Ok(command)
+    }
+
     fn master_command(&self) -> Result<Command> {
-        let mut command = Command::new(program("drftpd-master")?);
+        let mut command = self.command("drftpd-master", 0)?;
         command
             .current_dir(self.path())
             .env("DRFTPD_PASSWORD", PASSWORD)
@@ -204,7 +219,7 @@ impl Cluster {
             .join("slave.toml");
         std::fs::create_dir_all(config.parent().context("a folder")?)?;
         std::fs::create_dir_all(&root)?;
-        let mut join = Command::new(program("drftpd-slave")?);
+        let mut join = self.command("drftpd-slave", number)?;
         join.current_dir(self.path()).arg("join").args([
             "--master",
             self.at("slaves")?,
@@ -226,7 +241,7 @@ impl Cluster {
     /// Starts a slave that is down.
     pub fn start_slave(&mut self, index: usize) -> Result<()> {
         let log = self.path().join(format!("{}.log", self.slaves[index].name));
-        let mut command = Command::new(program("drftpd-slave")?);
+        let mut command = self.command("drftpd-slave", index + 1)?;
         command
             .current_dir(self.path())
             .env("DRFTPD_FAILPOINTS", &self.spec.slave_failpoints)
