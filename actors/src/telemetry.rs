@@ -57,6 +57,9 @@ impl Check for TelemetryConfig {
     fn check(&self, errors: &mut Vec<ConfigError>) {
         if let Err(why) = filter(&self.level) {
             errors.push(ConfigError::new("log.level", why.to_string()));
+        } else if let Some(word) = no_level(&self.level) {
+            let why = format!("{word:?} is none of error, warn, info, debug, trace, off");
+            errors.push(ConfigError::new("log.level", why));
         }
     }
 }
@@ -115,6 +118,16 @@ pub fn set_level(level: &str) -> Result<(), TelemetryError> {
 
 /// What rustls warns of is what clients do (an address where a host name belongs, say), once for each connection: it is
 /// heard only where the level names it.
+/// A word alone that is no level. The filter would take it for a part of the program, and log next to nothing.
+fn no_level(level: &str) -> Option<&str> {
+    let known = |word: &str| {
+        word.parse::<tracing_subscriber::filter::LevelFilter>()
+            .is_ok()
+    };
+    let mut words = level.split(',').map(str::trim);
+    words.find(|word| !word.contains(['=', '[', ']', '{', '}']) && !word.is_empty() && !known(word))
+}
+
 fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
     let filter = EnvFilter::builder().parse(level)?;
     if level.contains("rustls") {
@@ -141,6 +154,19 @@ mod tests {
     fn a_filter_that_cannot_be_understood_is_found_before_logging_begins() {
         assert_eq!(errors("info,drftpd_master::ftp=debug"), [""; 0]);
         assert_eq!(errors("info,=,=debug=loud"), ["log.level"]);
+        for level in ["loud", "info,verbose", "information"] {
+            assert_eq!(errors(level), ["log.level"], "{level}");
+        }
+        for level in [
+            "",
+            "off",
+            "WARN",
+            "trace",
+            "a=debug,error",
+            "info,a::b[span{x=1}]=debug",
+        ] {
+            assert_eq!(errors(level), [""; 0], "{level}");
+        }
     }
 
     #[test]

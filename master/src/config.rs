@@ -185,6 +185,13 @@ impl MasterConfig {
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Vec<ConfigError>> {
         let mut config: Self = drftpd_actors::read_with_overrides(path, overrides)?;
         config.beside(path.parent().unwrap_or(Path::new("")));
+        let missing = |file: &Path| file.parent().is_some_and(|folder| !folder.is_dir());
+        if let Some(file) = config.log.xferlog.as_deref().filter(|file| missing(file)) {
+            let why = format!("{}: its folder does not exist", file.display());
+            let mut error = ConfigError::new("log.xferlog", why);
+            error.file = Some(path.to_owned());
+            return Err(vec![error]);
+        }
         Ok(config)
     }
 
@@ -218,6 +225,29 @@ impl Check for MasterConfig {
         self.store.check(errors);
         self.admin.check(errors);
         self.log.telemetry().check(errors);
+        self.check_ports(errors);
+    }
+}
+
+impl MasterConfig {
+    /// Two that listen at one address: the second could not.
+    fn check_ports(&self, errors: &mut Vec<ConfigError>) {
+        let implicit = self.tls.listen_implicit.iter();
+        let implicit = implicit.map(|at| ("tls.listen_implicit", *at));
+        let ftp = self.ftp.listen.iter().map(|at| ("ftp.listen", *at));
+        for (key, at) in ftp.chain(implicit) {
+            for (other, taken) in [
+                ("slaves.listen", self.slaves.listen),
+                ("admin.listen", self.admin.listen),
+            ] {
+                let any = at.ip().is_unspecified() || taken.ip().is_unspecified();
+                let same = at.port() == taken.port() && at.port() != 0;
+                if same && (any || at.ip() == taken.ip()) {
+                    let why = format!("{at} is where {other} listens ({taken})");
+                    errors.push(ConfigError::new(key, why));
+                }
+            }
+        }
     }
 }
 

@@ -46,7 +46,7 @@ enum Command {
         /// What `drftpd-master slave add NAME` printed.
         #[arg(long)]
         token: JoinToken,
-        /// A storage folder, best one for each disk; made if it is not there.
+        /// A storage folder, best one for each disk; it must be there.
         #[arg(long = "root", required = true, value_name = "DIR")]
         roots: Vec<PathBuf>,
         /// The configuration to write; must not exist.

@@ -50,6 +50,15 @@ fn every_wrong_value_is_named_by_its_key() {
         ),
         ("[log]\nlevel = \"=,=\"", &["log.level"]),
         ("[log]\nformat = \"xml\"", &["log.format"]),
+        ("[log]\nlevel = \"loud\"", &["log.level"]),
+        (
+            "[ftp]\nlisten = [\"127.0.0.1:0\", \"127.0.0.1:7\"]\n[slaves]\nlisten = \"127.0.0.1:7\"",
+            &["ftp.listen"],
+        ),
+        (
+            "[ftp]\nlisten = [\"[::]:7\"]\n[slaves]\nlisten = \"127.0.0.1:7\"",
+            &["ftp.listen"],
+        ),
         ("[accounts]\nhash_queue = 0", &["accounts.hash_queue"]),
         ("[shutdown]\ndrain = 60", &["shutdown.drain"]),
         ("[ftp\n", &["line 1"]),
@@ -160,4 +169,17 @@ fn a_file_that_is_not_there_is_an_error_with_its_name() {
         "{}",
         errors[0]
     );
+}
+
+#[test]
+fn a_log_of_transfers_in_a_folder_that_is_not_there_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("m.toml");
+    std::fs::write(&file, "[log]\nxferlog = \"none/xferlog\"").unwrap();
+    let errors = MasterConfig::read(&file, &[]).unwrap_err();
+    assert_eq!((errors.len(), errors[0].key.as_str()), (1, "log.xferlog"));
+    assert_eq!(errors[0].file.as_deref(), Some(file.as_path()));
+    assert!(errors[0].why.contains("none/xferlog"), "{}", errors[0]);
+    std::fs::create_dir(dir.path().join("none")).unwrap();
+    assert!(MasterConfig::read(&file, &[]).is_ok());
 }

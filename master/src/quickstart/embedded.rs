@@ -25,6 +25,7 @@ use super::overrides::Overrides;
 use crate::cli::Failure;
 use crate::config::document::{Setting, fill};
 use crate::deps::Serving;
+use crate::setup::make_folder;
 use crate::slaves::SlavesClient;
 
 /// How long slaves may take to end after the master has: their transfers are over then.
@@ -191,10 +192,11 @@ async fn joins(
         config: slave.config(),
     };
     leftovers(&slave.folder)?;
+    order.roots.iter().try_for_each(|root| make_folder(root))?;
     let net = Arc::new(TokioNet::new());
     let joined = join(&order, net, &Dice::system()).await;
     let failed = |why: String| Failure::failed(format!("{} cannot join: {why}", slave.name));
-    joined.map_err(|why| failed(why.to_string()))?;
+    joined.map_err(|why| failed(Failure::of(&why).text))?;
     let text = fs::read_to_string(&order.config).map_err(|why| failed(why.to_string()))?;
     let text = fill(&text, &settings(plan)).map_err(|key| failed(format!("no key {key}")))?;
     write(&order.config, &text)

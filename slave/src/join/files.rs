@@ -65,6 +65,24 @@ impl Files {
         }
     }
 
+    /// Makes the folder of the configuration, for its owner only, where it is not there yet.
+    pub(super) fn make_folder(&self) -> Result<(), JoinError> {
+        let folder = self.config.parent().unwrap_or(Path::new(""));
+        if folder.as_os_str().is_empty() || folder.is_dir() {
+            return Ok(());
+        }
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::DirBuilderExt;
+            builder.mode(0o700);
+        }
+        builder
+            .create(folder)
+            .map_err(|source| wrong(folder, source))
+    }
+
     /// Writes the key beside its place, for its owner only: that the folder can be written is
     /// known before the token is used up.
     pub(super) fn hold_key(&self, pem: &str) -> Result<HeldKey<'_>, JoinError> {

@@ -60,7 +60,7 @@ pub enum JoinError {
         why: String,
     },
     /// A file could not be written.
-    #[error("{} cannot be written: {source}", path.display())]
+    #[error("{} cannot be written", path.display())]
     Write {
         /// Which one.
         path: PathBuf,
@@ -107,10 +107,13 @@ impl From<FrameError> for JoinError {
 /// made for. Blocks for the few files it writes: for a command, not for a service.
 ///
 /// # Errors
-/// [`JoinError`]. Before the master was asked, nothing but identity files of roots was written.
+/// [`JoinError`]. Before the master was asked, nothing but identity files of roots was written, and the folder of the
+/// configuration made.
 pub async fn join(order: &JoinOrder, net: Arc<dyn Net>, dice: &Dice) -> Result<SlaveId, JoinError> {
     let files = files::Files::beside(&order.config);
     files.check()?;
+    order.roots.iter().try_for_each(|root| is_there(root))?;
+    files.make_folder()?;
     let roots = order.roots.iter().map(|root| mark(root, dice));
     let roots = roots.collect::<Result<Vec<_>, _>>()?;
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
@@ -122,6 +125,22 @@ pub async fn join(order: &JoinOrder, net: Arc<dyn Net>, dice: &Dice) -> Result<S
     held.keep()?;
     files.write(&proof, &text)?;
     Ok(joined.name)
+}
+
+/// A folder that is not there is a slip of the pen, or a disk that is not mounted.
+fn is_there(root: &Path) -> Result<(), JoinError> {
+    let wrong = |why: &str| JoinError::Root {
+        path: root.to_owned(),
+        why: why.to_owned(),
+    };
+    match root.metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(wrong("it is no folder")),
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => Err(wrong(
+            "there is no such folder; make it, or mount its disk, first",
+        )),
+        Err(why) => Err(wrong(&why.to_string())),
+    }
 }
 
 /// Marks a folder as a root and gives its absolute path.

@@ -133,10 +133,14 @@ impl Master {
 }
 
 fn order(master: &Master, folder: &TempDir) -> JoinOrder {
+    let roots = vec![folder.path().join("disks/a"), folder.path().join("disks/b")];
+    for root in &roots {
+        fs::create_dir_all(root).expect("a folder");
+    }
     JoinOrder {
         master: master.at(),
         token: master.token(),
-        roots: vec![folder.path().join("disks/a"), folder.path().join("disks/b")],
+        roots,
         config: folder.path().join("slave.toml"),
     }
 }
@@ -321,6 +325,44 @@ fn a_configuration_that_exists_is_not_overwritten_and_an_unreachable_master_is_n
         );
         assert!(failed.is_usage());
         assert_eq!(fs::read_to_string(&order.config).unwrap(), "mine");
+    })
+    .expect("a runtime");
+}
+
+#[test]
+fn a_root_that_is_not_there_is_named_and_nothing_is_made() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let master = Master::new(authority(), MASTER_NAME, false).await;
+        let mut order = order(&master, &folder);
+        let missing = folder.path().join("disks/typo");
+        order.roots.push(missing.clone());
+        order.config = folder.path().join("etc/drftpd/slave.toml");
+        let net = Arc::new(TokioNet::new());
+        let failed = join(&order, net, &Dice::seeded(1)).await.unwrap_err();
+        assert!(
+            matches!(&failed, JoinError::Root { path, .. } if *path == missing),
+            "{failed}"
+        );
+        assert!(failed.is_usage() && failed.to_string().contains("no such folder"));
+        assert_eq!(files(&folder), ["disks"]);
+        assert!(!missing.exists() && !order.roots[0].join(".drftpd").exists());
+    })
+    .expect("a runtime");
+}
+
+#[test]
+fn the_folder_of_the_configuration_is_made_for_its_owner() {
+    block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let master = Master::new(authority(), MASTER_NAME, false).await;
+        let mut order = order(&master, &folder);
+        order.config = folder.path().join("etc/drftpd/slave.toml");
+        joins(&order, &master, "disk-7").await.expect("joins");
+        let made = folder.path().join("etc/drftpd");
+        let mode = made.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        assert!(order.config.is_file());
     })
     .expect("a runtime");
 }
