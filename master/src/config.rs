@@ -185,7 +185,8 @@ impl MasterConfig {
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Vec<ConfigError>> {
         let mut config: Self = drftpd_actors::read_with_overrides(path, overrides)?;
         config.beside(path.parent().unwrap_or(Path::new("")));
-        let missing = |file: &Path| file.parent().is_some_and(|folder| !folder.is_dir());
+        let no_folder = |folder: &Path| !folder.as_os_str().is_empty() && !folder.is_dir();
+        let missing = |file: &Path| file.parent().is_some_and(no_folder);
         if let Some(file) = config.log.xferlog.as_deref().filter(|file| missing(file)) {
             let why = format!("{}: its folder does not exist", file.display());
             let mut error = ConfigError::new("log.xferlog", why);
