@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use drftpd_integration_tests::process::PATIENCE;
@@ -86,5 +88,80 @@ fn clients_hear_421_before_open_files_run_out_and_everything_else_goes_on() -> R
     })?;
     let log = cluster.master.as_ref().context("it runs")?.log();
     ensure!(!log.contains("cannot be accepted"), "{log}");
+    Ok(())
+}
+
+/// A small filesystem in memory, unmounted when it is dropped.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(path: &Path) -> Result<Self> {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=8m", "drftpd-test"]);
+        let mounted = mount.arg(path).status()?.success();
+        ensure!(mounted, "this test mounts a small filesystem: run as root");
+        Ok(Small(path.to_owned()))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn a_full_disk_of_the_store_gives_452_and_503_and_is_over_when_there_is_space() -> Result<()> {
+    let mut cluster = Cluster::start(1)?;
+    cluster.kill_master()?;
+    let (store, kept) = (
+        cluster.path().join("master/store"),
+        cluster.path().join("kept"),
+    );
+    std::fs::rename(&store, &kept)?;
+    std::fs::create_dir(&store)?;
+    let _small = Small::mount(&store)?;
+    for file in std::fs::read_dir(&kept)? {
+        let file = file?;
+        std::fs::copy(file.path(), store.join(file.file_name()))?;
+    }
+    cluster.start_master()?;
+    cluster.wait_online(1)?;
+    let mut ftp = cluster.login()?;
+    ftp.ask("MKD before", 257)?;
+    let ballast = store.join("ballast");
+    ensure!(std::fs::write(&ballast, vec![7; 16 << 20]).is_err());
+    // What the log of the database has room for is still taken.
+    let mut made = 0;
+    loop {
+        ftp.send(&format!("MKD d{made}"))?;
+        match ftp.reply()?.0 {
+            257 => made += 1,
+            code => {
+                ensure!(code == 452, "{code} after {made}");
+                break;
+            }
+        }
+        ensure!(made < 20_000, "it never gets full");
+    }
+    let health = livez(&cluster)?;
+    ensure!(
+        health.starts_with("HTTP/1.1 503") && health.contains("store is full"),
+        "{health}"
+    );
+    ensure!(ftp.names(Mode::Pasv, "/")?.len() == made + 1, "reads go on");
+    ftp.ask("RMD before", 452)?;
+
+    std::fs::remove_file(&ballast)?;
+    cluster.wait_until("it finds the space by itself", |cluster| {
+        Ok(livez(cluster)?.starts_with("HTTP/1.1 200"))
+    })?;
+    ftp.ask("MKD after", 257)?;
+    ftp.ask("RMD before", 250)?;
+    let log = cluster.master.as_ref().context("it runs")?.log();
+    ensure!(
+        log.matches("the disk of the store is full").count() == 1,
+        "{log}"
+    );
     Ok(())
 }

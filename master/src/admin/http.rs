@@ -1,6 +1,6 @@
 //! The health page: `GET /livez`, plain HTTP on loopback.
 //!
-//! 200 `ok` while every arbiter is in time and every core actor answers, else 503 with what does not. All else is 404,
+//! 200 `ok` while every arbiter is in time and every core actor answers and the store has space, else 503 with what does not. All else is 404,
 //! as JSON. Our network's sockets belong to the thread that accepts them, so a task of this thread does that and hands
 //! them to axum.
 
@@ -16,7 +16,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use drftpd_actors::{BoxIo, Health, HealthSnapshot, Listener, Net};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tracing::{debug, warn};
@@ -38,6 +38,8 @@ pub struct HealthPage {
 struct Shown {
     health: Health,
     within: Duration,
+    /// Whether the disk of the store is full.
+    full: watch::Receiver<bool>,
 }
 
 impl HealthPage {
@@ -48,14 +50,18 @@ impl HealthPage {
     pub async fn start(
         net: &dyn Net,
         at: SocketAddr,
-        health: Health,
+        (health, full): (Health, watch::Receiver<bool>),
         within: Duration,
     ) -> io::Result<Self> {
         let listener = net.bind(at).await?;
         let address = listener.local_addr()?;
         let (give, connections) = mpsc::channel(AHEAD);
         let accepting = tokio::task::spawn_local(accept(listener, give));
-        let app = app(Shown { health, within });
+        let app = app(Shown {
+            health,
+            within,
+            full,
+        });
         let accepted = Accepted {
             address,
             connections,
@@ -92,7 +98,11 @@ async fn nothing() -> impl IntoResponse {
 
 async fn livez(State(shown): State<Arc<Shown>>) -> impl IntoResponse {
     let snapshot = shown.health.snapshot();
-    match ill(&snapshot, shown.within) {
+    let full = *shown.full.borrow();
+    let full = full.then(|| "the disk of the store is full\n".to_owned());
+    let what = [full, ill(&snapshot, shown.within)];
+    let what: String = what.into_iter().flatten().collect();
+    match Some(what).filter(|what| !what.is_empty()) {
         None => (StatusCode::OK, "ok\n".to_owned()),
         Some(what) => (StatusCode::SERVICE_UNAVAILABLE, what),
     }
@@ -199,12 +209,19 @@ mod tests {
         let talk = async {
             let net = TokioNet::new();
             let at = SocketAddr::from(([127, 0, 0, 1], 0));
-            let page = HealthPage::start(&net, at, Health::new(), Duration::from_secs(5));
+            let (full, told) = watch::channel(false);
+            let page = HealthPage::start(&net, at, (Health::new(), told), Duration::from_secs(5));
             let page = page.await.unwrap();
             let ok = get(page.address, "/livez").await;
             assert!(
                 ok.starts_with("HTTP/1.1 200 ") && ok.ends_with("\r\n\r\nok\n"),
                 "{ok}"
+            );
+            full.send_replace(true);
+            let ill = get(page.address, "/livez").await;
+            assert!(
+                ill.starts_with("HTTP/1.1 503 ") && ill.contains("store is full"),
+                "{ill}"
             );
             let nothing = get(page.address, "/api/v1/who").await;
             assert!(nothing.starts_with("HTTP/1.1 404 "), "{nothing}");

@@ -35,8 +35,8 @@ impl Parts {
         info!(phase = "goodbye", "drained");
         let flushed = timeout(FLUSH, self.store.change(Flush)).await;
         drop(self.control.take());
-        if let Some(level) = self.level.take() {
-            level.abort();
+        for task in [self.level.take(), self.space.take()] {
+            task.into_iter().for_each(|task| task.abort());
         }
         match flushed {
             Ok(flushed) => flushed.map_err(MasterError::NotFlushed),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix::Recipient;
 use drftpd_actors::{Budget, ChildDown, ChildSpec, EventBus, Health, Ping, Place, supervise};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::warn;
@@ -24,7 +25,7 @@ use crate::events::TransferLogged;
 use crate::ftp::data::DataSide;
 use crate::ftp::{self, Services};
 use crate::slaves::{self, Authority, Enroll, SlavesClient, SlavesDeps};
-use crate::store::Store;
+use crate::store::{Store, look_for_space};
 use crate::tls::{CannotSecure, Certificates, Keeper};
 use crate::transfer::{self, TransferDeps, TransfersClient};
 use crate::vfs::{self, VfsClient};
@@ -44,6 +45,8 @@ pub(super) struct Parts {
     pub control: Option<ControlSocket>,
     pub page: Option<HealthPage>,
     pub level: Option<JoinHandle<()>>,
+    /// Looks after a full disk.
+    pub space: Option<JoinHandle<()>>,
     /// Follows the files of the certificate as long as it lives.
     pub _certificate: Option<Keeper>,
 }
@@ -129,7 +132,7 @@ pub(super) async fn start(
     // Nobody else sets it.
     drop(facilities.online.set(online));
     let (page, control) = if deps.on_a_machine {
-        let page = page(&config, &deps, health).await?;
+        let page = page(&config, &deps, (health, store.full())).await?;
         (Some(page), Some(control(&config, facilities)?))
     } else {
         (None, None)
@@ -140,7 +143,9 @@ pub(super) async fn start(
         admin: page.as_ref().map(|page: &HealthPage| page.address),
         slaves,
     };
+    let space = deps.on_a_machine.then(|| look_for_space(store.clone()));
     Ok(Parts {
+        space: space.map(tokio::task::spawn_local),
         store,
         serving,
         control,
@@ -309,10 +314,10 @@ fn coordinator(
 async fn page(
     config: &MasterConfig,
     deps: &Deps,
-    health: Health,
+    shown: (Health, watch::Receiver<bool>),
 ) -> Result<HealthPage, MasterError> {
     let at: SocketAddr = config.admin.listen;
-    let page = HealthPage::start(deps.net.as_ref(), at, health, config.admin.alive_within).await;
+    let page = HealthPage::start(deps.net.as_ref(), at, shown, config.admin.alive_within).await;
     page.map_err(|source| MasterError::Admin { at, source })
 }
 

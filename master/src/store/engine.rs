@@ -14,6 +14,7 @@ use super::error::StoreError;
 use super::ids::Ids;
 use super::open::{Identity, Opened, open};
 use super::readers::Readers;
+use super::space::Full;
 use super::sql::Sql;
 use super::writer::Writer;
 
@@ -29,6 +30,7 @@ struct Inner {
     case: Case,
     identity: Identity,
     failed: watch::Sender<Option<String>>,
+    full: Full,
     folder: PathBuf,
     /// Held as long as the files are open.
     _lock: File,
@@ -59,14 +61,14 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let (opened, writer) = open(folder, config, case, clock, dice)?;
         let (queue, commands) = mpsc::channel(config.queue.max(1));
-        let failed = writer.failed.clone();
+        let told = (writer.failed.clone(), writer.full.clone());
         let work = move || writer.work(commands);
         let thread = std::thread::Builder::new().name("store".into());
         let engine = Engine::Thread {
             queue: Some(queue),
             thread: Some(thread.spawn(work)?),
         };
-        Ok(Self::new(opened, engine, failed, config))
+        Ok(Self::new(opened, engine, told, config))
     }
 
     /// Like [`Store::open`], but commands are carried out at once by whoever gives them, each in a
@@ -82,15 +84,15 @@ impl Store {
         dice: &Dice,
     ) -> Result<Self, StoreError> {
         let (opened, writer) = open(folder, config, case, clock, dice)?;
-        let failed = writer.failed.clone();
+        let told = (writer.failed.clone(), writer.full.clone());
         let engine = Engine::Inline(Mutex::new(writer));
-        Ok(Self::new(opened, engine, failed, config))
+        Ok(Self::new(opened, engine, told, config))
     }
 
     fn new(
         opened: Opened,
         engine: Engine,
-        failed: watch::Sender<Option<String>>,
+        (failed, full): (watch::Sender<Option<String>>, Full),
         config: &StoreConfig,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -100,6 +102,7 @@ impl Store {
             case: opened.case,
             identity: opened.identity,
             failed,
+            full,
             folder: opened.folder,
             _lock: opened.lock,
         }))
@@ -200,6 +203,11 @@ impl Store {
     /// The folder it lies in.
     pub fn folder(&self) -> &Path {
         &self.0.folder
+    }
+
+    /// Whether its disk is full, now and later: changes are [`StoreError::Full`] then, and reads go on.
+    pub fn full(&self) -> watch::Receiver<bool> {
+        self.0.full.subscribe()
     }
 
     /// Waits until the store has failed as a whole and says why. The root ends the process then:

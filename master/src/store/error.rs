@@ -13,6 +13,9 @@ pub enum StoreError {
     /// The commit that held the command failed; none of its commands was kept.
     #[error("the commit failed: {0}")]
     Commit(String),
+    /// The disk is full; none of the commands in that commit was kept.
+    #[error("the disk of the store is full")]
+    Full,
     /// Another master has it.
     #[error("another master uses this store")]
     Locked,
@@ -28,4 +31,15 @@ pub enum StoreError {
     /// A value in a table that cannot be there.
     #[error("a row of the store cannot be read: {0}")]
     Damaged(String),
+}
+
+impl StoreError {
+    /// Whether there was no space on the disk.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Full => true,
+            Self::Sqlite(why) => why.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            _ => false,
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod jsonl;
 mod open;
 mod readers;
 mod schema;
+mod space;
 mod sql;
 mod writer;
 
@@ -28,4 +29,5 @@ pub use error::StoreError;
 pub use ids::{Ids, Issued};
 pub use open::{FORMAT, Identity};
 pub use rusqlite::{Row, params};
+pub use space::look_for_space;
 pub use sql::{Batch, Sql, id, number};

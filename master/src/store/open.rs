@@ -15,6 +15,7 @@ use super::error::StoreError;
 use super::ids::{BEGIN, Ids};
 use super::readers::keep_statements;
 use super::schema::migrate;
+use super::space::Full;
 use super::sql::number;
 use super::writer::Writer;
 
@@ -80,6 +81,7 @@ pub(super) fn open(
         held: None,
         marked: 0,
         failed: watch::Sender::new(None),
+        full: Full::new(),
     };
     Ok((opened, writer))
 }

@@ -117,6 +117,8 @@ pub struct Batch<'c> {
     /// The greatest counter that commands of this batch have used.
     used: Cell<u64>,
     hooks: RefCell<Vec<Box<dyn FnOnce() + Send>>>,
+    /// A command met a full disk.
+    full: Cell<bool>,
 }
 
 impl<'c> std::ops::Deref for Batch<'c> {
@@ -134,6 +136,7 @@ impl<'c> Batch<'c> {
             ids,
             used: Cell::new(0),
             hooks: RefCell::new(Vec::new()),
+            full: Cell::new(false),
         }
     }
 
@@ -142,7 +145,18 @@ impl<'c> Batch<'c> {
     /// # Errors
     /// When the database fails.
     pub fn run(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
-        Ok(self.sql.conn.prepare_cached(sql)?.execute(params)?)
+        let prepared = self.sql.conn.prepare_cached(sql);
+        let ran = prepared.and_then(|mut statement| statement.execute(params));
+        ran.map_err(|why| {
+            let why = StoreError::from(why);
+            self.full.set(self.full.get() || why.is_full());
+            why
+        })
+    }
+
+    /// Whether a command found no space.
+    pub(super) fn met_full(&self) -> bool {
+        self.full.get()
     }
 
     /// New identities.

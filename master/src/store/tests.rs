@@ -133,6 +133,54 @@ async fn a_command_that_fails_in_its_middle_is_undone_and_the_store_goes_on() {
     assert_eq!(names(&store), ["ann"]);
 }
 
+/// Lets the database grow to so many pages, and answers how many it may have.
+struct Pages(u32);
+
+impl Command for Pages {
+    type Answer = u32;
+    type Error = StoreError;
+
+    fn apply(self, batch: &Batch<'_>) -> Result<u32, StoreError> {
+        let sql = format!("PRAGMA max_page_count = {}", self.0);
+        let most = batch.get(&sql, [], |row| row.get(0))?;
+        Ok(most.unwrap_or(0))
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_from_other_failures_and_is_over_with_the_next_commit() {
+    let dir = TempDir::new().unwrap();
+    let store = open_at(dir.path(), NOW).unwrap();
+    let full = store.full();
+    // No less than there are.
+    store.change(Pages(1)).await.unwrap();
+    let mut added = 0;
+    let failed = loop {
+        let name = format!("{added:0>200}");
+        match store.change(Add::named(name)).await {
+            Ok(_) => added += 1,
+            Err(why) => break why,
+        }
+        assert!(!*full.borrow(), "not before it is");
+        assert!(added < 1000, "it never gets full");
+    };
+    assert!(failed.is_full(), "{failed:?}");
+    assert!(*full.borrow());
+    assert_eq!(
+        names(&store).len(),
+        added,
+        "reads go on, and nothing is half done"
+    );
+    let reply = crate::vfs::VfsError::from(failed).reply();
+    assert_eq!(reply.code(), 452);
+
+    store.change(Pages(1 << 20)).await.unwrap();
+    assert!(*full.borrow(), "nothing was written yet");
+    store.change(Add::named("ann")).await.unwrap();
+    assert!(!*full.borrow());
+    assert_eq!(names(&store).len(), added + 1);
+}
+
 #[tokio::test]
 async fn a_panic_in_a_command_ends_the_store_and_says_so() {
     let dir = TempDir::new().unwrap();

@@ -18,6 +18,7 @@ use super::command::{Done, Job};
 use super::config::{Case, Durability};
 use super::error::StoreError;
 use super::ids::Ids;
+use super::space::Full;
 use super::sql::{Batch, number};
 
 /// How long a batch may take more commands in.
@@ -41,10 +42,14 @@ pub(super) struct Writer {
     pub marked: u64,
     /// Says why, when the store has failed as a whole.
     pub failed: Failed,
+    /// Says whether its disk is full.
+    pub full: Full,
 }
 
 /// What became of a batch that was not committed.
 enum Lost {
+    /// The store goes on as soon as there is space.
+    Full(String),
     /// The store goes on.
     Batch(String),
     /// It does not.
@@ -90,24 +95,38 @@ impl Writer {
         more: impl FnMut() -> Option<Box<dyn Job>>,
     ) -> Option<String> {
         let mut done = Vec::new();
+        let before = self.conn.total_changes();
         let lost = match self.fill(first, more, &mut done) {
             Ok(hooks) => {
+                if self.conn.total_changes() != before {
+                    self.full.over();
+                }
                 hooks.into_iter().for_each(|hook| hook());
                 None
             }
             Err(lost) => Some(lost),
         };
+        let is_full = matches!(lost, Some(Lost::Full(_)));
         let (why, fatal) = match lost {
             None => (None, None),
+            Some(Lost::Full(why)) => {
+                self.full.met(&why);
+                (Some(why), None)
+            }
             Some(Lost::Batch(why)) => (Some(why), None),
             Some(Lost::Store(why)) => (Some(why.clone()), Some(why)),
         };
         if let Some(why) = &why {
-            warn!(why, commands = done.len(), "commit failed");
+            if !is_full {
+                warn!(why, commands = done.len(), "commit failed");
+            }
             self.roll_back();
         }
         for ran in done {
-            ran.answer(why.clone().map(StoreError::Commit));
+            ran.answer(why.clone().map(|why| match is_full {
+                true => StoreError::Full,
+                false => StoreError::Commit(why),
+            }));
         }
         fatal
     }
@@ -130,13 +149,19 @@ impl Writer {
             let ran = job.apply(&batch);
             let spoiled = ran.refused() && batch.changes() != before;
             done.push(ran);
+            if batch.met_full() {
+                return Err(Lost::Full("a command found no space".into()));
+            }
             if spoiled {
                 return Err(Lost::Batch("a command failed in its middle".into()));
             }
             if self.conn.is_autocommit() {
                 // SQLite rolled back by itself, or never began.
-                let why = begun.err().map(|why| why.to_string());
-                return Err(Lost::Batch(why.unwrap_or_else(|| "rolled back".into())));
+                return Err(match begun.err().map(lost) {
+                    Some(Lost::Full(why)) => Lost::Full(why),
+                    Some(Lost::Batch(why) | Lost::Store(why)) => Lost::Batch(why),
+                    None => Lost::Batch("rolled back".into()),
+                });
             }
             let full = done.len() >= self.limit || begin.elapsed() >= WINDOW;
             next = if full { None } else { more() };
@@ -187,14 +212,12 @@ impl Writer {
 
 /// A full disk may have room again; a failed write or sync means nothing that is tried again.
 fn lost(why: rusqlite::Error) -> Lost {
-    let again = matches!(
-        why.sqlite_error_code(),
-        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::ConstraintViolation)
-    );
-    if again {
-        Lost::Batch(why.to_string())
-    } else {
-        Lost::Store(why.to_string())
+    match why.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Lost::Full(why.to_string()),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::ConstraintViolation) => {
+            Lost::Batch(why.to_string())
+        }
+        _ => Lost::Store(why.to_string()),
     }
 }
 

@@ -89,6 +89,10 @@ impl VfsError {
             Self::Path(why) => Reply::new(553, why.to_string()),
             Self::TooManyLinks(_) => Reply::new(550, "Too many links on the way"),
             Self::NoUpload | Self::UnknownRoot(_) => Reply::new(451, "Upload was ended, try again"),
+            Self::Store(why) if why.is_full() => Reply::new(
+                452,
+                "No space left for the file list, nothing can be changed now",
+            ),
             Self::Store(_) | Self::Ask(_) => Reply::new(451, "File list is busy, try again"),
         }
     }
