@@ -84,6 +84,7 @@ impl Cluster {
             roots: vec![root.to_owned()],
             config: config.clone(),
         };
+        std::fs::create_dir_all(root).unwrap();
         let joined = join(&order, Arc::clone(&self.net), &Dice::system()).await;
         assert_eq!(joined.unwrap(), slave(name));
         self.run(&config)

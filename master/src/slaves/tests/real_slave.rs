@@ -33,6 +33,7 @@ async fn joined(rig: &Rig, name: &str, folder: &Path) -> SlaveConfig {
         roots: vec![folder.join("disk")],
         config: folder.join("slave.toml"),
     };
+    std::fs::create_dir_all(&order.roots[0]).unwrap();
     let net = Arc::new(TokioNet::new());
     let joined = join(&order, net, &Dice::system()).await;
     assert_eq!(joined.unwrap(), slave(name));
