@@ -238,8 +238,18 @@ impl Cluster {
         self.start_slave(self.slaves.len() - 1)
     }
 
-    /// Starts a slave that is down.
+    /// Starts a slave that is down, when the master has noticed that it is: else the last link might be taken for the
+    /// new one's.
     pub fn start_slave(&mut self, index: usize) -> Result<()> {
+        if self.master.is_some() {
+            self.wait_until("the slave's last link is over", |cluster| {
+                let slaves = cluster.ctl(&["slave", "list"])?;
+                let all = slaves["slaves"].as_array().cloned().unwrap_or_default();
+                let name = cluster.slaves[index].name.as_str();
+                let row = all.iter().find(|row| row["name"] == name);
+                Ok(row.is_some_and(|row| row["state"] == "offline"))
+            })?;
+        }
         let log = self.path().join(format!("{}.log", self.slaves[index].name));
         let mut command = self.command("drftpd-slave", index + 1)?;
         command
