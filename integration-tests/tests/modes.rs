@@ -163,3 +163,25 @@ fn a_data_connection_of_somebody_else_gets_nothing() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn replies_to_lines_that_come_at_once_are_in_their_order() -> Result<()> {
+    let cluster = Cluster::start(1)?;
+    let mut ftp = cluster.login()?;
+    for mode in [Mode::Pret, Mode::Pasv] {
+        let name = format!("{mode:?}");
+        let data = ftp.data(mode, "STOR", &name)?;
+        ftp.send_bytes(format!("STOR {name}\r\nNOOP\r\n").as_bytes())?;
+        ftp.expect(150)?;
+        ftp.expect(200)?;
+        let mut stream = data.stream()?;
+        std::io::Write::write_all(&mut stream, b"bytes")?;
+        drop(stream);
+        ftp.expect(226)?;
+        // One that is refused, too.
+        ftp.send_bytes(b"RETR missing\r\nNOOP\r\n")?;
+        ftp.expect(550)?;
+        ftp.expect(200)?;
+    }
+    Ok(())
+}

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use drftpd_actors::{Clock, Dice, Drain, EventBus, Net};
 use drftpd_protocol::ftp::Reply;
 use drftpd_protocol::{PathError, SessionId, VfsPath};
+use tokio::sync::watch;
 
 use super::client::SessionsClient;
 use super::config::FtpConfig;
@@ -81,7 +82,12 @@ pub struct VerbCx {
     /// All sessions, for those that show them.
     pub sessions: SessionsClient,
     pub(super) out: Outbox,
+    /// Becomes true with the verb's first words.
+    pub(super) opened: Opened,
 }
+
+/// Whether a verb has said anything yet. Closed when the verb is over.
+pub(super) type Opened = Rc<watch::Sender<bool>>;
 
 impl VerbCx {
     /// Sends a reply now, before the verb's own one (150), and waits until it has left for the client: what the verb
@@ -90,7 +96,9 @@ impl VerbCx {
     /// # Errors
     /// [`FtpError::ClientGone`].
     pub async fn say(&self, reply: Reply) -> Result<(), FtpError> {
-        self.out.send_and_flush(reply.to_bytes()).await
+        let said = self.out.send_and_flush(reply.to_bytes()).await;
+        self.opened.send_replace(true);
+        said
     }
 
     /// Sends a piece of a reply that comes in pages, rendered by `drftpd_protocol::ftp::reply`, and waits until it

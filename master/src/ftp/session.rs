@@ -16,7 +16,7 @@ use actix::prelude::*;
 use drftpd_actors::{Hold, Incoming};
 use drftpd_protocol::SessionId;
 use drftpd_protocol::ftp::{Line, LineFault, Reply};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use tracing::{Span, debug, info, info_span};
 
@@ -95,6 +95,8 @@ struct Running {
     cut: Option<oneshot::Sender<()>>,
     /// ABOR came; if it was too late to cut, it has its 226 still to come.
     abort_asked: bool,
+    /// Whether it has said anything yet; closed when it is over.
+    opened: watch::Receiver<bool>,
     _unfinished: Option<Hold>,
 }
 

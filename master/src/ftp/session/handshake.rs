@@ -13,6 +13,7 @@ use bytes::Bytes;
 use drftpd_actors::Net;
 use drftpd_protocol::ftp::Reply;
 use rustls::ServerConfig;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{Instrument, debug, info};
 
@@ -41,6 +42,7 @@ impl FtpSession {
             kind: Kind::Alone,
             cut: None,
             abort_asked: false,
+            opened: watch::Sender::new(false).subscribe(),
             _unfinished: None,
         });
         let services = Rc::clone(&self.services);

@@ -9,7 +9,7 @@ use drftpd_protocol::ftp::{Line, LineFault, Reply};
 use futures_util::future::LocalBoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::{Instrument, debug, info_span};
+use tracing::{Instrument, debug, info_span, trace};
 
 use super::{FtpSession, Phase, Running};
 use crate::ftp::DRAIN_TRANSFERS;
@@ -17,7 +17,7 @@ use crate::ftp::error::FtpError;
 use crate::ftp::proxy::Via;
 use crate::ftp::queue::is_http;
 use crate::ftp::running::{Outcome, Way, carry_out};
-use crate::ftp::services::VerbCx;
+use crate::ftp::services::{Opened, VerbCx};
 use crate::ftp::state::Change;
 use crate::ftp::verbs::{self, Arg, Gate, Kind, Verb, VerbResult};
 
@@ -88,19 +88,26 @@ impl FtpSession {
             self.services.drain.hold_in(DRAIN_TRANSFERS, what)
         });
         self.live.edit(|row| row.verb = Some(verb.name));
-        self.start(verb.name, verb.kind, (verb.run)(cx, arg), unfinished, ctx);
+        let opened = Rc::clone(&cx.opened);
+        self.start(
+            verb.name,
+            (verb.kind, opened),
+            (verb.run)(cx, arg),
+            unfinished,
+            ctx,
+        );
     }
 
     /// Says something in its turn, as if a verb had.
     fn answer(&mut self, reply: Reply, ctx: &mut Context<Self>) {
         let said = Box::pin(std::future::ready(Ok(reply.into())));
-        self.start("-", Kind::Quick, said, None, ctx);
+        self.start("-", (Kind::Quick, Rc::default()), said, None, ctx);
     }
 
     fn start(
         &mut self,
         name: &'static str,
-        kind: Kind,
+        (kind, opened): (Kind, Opened),
         work: LocalBoxFuture<'static, VerbResult>,
         unfinished: Option<Hold>,
         ctx: &mut Context<Self>,
@@ -113,9 +120,16 @@ impl FtpSession {
             kind,
             cut: Some(cut),
             abort_asked: false,
+            opened: opened.subscribe(),
             _unfinished: unfinished,
         });
-        let verb = carry_out(work, is_cut, way).instrument(self.span.clone());
+        let verb = async move {
+            let outcome = carry_out(work, is_cut, way).await;
+            // Not before its last words: who waits for the first ones goes on now.
+            drop(opened);
+            outcome
+        };
+        let verb = verb.instrument(self.span.clone());
         ctx.spawn(verb.into_actor(self).map(|outcome, act, ctx| {
             let _entered = act.span.clone().entered();
             act.ended(outcome, ctx);
@@ -228,15 +242,22 @@ impl FtpSession {
         }
     }
 
-    /// Carries out a short verb beside the one that runs.
+    /// Carries out a short verb beside the one that runs. A transfer's first reply comes first, or a client that sends
+    /// several lines at once would take ours for that.
     pub(super) fn overtake(&mut self, verb: &'static Verb, ctx: &mut Context<Self>) {
         let (Some(cx), Some(way)) = (self.context(), self.way(verb.name)) else {
             return ctx.stop();
         };
         self.beside = true;
-        let work = (verb.run)(cx, Arg::default());
+        let transfer = self.running.as_ref().filter(|it| it.kind == Kind::Data);
+        let opened = transfer.map(|transfer| transfer.opened.clone());
         let beside = async move {
-            let done = work.await;
+            if let Some(mut opened) = opened
+                && opened.wait_for(|opened| *opened).await.is_err()
+            {
+                trace!("over without a first reply");
+            }
+            let done = (verb.run)(cx, Arg::default()).await;
             let reply = done.map_or_else(|why| why.reply(), |done| done.reply);
             way.out.send(reply.to_bytes()).await
         };
@@ -263,6 +284,7 @@ impl FtpSession {
             live: self.live.clone(),
             sessions: self.sessions.clone(),
             out: self.out.clone()?,
+            opened: Rc::default(),
         })
     }
 

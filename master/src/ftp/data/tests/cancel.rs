@@ -86,6 +86,7 @@ impl Session {
             live: live.clone(),
             sessions: sessions.clone(),
             out: out.clone(),
+            opened: Rc::default(),
         };
         let mut state = State::default();
         state.apply(Change::LoggedIn(Account {
