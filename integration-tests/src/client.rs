@@ -42,7 +42,7 @@ impl Tool {
     }
 
     /// Where it finds libraries that are not installed.
-    pub fn library_path(mut self, folders: &str) -> Self {
+    pub fn with_libraries(mut self, folders: &str) -> Self {
         self.command.env("LD_LIBRARY_PATH", folders);
         self
     }

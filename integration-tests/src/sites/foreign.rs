@@ -62,7 +62,7 @@ impl Foreign {
         let add = Tool::new(&pure_pw.to_string_lossy(), place.dir.path())
             .args(add)
             .args(["-u", &nobody, "-g", &nobody])
-            .library_path(&place.libraries());
+            .with_libraries(&place.libraries());
         add.input(format!("{PASSWORD}\n{PASSWORD}\n")).run()?;
         let people = format!("puredb:{base}");
         let args = [

@@ -15,10 +15,10 @@ use tokio::time::Instant;
 
 use super::guard::{Cleanup, TransferGuard, UploadGuard};
 use super::services::Services;
-use super::testkit::Site;
+use super::testkit::{Site, bob};
 use crate::slaves::testkit::{self, ScriptedSlave};
 use crate::transfer::{Direction, Slot, Want};
-use crate::vfs::{Entry, FileState, Owner, UploadMode, VfsError};
+use crate::vfs::{Entry, FileState, UploadMode, VfsError};
 
 const SECOND: Duration = Duration::from_secs(1);
 const ROOT: RootId = RootId([1; 16]);
@@ -89,10 +89,7 @@ impl Bench {
 
     /// An upload that the file list knows of, and the order for it.
     async fn upload(&self) -> (UploadGuard, Job) {
-        let owner = Owner {
-            user: "bob".to_owned(),
-            group: "users".to_owned(),
-        };
+        let owner = bob();
         let (services, mode) = (&self.services, UploadMode::Store);
         let begun = UploadGuard::begin(services, &self.cleanup, self.path(), mode, owner, ROOT);
         let (upload, guard) = begun.await.unwrap();

@@ -173,10 +173,7 @@ impl Site {
         let (path, vfs) = (VfsPath::absolute(path.as_bytes()).unwrap(), &self.files.vfs);
         let (root, slave) = (RootId([1; 16]), SlaveId::new("a").unwrap());
         vfs.root_shown(root, &slave).await.unwrap();
-        let owner = Owner {
-            user: "bob".to_owned(),
-            group: "users".to_owned(),
-        };
+        let owner = bob();
         let begun = vfs.begin_upload(&path, UploadMode::Store, owner, root);
         let file = begun.await.unwrap().file;
         let bytes = PreparedBytes {
@@ -190,6 +187,19 @@ impl Site {
     pub fn address(&self) -> SocketAddr {
         self.server.addresses[0]
     }
+}
+
+/// Whose files are in tests.
+pub fn bob() -> Owner {
+    Owner {
+        user: "bob".to_owned(),
+        group: "users".to_owned(),
+    }
+}
+
+/// An absolute path.
+pub fn path(text: &str) -> VfsPath {
+    VfsPath::absolute(text.as_bytes()).unwrap()
 }
 
 /// The client's side of a handshake.

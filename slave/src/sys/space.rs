@@ -12,8 +12,6 @@ pub struct Space {
     pub total: u64,
     /// Free for this process; 0 where no more files can be made.
     pub free: u64,
-    /// Files that can still be made; nothing where the filesystem has no such number.
-    pub files: Option<u64>,
     /// Mounted so that nothing can be written.
     pub read_only: bool,
 }
@@ -24,12 +22,12 @@ pub struct Space {
 /// The operating system's.
 pub fn of(fd: BorrowedFd<'_>) -> io::Result<Space> {
     let stat = fstatvfs(fd)?;
-    let files = (stat.f_files > 0).then_some(stat.f_favail);
+    // Some filesystems have no such number, and say 0 of 0.
+    let no_more_files = stat.f_files > 0 && stat.f_favail == 0;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     Ok(Space {
         total: stat.f_blocks.saturating_mul(stat.f_frsize),
-        free: if files == Some(0) { 0 } else { free },
-        files,
+        free: if no_more_files { 0 } else { free },
         read_only: stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
     })
 }

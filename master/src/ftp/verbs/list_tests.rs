@@ -1,23 +1,12 @@
 //! Listings as clients see them, against a real file list.
 
+use drftpd_protocol::RootId;
 use drftpd_protocol::wire::Base;
-use drftpd_protocol::{RootId, VfsPath};
 use tokio::io::AsyncReadExt;
 
-use crate::ftp::testkit::{FtpScript, Site};
-use crate::vfs::{Owner, PreparedBytes, UploadMode};
+use crate::ftp::testkit::{FtpScript, Site, bob, path};
+use crate::vfs::{PreparedBytes, UploadMode};
 use drftpd_actors::testkit::sim;
-
-fn path(text: &str) -> VfsPath {
-    VfsPath::absolute(text.as_bytes()).unwrap()
-}
-
-fn bob() -> Owner {
-    Owner {
-        user: "bob".to_owned(),
-        group: "users".to_owned(),
-    }
-}
 
 /// A site with `/pub`, in it an empty `empty`, `a b.bin` of 3000 bytes and `-la`, and `/pub/x.txt` that is being
 /// uploaded.

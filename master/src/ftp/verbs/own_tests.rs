@@ -1,21 +1,9 @@
 //! Dupes with SITE XDUPE, and SITE UTIME, as clients see them.
 
 use drftpd_actors::testkit::sim;
-use drftpd_protocol::VfsPath;
 
-use crate::ftp::testkit::{FtpScript, Site};
+use crate::ftp::testkit::{FtpScript, Site, bob, path};
 use crate::vfs::{Owner, UploadMode};
-
-fn path(text: &str) -> VfsPath {
-    VfsPath::absolute(text.as_bytes()).unwrap()
-}
-
-fn bob() -> Owner {
-    Owner {
-        user: "bob".to_owned(),
-        group: "users".to_owned(),
-    }
-}
 
 /// A site with `/r`, in it two files of Bob's, one that he is uploading, and a directory.
 async fn site() -> Site {

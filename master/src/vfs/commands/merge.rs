@@ -11,7 +11,8 @@ use super::found;
 use crate::vfs::client::Merged;
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::log::RootRow;
-use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, reach, totals, walk};
+use crate::vfs::tree::reach::{self, Reach};
+use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, totals, walk};
 use crate::vfs::types::{Entry, FileState, Kind};
 use drftpd_protocol::Generation;
 
@@ -59,6 +60,8 @@ pub(super) struct Here {
     missing: Vec<Name>,
     /// The way to `dir` in the tree.
     steps: Vec<DirStep>,
+    /// How long that way is, with what is missing of it.
+    way: Reach,
     /// Whether the tree has the whole way by these names.
     pub in_place: bool,
     /// Whether the last directory itself is elsewhere in the tree.
@@ -74,6 +77,7 @@ impl Here {
             dir: NodeId::ROOT,
             missing: Vec::new(),
             steps: Vec::new(),
+            way: Reach::NOTHING,
             in_place: true,
             strayed: false,
             identified: true,
@@ -85,6 +89,8 @@ impl Here {
             }
         }
         here.steps = walk::steps(tree, here.dir)?;
+        let there = here.steps.iter().map(|step| &step.name);
+        here.way = reach::along(there.chain(&here.missing));
         here.disk = disk;
         Ok(Some(here))
     }
@@ -127,9 +133,7 @@ impl Here {
 
     /// Whether an entry with a name of so many bytes may be in it: a disk may have longer paths.
     pub fn takes(&self, name: usize) -> bool {
-        let there = self.steps.iter().map(|step| &step.name);
-        let way = reach::along(there.chain(&self.missing));
-        way.and_name(name).is_path()
+        self.way.and_name(name).is_path()
     }
 
     /// Where an entry lies on the disk.
