@@ -122,6 +122,17 @@ pub fn difference_of_stream(mut got: impl Read, seed: u64, len: u64) -> Result<O
     Ok((at != len).then(|| format!("{at} bytes instead of {len}")))
 }
 
+/// Both must be the same; `what` is named where they are not.
+///
+/// # Errors
+/// Where they differ first.
+pub fn same(got: &[u8], wanted: &[u8], what: &str) -> anyhow::Result<()> {
+    match first_difference(got, wanted) {
+        Some(difference) => anyhow::bail!("{what}: {difference}"),
+        None => Ok(()),
+    }
+}
+
 /// Where two byte strings first differ, for a failure that can be read.
 pub fn first_difference(got: &[u8], wanted: &[u8]) -> Option<String> {
     if got == wanted {

@@ -4,7 +4,11 @@
 use anyhow::{Context, Result, ensure};
 
 use super::Site;
+use crate::data::{Bytes, same};
 use crate::ftp::Ftp;
+
+/// What every way is tried with.
+const SIZE: usize = 700_000;
 
 /// Which side listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,4 +143,31 @@ pub fn fxp(source: &Site, from: &str, target: &Site, to: &str, way: Way) -> Resu
         "passive: {one:?}; active: {other:?}"
     );
     Ok(())
+}
+
+/// Sends a file every way that there is from one to the other, and compares what arrived, as `read` finds it. Answers the
+/// ways.
+///
+/// # Errors
+/// The first way that does not work.
+pub fn every_way(
+    source: &Site,
+    target: &Site,
+    read: impl Fn(&str) -> Result<Vec<u8>>,
+) -> Result<Vec<Way>> {
+    let all = ways(source, target);
+    for (seed, way) in (1..).zip(&all) {
+        let what = format!("{} to {}: {way:?}", source.name, target.name);
+        let whole = Bytes::vec(seed, SIZE);
+        let number = format!("{}{}{seed}", source.pret, target.pret);
+        let (from, to) = (format!("from-{number}"), format!("to-{number}"));
+        let run = || {
+            source.put(&from, &whole)?;
+            fxp(source, &from, target, &to, *way)?;
+            read(&to)
+        };
+        let got = run().with_context(|| what.clone())?;
+        same(&got, &whole, &what)?;
+    }
+    Ok(all)
 }

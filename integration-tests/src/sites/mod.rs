@@ -12,7 +12,7 @@ use crate::cluster::{Cluster, PASSWORD, USER};
 use crate::ftp::{Ftp, Mode};
 
 pub use foreign::{Foreign, may_be_anybody};
-pub use fxp::{Handshake, Passive, Way, fxp, ways};
+pub use fxp::{Handshake, Passive, Way, every_way, fxp, ways};
 pub use scripted::{Kind, Scripted};
 
 /// A site, and what it knows.
@@ -59,6 +59,15 @@ impl Site {
             ftp.ask("PROT P", 200)?;
         }
         Ok(ftp)
+    }
+
+    /// `ftp://user:password@host:port/name` for client programs.
+    pub fn url(&self, name: &str) -> String {
+        format!(
+            "ftp://{USER}:{}@{}/{name}",
+            PASSWORD.replace(' ', "%20"),
+            self.at
+        )
     }
 
     /// Stores a file by a client's own transfer, in clear, by PORT: that is known everywhere.

@@ -5,14 +5,15 @@
 // A test that cannot be held here says so.
 #![allow(clippy::print_stderr)]
 
+mod lftp;
+
 use anyhow::{Context, Result, ensure};
 use drftpd_integration_tests::client::folder;
-use drftpd_integration_tests::cluster::{PASSWORD, USER};
-use drftpd_integration_tests::data::first_difference;
+use drftpd_integration_tests::data::same;
 use drftpd_integration_tests::sites::{
-    Foreign, Handshake, Kind, Passive, Scripted, Site, Way, fxp, may_be_anybody, ways,
+    Foreign, Handshake, Kind, Passive, Scripted, Site, Way, every_way, fxp, may_be_anybody, ways,
 };
-use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Ftp, Mode, Tool};
+use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Mode, Tool};
 
 const SIZE: usize = 700_000;
 const HERE: &str = "127.0.0.2";
@@ -33,41 +34,12 @@ fn cluster(host: &str, settings: &[&str]) -> Result<Cluster> {
 
 const FXP: &str = "accounts.administrators_fxp=true";
 
-fn same(got: &[u8], wanted: &[u8], what: &str) -> Result<()> {
-    let difference = first_difference(got, wanted);
-    ensure!(
-        difference.is_none(),
-        "{what}: {}",
-        difference.unwrap_or_default()
-    );
-    Ok(())
-}
-
-/// Sends a file every way that there is from one to the other, and compares what arrived.
-fn send(source: &Site, target: &Site, read: impl Fn(&str) -> Result<Vec<u8>>) -> Result<Vec<Way>> {
-    let all = ways(source, target);
-    for (seed, way) in (1..).zip(&all) {
-        let what = format!("{} to {}: {way:?}", source.name, target.name);
-        let whole = Bytes::vec(seed, SIZE);
-        let number = format!("{}{}{seed}", source.pret, target.pret);
-        let (from, to) = (format!("from-{number}"), format!("to-{number}"));
-        let run = || {
-            source.put(&from, &whole)?;
-            fxp(source, &from, target, &to, *way)?;
-            read(&to)
-        };
-        let got = run().with_context(|| what.clone())?;
-        same(&got, &whole, &what)?;
-    }
-    Ok(all)
-}
-
 /// Both directions between a cluster of ours and a server of others; `file` reads what that has on its disk.
 fn both_directions(other: &Site, file: impl Fn(&str) -> Result<Vec<u8>>) -> Result<Vec<Way>> {
     let cluster = cluster(HERE, &[FXP])?;
     let ours = Site::ours("ours", &cluster, true);
-    let mut all = send(&ours, other, file)?;
-    let back = send(other, &ours, |name| ours.get(name))?;
+    let mut all = every_way(&ours, other, file)?;
+    let back = every_way(other, &ours, |name| ours.get(name))?;
     all.extend(back);
     cluster.wait_until("no session is left behind", |cluster| {
         Ok(cluster.ctl(&["who"])?["sessions"][0].is_null())
@@ -95,9 +67,9 @@ fn ours_to_ours(pret: bool) -> Result<()> {
     let (one, other) = (cluster(HERE, &[FXP])?, cluster(THERE, &[FXP])?);
     let one = Site::ours("one", &one, pret);
     let other = Site::ours("other", &other, pret);
-    let all = send(&one, &other, |name| other.get(name))?;
+    let all = every_way(&one, &other, |name| other.get(name))?;
     ensure!(all.len() == 10, "{all:?}");
-    send(&other, &one, |name| one.get(name)).map(drop)
+    every_way(&other, &one, |name| one.get(name)).map(drop)
 }
 
 #[test]
@@ -211,50 +183,5 @@ fn a_server_that_never_listens_and_our_cluster_send_to_each_other() -> Result<()
     active.site().login(false)?.ask("PASV", 502)?;
     let all = both_directions(active.site(), |name| active.file(name))?;
     ensure!(all.len() == 10, "{all:?}");
-    Ok(())
-}
-
-// --- lftp ---------------------------------------------------------------------------------------
-
-/// lftp, told to do nothing but FXP, copies `x` of one to `y` of the other.
-fn lftp_copies(from: &Site, to: &Site, settings: &str) -> Result<()> {
-    let (_gone, dir) = folder()?;
-    let url = |site: &Site, name: &str| {
-        let password = PASSWORD.replace(' ', "%20");
-        format!("ftp://{USER}:{password}@{}/{name}", site.at)
-    };
-    let script = format!(
-        "set cmd:fail-exit yes; set net:max-retries 2; set net:timeout 20; set ftp:use-fxp yes; set ftp:fxp-force yes; \
-         set ssl:verify-certificate no; set ftp:fix-pasv-address no; {settings} get {} -o {}",
-        url(from, "x"),
-        url(to, "y")
-    );
-    Tool::new("lftp", &dir).args(["-c", &script]).run()?;
-    Ok(())
-}
-
-#[test]
-fn lftp_lets_our_clusters_send_to_each_other_plain_and_by_tls() -> Result<()> {
-    let (one, other) = (cluster(HERE, &[FXP])?, cluster(THERE, &[FXP])?);
-    let (one, other) = (
-        Site::ours("one", &one, true),
-        Site::ours("other", &other, true),
-    );
-    let tls = "set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set ftp:ssl-protect-fxp yes;";
-    for (seed, settings) in (1..).zip([
-        "set ftp:ssl-allow no;".to_owned(),
-        "set ftp:ssl-allow no; set ftp:fxp-passive-source yes;".to_owned(),
-        tls.to_owned(),
-        format!("{tls} set ftp:fxp-passive-source yes;"),
-        format!("{tls} set ftp:fxp-passive-sscn no;"),
-        format!("{tls} set ftp:fxp-passive-source yes; set ftp:fxp-passive-sscn no;"),
-    ]) {
-        let whole = Bytes::vec(seed, SIZE);
-        one.put("x", &whole)?;
-        lftp_copies(&one, &other, &settings).context(settings.clone())?;
-        same(&other.get("y")?, &whole, &settings)?;
-        let mut gone = Ftp::login(other.at, USER, PASSWORD)?;
-        gone.ask("DELE y", 250)?;
-    }
     Ok(())
 }
