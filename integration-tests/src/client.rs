@@ -41,6 +41,12 @@ impl Tool {
         self
     }
 
+    /// A variable of its environment.
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.command.env(key, value);
+        self
+    }
+
     /// Where it finds libraries that are not installed.
     pub fn with_libraries(mut self, folders: &str) -> Self {
         self.command.env("LD_LIBRARY_PATH", folders);

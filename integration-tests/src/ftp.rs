@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
+use drftpd_actors::tls::{Believed, ftp_client};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustls::ClientConfig;
 
 use crate::process::PATIENCE;
 use crate::wire::Wire;
@@ -69,8 +72,13 @@ impl Ftp {
     /// Connects and reads the greeting.
     pub fn connect(server: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect_timeout(&server, PATIENCE)?;
+        Ftp::over(Wire::new(stream)?, server)
+    }
+
+    /// Reads the greeting over a connection that is there.
+    pub fn over(wire: Wire, server: SocketAddr) -> Result<Self> {
         let mut ftp = Ftp {
-            reader: BufReader::new(Wire::new(stream)?),
+            reader: BufReader::new(wire),
             server,
         };
         ftp.expect(220)?;
@@ -86,11 +94,17 @@ impl Ftp {
     }
 
     /// Says AUTH TLS; from then on the control connection is protected.
-    pub fn secure(mut self) -> Result<Self> {
+    pub fn secure(self) -> Result<Self> {
+        let anybody = ftp_client(Believed::Anybody)?;
+        self.secure_by(Arc::new(anybody))
+    }
+
+    /// The same, by these settings.
+    pub fn secure_by(mut self, tls: Arc<ClientConfig>) -> Result<Self> {
         self.ask("AUTH TLS", 234)?;
         ensure!(self.reader.buffer().is_empty(), "more than a reply came");
         let tcp = self.reader.into_inner().into_tcp();
-        self.reader = BufReader::new(Wire::client(tcp)?);
+        self.reader = BufReader::new(Wire::client_by(tcp, tls)?);
         Ok(self)
     }
 

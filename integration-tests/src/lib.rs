@@ -12,6 +12,7 @@ pub mod client;
 pub mod cluster;
 pub mod data;
 pub mod ftp;
+pub mod ftps;
 pub mod network;
 pub mod points;
 pub mod process;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use drftpd_actors::tls::{Believed, ftp_client};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection, StreamOwned,
+};
 
 use crate::process::PATIENCE;
 
@@ -38,8 +40,16 @@ impl Wire {
     /// When the socket is gone, or no settings can be made.
     pub fn client(tcp: TcpStream) -> Result<Self> {
         let config = ftp_client(Believed::Anybody).map_err(std::io::Error::other)?;
+        Wire::client_by(tcp, Arc::new(config))
+    }
+
+    /// TLS that this end begins, by settings that may know a session to resume.
+    ///
+    /// # Errors
+    /// When the socket is gone, or the settings are of no use.
+    pub fn client_by(tcp: TcpStream, config: Arc<ClientConfig>) -> Result<Self> {
         let name = ServerName::from(tcp.peer_addr()?.ip());
-        let tls = ClientConnection::new(Arc::new(config), name).map_err(std::io::Error::other)?;
+        let tls = ClientConnection::new(config, name).map_err(std::io::Error::other)?;
         Ok(Wire::Client(Box::new(StreamOwned::new(tls, tcp))))
     }
 
@@ -50,6 +60,14 @@ impl Wire {
     pub fn server(tcp: TcpStream, config: Arc<ServerConfig>) -> Result<Self> {
         let tls = ServerConnection::new(config).map_err(std::io::Error::other)?;
         Ok(Wire::Server(Box::new(StreamOwned::new(tls, tcp))))
+    }
+
+    /// How the handshake that this end began was; nothing before it is over.
+    pub fn handshake(&self) -> Option<HandshakeKind> {
+        match self {
+            Wire::Client(tls) => tls.conn.handshake_kind(),
+            Wire::Clear(_) | Wire::Server(_) => None,
+        }
     }
 
     /// The socket below.

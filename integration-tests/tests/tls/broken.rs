@@ -1,17 +1,9 @@
-//! Uploads that are cut, and many that are not.
-
-use std::fs;
+//! Uploads that are cut.
 
 use anyhow::Result;
-use drftpd_integration_tests::client::folder;
-use drftpd_integration_tests::{Bytes, Mode, Tool};
 
-use crate::lftp::Lftp;
+use crate::cluster;
 use crate::python::python;
-use crate::{certificate, cluster, same, with_password};
-
-/// As many small uploads by each client, all of them whole.
-const MANY: usize = 50;
 
 #[test]
 fn an_upload_without_the_last_word_of_tls_is_partial_and_can_be_resumed() -> Result<()> {
@@ -51,41 +43,4 @@ for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
 "#,
     )
     .map(drop)
-}
-
-#[test]
-fn fifty_uploads_by_each_client_are_all_whole() -> Result<()> {
-    let lftp = Lftp::explicit(cluster(&[])?);
-    let (cluster, (_gone, dir)) = (&lftp.cluster, folder()?);
-    let mut all = Vec::new();
-    for number in 1..=MANY {
-        let bytes = Bytes::vec(1000 + number as u64, 1 << 20);
-        fs::write(dir.join(format!("f{number}.bin")), &bytes)?;
-        all.push(bytes);
-    }
-    lftp.run(&dir, "", "mkdir by-lftp; cd by-lftp; mput f*.bin")?;
-    let url = with_password("ftp", cluster.at("ftp")?);
-    let authority = certificate(cluster);
-    Tool::new("curl", &dir)
-        .args(["-sS", "--fail", "--ssl-reqd", "--cacert", &authority])
-        .args(["--ftp-create-dirs", "-T", &format!("f[1-{MANY}].bin")])
-        .args([&format!("{url}/by-curl/")])
-        .run()?;
-    python(
-        cluster,
-        &format!(
-            "f = session()\nf.mkd('by-python'); f.cwd('by-python')\n\
-             for number in range(1, {MANY} + 1):\n    \
-             f.storbinary(f'STOR f{{number}}.bin', open(f'{}/f{{number}}.bin', 'rb'))\n",
-            dir.display()
-        ),
-    )?;
-    for by in ["by-lftp", "by-curl", "by-python"] {
-        let mut ftp = cluster.login()?;
-        for (number, bytes) in (1..).zip(&all) {
-            let path = format!("{by}/f{number}.bin");
-            same(&ftp.get(Mode::Pret, &path)?, bytes, &path)?;
-        }
-    }
-    Ok(())
 }

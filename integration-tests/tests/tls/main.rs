@@ -5,7 +5,10 @@
 mod broken;
 mod certificates;
 mod curl;
+mod filezilla;
+mod gnutls;
 mod lftp;
+mod many;
 mod policies;
 mod python;
 mod resumption;
@@ -14,9 +17,9 @@ mod servers;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use drftpd_integration_tests::cluster::{PASSWORD, USER};
-use drftpd_integration_tests::data::first_difference;
+use drftpd_integration_tests::data::same;
 use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Mode};
 
 const SIZE: usize = 3_000_000;
@@ -46,16 +49,6 @@ fn files(dir: &Path, seed: u64) -> Result<Vec<u8>> {
     Ok(whole)
 }
 
-fn same(got: &[u8], wanted: &[u8], what: &str) -> Result<()> {
-    let difference = first_difference(got, wanted);
-    ensure!(
-        difference.is_none(),
-        "{what}: {}",
-        difference.unwrap_or_default()
-    );
-    Ok(())
-}
-
 fn same_file(file: &Path, wanted: &[u8]) -> Result<()> {
     let got = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
     same(&got, wanted, &file.display().to_string())
@@ -65,6 +58,18 @@ fn same_file(file: &Path, wanted: &[u8]) -> Result<()> {
 fn stored(cluster: &Cluster, path: &str, wanted: &[u8]) -> Result<()> {
     let got = cluster.login()?.get(Mode::Pret, path)?;
     same(&got, wanted, path)
+}
+
+/// What a slave has on its disk under a name.
+fn on_disk(cluster: &Cluster, path: &str, wanted: &[u8]) -> Result<()> {
+    cluster.wait_settled()?;
+    let roots = cluster.roots();
+    let mut places = roots.iter().map(|root| root.join(path));
+    let place = places.find(|place| place.exists());
+    same_file(
+        &place.with_context(|| format!("nobody has {path}"))?,
+        wanted,
+    )
 }
 
 /// What `who` says of the only session.

@@ -7,11 +7,12 @@ use drftpd_integration_tests::client::folder;
 use crate::curl::curl_does_everything;
 use crate::lftp::Lftp;
 use crate::python::python;
-use crate::{certificate, cluster, with_password};
+use crate::{HALF, certificate, cluster, files, stored, with_password};
 
 #[test]
 fn lftp_resumes_its_session_where_that_is_required() -> Result<()> {
-    let lftp = Lftp::explicit(cluster(&["tls.data_resumption=\"required\""])?);
+    let cluster = cluster(&["tls.data_resumption=\"required\""])?;
+    let lftp = Lftp::explicit(&cluster);
     lftp.does_everything("")
 }
 
@@ -39,6 +40,30 @@ fn curl_resumes_its_session_where_that_is_required_and_is_refused_where_it_must_
         "a login in clear: {clear:?}"
     );
     Ok(())
+}
+
+#[test]
+fn curl_uses_a_ticket_of_tls_1_3_once_so_the_second_upload_of_a_connection_is_refused() -> Result<()>
+{
+    let cluster = cluster(&["tls.data_resumption=\"required\""])?;
+    let (_gone, dir) = folder()?;
+    let whole = files(&dir, 28)?;
+    let (url, authority) = (
+        with_password("ftp", cluster.at("ftp")?),
+        certificate(&cluster),
+    );
+    let curl = |files: &str| {
+        let curl = Tool::new("curl", &dir).args(["-sS", "--ssl-reqd", "--cacert", &authority]);
+        let upload = ["--fail-early", "-T", files, &format!("{url}/")];
+        curl.args(upload).output()
+    };
+    let refused = curl("{half.bin,whole.bin}")?;
+    ensure!(!refused.status.success(), "{refused:?}");
+    stored(&cluster, "half.bin", &whole[..HALF])?;
+    cluster.login()?.ask("SIZE whole.bin", 550)?;
+    let alone = curl("whole.bin")?;
+    ensure!(alone.status.success(), "{alone:?}");
+    stored(&cluster, "whole.bin", &whole)
 }
 
 #[test]
