@@ -1,7 +1,9 @@
 //! A network behind a gateway: its hosts go out under the gateway's address, and come to be reached from outside only
 //! by ports that the gateway maps.
 
+use std::fs;
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use anyhow::Result;
 
@@ -40,35 +42,51 @@ impl Network {
         Ipv4Addr::new(10, 211, 8, host)
     }
 
-    /// Makes `gateway` a router, with these hosts behind it. Nobody outside reaches them.
+    /// Makes `gateway` a router, with these hosts behind it: hidden ones go out under its address, open ones under their
+    /// own. Nobody outside begins a connection to any of them.
     ///
     /// # Errors
     /// When the system does not do what it must.
-    pub fn behind(&mut self, gateway: u8, hosts: &[u8]) -> Result<()> {
+    pub fn behind(&mut self, gateway: u8, hidden: &[u8], open: &[u8]) -> Result<()> {
         let router = self.host(gateway);
         bridge(&router, "inside")?;
         let here = Network::inside(GATEWAY);
         let address = format!("{here}/24");
         ip(&["-n", &router, "address", "add", &address, "dev", "inside"])?;
-        for host in hosts {
+        for host in hidden.iter().chain(open) {
             self.plug_in(*host, Network::inside(*host), &router, "inside")?;
-            let out = here.to_string();
-            ip(&[
-                "-n",
-                &self.host(*host),
-                "route",
-                "add",
-                "default",
-                "via",
-                &out,
-            ])?;
+            let (host, here) = (self.host(*host), here.to_string());
+            ip(&["-n", &host, "route", "add", "default", "via", &here])?;
         }
+        let addresses = hidden.iter().map(|host| Network::inside(*host).to_string());
+        let hidden: Vec<_> = addresses.collect();
+        self.rules(
+            gateway,
+            format!(
+                "chain out {{
+                    type nat hook postrouting priority srcnat;
+                    ip saddr {{ {} }} oifname eth0 masquerade
+                }}
+                chain through {{
+                    type filter hook forward priority filter; policy drop;
+                    iifname inside accept
+                    ct state established,related accept
+                    ct status dnat accept
+                }}",
+                hidden.join(", ")
+            ),
+        )?;
         self.within(gateway, || {
-            Ok(std::fs::write("/proc/sys/net/ipv4/ip_forward", "1")?)
+            // What goes from host to host inside is none of the gateway's rules' business; not every kernel can have it.
+            let between = Path::new("/proc/sys/net/bridge/bridge-nf-call-iptables");
+            if between.exists() {
+                fs::write(between, "0")?;
+            }
+            Ok(fs::write("/proc/sys/net/ipv4/ip_forward", "1")?)
         })
     }
 
-    /// Lets a host behind `gateway` out under the gateway's address, and from outside in by the mapped ports alone.
+    /// Lets whoever comes to these ports of `gateway` through to a host behind it.
     ///
     /// # Errors
     /// When the system does not do what it must.
@@ -79,28 +97,23 @@ impl Network {
             format!("{outside} : {inside} . {inside_port}")
         };
         let pairs: Vec<_> = (0..mapping.ports).map(pair).collect();
-        let pairs = pairs.join(", ");
-        let rules = format!(
-            "table ip gateway {{
-                chain in {{
+        self.rules(
+            gateway,
+            format!(
+                "chain in {{
                     type nat hook prerouting priority dstnat;
-                    ip daddr {outside} dnat ip to tcp dport map {{ {pairs} }}
-                }}
-                chain out {{
-                    type nat hook postrouting priority srcnat;
-                    ip saddr {inside} oifname eth0 masquerade
-                }}
-                chain through {{
-                    type filter hook forward priority filter; policy drop;
-                    iifname inside accept
-                    ct state established,related accept
-                    ct status dnat accept
-                }}
-            }}"
-        );
+                    ip daddr {outside} dnat ip to tcp dport map {{ {} }}
+                }}",
+                pairs.join(", ")
+            ),
+        )
+    }
+
+    fn rules(&self, gateway: u8, chains: String) -> Result<()> {
         self.within(gateway, || {
-            let nft = Tool::new("nft", std::path::Path::new("/"));
-            nft.args(["-f", "-"]).input(rules).run().map(drop)
+            let nft = Tool::new("nft", Path::new("/"));
+            let table = format!("table ip gateway {{\n{chains}\n}}");
+            nft.args(["-f", "-"]).input(table).run().map(drop)
         })
     }
 

@@ -22,6 +22,8 @@ pub const CLIENT: u8 = 3;
 const SLAVE: u8 = 11;
 /// Beside the slave; the master knows the way to it.
 const OFFICE: u8 = 12;
+/// Beside the slave too, hidden by the gateway as it is.
+const HOME: u8 = 13;
 
 const PORTS: Mapping = Mapping {
     outside: 60_000,
@@ -37,7 +39,7 @@ pub fn behind_nat(hosts: u8, master: &[String]) -> Result<Option<(Network, Clust
     let Some(mut network) = Network::of(hosts)? else {
         return Ok(None);
     };
-    network.behind(GATEWAY, &[SLAVE, OFFICE])?;
+    network.behind(GATEWAY, &[SLAVE, HOME], &[OFFICE])?;
     network.map(GATEWAY, SLAVE, PORTS)?;
     network.route(MASTER, OFFICE, GATEWAY)?;
     let cluster = Cluster::with(ClusterSpec {
@@ -214,6 +216,43 @@ fn clients_beside_the_slave_are_told_its_own_address_and_all_others_the_gateways
         let at = told(&mut ftp)?;
         ensure!(is_mapped(at), "{at}");
         everything(&mut ftp, Mode::Pret, &whole)
+    })
+}
+
+/// The gateway does not lead it back to where it came from, as most do not.
+#[test]
+fn a_client_behind_the_slaves_own_gateway_is_served_by_the_master_from_its_second_try_on()
+-> Result<()> {
+    let soon = "data.connect_timeout=\"2s\"".to_owned();
+    let Some((network, cluster)) = behind_nat(CLIENT, &[soon])? else {
+        return Ok(());
+    };
+    let whole = Bytes::vec(44, SIZE);
+    network.within(HOME, || {
+        let mut ftp = cluster.login()?;
+        let at = told(&mut ftp)?;
+        ensure!(is_mapped(at), "{at}");
+        ensure!(TcpStream::connect_timeout(&at, Duration::from_secs(1)).is_err());
+        ftp.ask("STOR told", 150)?;
+        ftp.expect(425)?;
+        everything(&mut ftp, Mode::Pret, &whole)?;
+        everything(&mut ftp, Mode::Pasv, &whole)
+    })?;
+    let running = cluster.ctl(&["stat"])?["running"].clone();
+    ensure!(running["relayed_to_clients"] != 0, "{running}");
+    Ok(())
+}
+
+#[test]
+fn lftp_behind_the_slaves_own_gateway_is_served_where_its_network_is_named() -> Result<()> {
+    let gateway = Network::address(GATEWAY);
+    let named = format!("clients.networks=[{{ clients = [\"{gateway}\"], passive = \"relay\" }}]");
+    let Some((network, cluster)) = behind_nat(CLIENT, &[named])? else {
+        return Ok(());
+    };
+    let authority = cluster.path().join("master/tls/certificate.pem");
+    network.within(HOME, || {
+        lftp_by_tls(&cluster, &authority.to_string_lossy(), "")
     })
 }
 
