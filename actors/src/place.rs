@@ -40,10 +40,37 @@ enum Kind {
 #[derive(Debug)]
 struct Pool {
     name: String,
-    arbiters: Vec<mpsc::UnboundedSender<Job>>,
+    arbiters: Vec<Arbiter>,
     next: AtomicUsize,
     stop: watch::Sender<bool>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// One arbiter, as a pool knows it.
+#[derive(Debug)]
+struct Arbiter {
+    jobs: mpsc::UnboundedSender<Job>,
+    /// Actors that this pool has put there and that live.
+    guests: Arc<AtomicUsize>,
+}
+
+impl Arbiter {
+    fn new(jobs: mpsc::UnboundedSender<Job>) -> Self {
+        let guests = Arc::default();
+        Self { jobs, guests }
+    }
+}
+
+/// Says that an actor lives on its arbiter, for as long as it is kept.
+#[derive(Debug)]
+pub(crate) struct Guest(Option<Arc<AtomicUsize>>);
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        if let Some(guests) = &self.0 {
+            guests.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Place {
@@ -52,22 +79,42 @@ impl Place {
         Self(Kind::Here)
     }
 
-    /// `n` new arbiters (at least one), used in turn. They live until [`Place::stop`], also when every handle
-    /// is gone. Threads are called `name-0`, `name-1`, …
+    /// `n` new arbiters (at least one). They live until [`Place::stop`], also when every handle is gone. Threads are
+    /// called `name-0`, `name-1`, …
     ///
     /// # Errors
     /// When the system gives no thread or no event queue.
     pub fn pool(name: &str, n: usize) -> io::Result<Self> {
+        Self::with(Vec::new(), name, n.max(1))
+    }
+
+    /// This place's arbiters and `n` new ones behind them. What is put on the shared ones spares the hops between two
+    /// threads when it talks to who lives there. Stopping ends the new ones only.
+    ///
+    /// # Errors
+    /// As for [`Place::pool`].
+    pub fn and(&self, name: &str, n: usize) -> io::Result<Self> {
+        let shared = match &self.0 {
+            Kind::Here => vec![serve_here()],
+            Kind::Pool(pool) => {
+                let jobs = pool.arbiters.iter().map(|arbiter| arbiter.jobs.clone());
+                jobs.map(Arbiter::new).collect()
+            }
+        };
+        Self::with(shared, name, n)
+    }
+
+    fn with(mut arbiters: Vec<Arbiter>, name: &str, n: usize) -> io::Result<Self> {
         let (stop, _) = watch::channel(false);
-        let (mut arbiters, mut threads) = (Vec::new(), Vec::new());
-        for i in 0..n.max(1) {
+        let mut threads = Vec::new();
+        for i in 0..n {
             let (jobs, queue) = mpsc::unbounded_channel();
             let thread = format!("{name}-{i}");
             let runtime = runtime(ARBITERS_THREADS)?;
             let stopped = stop.subscribe();
             let work = move || arbiter(runtime, queue, stopped);
             threads.push(std::thread::Builder::new().name(thread).spawn(work)?);
-            arbiters.push(jobs);
+            arbiters.push(Arbiter::new(jobs));
         }
         let (name, next, threads) = (name.to_owned(), AtomicUsize::new(0), Mutex::new(threads));
         Ok(Self(Kind::Pool(Arc::new(Pool {
@@ -89,7 +136,25 @@ impl Place {
             }
             Kind::Pool(pool) => {
                 let at = pool.next.fetch_add(1, Ordering::Relaxed) % pool.arbiters.len();
-                pool.arbiters[at].send(Box::new(work)).is_ok()
+                pool.arbiters[at].jobs.send(Box::new(work)).is_ok()
+            }
+        }
+    }
+
+    /// Puts an actor here, or where the fewest of this pool's are: on the first of those, so that who is alone is where
+    /// [`Place::and`] wants it.
+    pub(crate) fn settle(&self, work: impl FnOnce(Guest) + Send + 'static) {
+        match &self.0 {
+            Kind::Here => work(Guest(None)),
+            Kind::Pool(pool) => {
+                let guests = |arbiter: &&Arbiter| arbiter.guests.load(Ordering::Relaxed);
+                let Some(least) = pool.arbiters.iter().min_by_key(guests) else {
+                    return;
+                };
+                least.guests.fetch_add(1, Ordering::Relaxed);
+                let guest = Guest(Some(Arc::clone(&least.guests)));
+                // Where the arbiter has ended, the job is dropped, and its actor with it.
+                drop(least.jobs.send(Box::new(move || work(guest))));
             }
         }
     }
@@ -101,7 +166,7 @@ impl Place {
             Kind::Pool(pool) => {
                 for (i, arbiter) in pool.arbiters.iter().enumerate() {
                     let work = work.clone();
-                    if arbiter.send(Box::new(move || work(i))).is_err() {
+                    if arbiter.jobs.send(Box::new(move || work(i))).is_err() {
                         debug!(place = pool.name, "place has ended");
                     }
                 }
@@ -186,6 +251,17 @@ fn arbiter(
     runtime.shutdown_timeout(LAST_WORK);
 }
 
+/// Takes jobs for the calling thread, until its `LocalSet` ends.
+fn serve_here() -> Arbiter {
+    let (jobs, mut queue) = mpsc::unbounded_channel::<Job>();
+    tokio::task::spawn_local(async move {
+        while let Some(job) = queue.recv().await {
+            carry_out(job);
+        }
+    });
+    Arbiter::new(jobs)
+}
+
 fn carry_out(job: Job) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(job)) {
         error!(cause = panic_text(&*panic), "work on an arbiter panicked");
@@ -217,6 +293,56 @@ mod tests {
         );
         pool.stop();
         pool.join();
+    }
+
+    /// The name of the thread that a guest is put on, and what keeps it there.
+    fn settles(place: &Place) -> (String, Guest) {
+        let (tx, rx) = std_mpsc::channel();
+        place.settle(move |guest| {
+            let name = std::thread::current().name().map(str::to_owned);
+            tx.send((name.unwrap(), guest)).unwrap();
+        });
+        rx.recv().unwrap()
+    }
+
+    #[test]
+    fn an_actor_is_put_where_the_fewest_are() {
+        let core = Place::pool("core", 1).unwrap();
+        let both = core.and("more", 1).unwrap();
+        assert_eq!(both.arbiters(), 2);
+        // Who lives on the core for others does not count.
+        let (_, _elsewhere) = settles(&core);
+        let (first, one) = settles(&both);
+        let (second, two) = settles(&both);
+        assert_eq!([&*first, &*second], ["core-0", "more-0"]);
+        drop(two);
+        let (third, _three) = settles(&both);
+        assert_eq!(third, "more-0");
+        drop(one);
+        assert_eq!(settles(&both).0, "core-0");
+        both.stop();
+        both.join();
+        assert_eq!(settles(&core).0, "core-0");
+        core.stop();
+        core.join();
+    }
+
+    #[test]
+    fn this_thread_can_be_the_first_of_several() {
+        let here = block_on(async {
+            let place = Place::here().and("more", 1).unwrap();
+            let (tx, rx) = tokio::sync::oneshot::channel();
+            place.settle(move |guest| {
+                let here = std::thread::current().id();
+                tx.send((here, guest)).unwrap();
+            });
+            let (there, _guest) = rx.await.unwrap();
+            assert_eq!(there, std::thread::current().id());
+            let others = settles(&place);
+            place.stop();
+            others.0
+        });
+        assert_eq!(here.unwrap(), "more-0");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, error, warn};
 
-use crate::place::Place;
+use crate::place::{Guest, Place};
 
 /// An actor that can be supervised; every actor with a plain context that implements `Supervised` is one.
 pub trait Child: Actor<Context = Context<Self>> + Supervised {}
@@ -145,15 +145,23 @@ pub fn supervise<A: Child>(
         spec,
         how: Ended::Stopped,
     };
-    place.run(move || begin(rx, report, make));
+    place.settle(move |guest| begin(rx, report, make, guest));
     Addr::new(tx)
 }
 
-fn begin<A: Child>(rx: AddressReceiver<A>, mut report: Report, make: impl FnOnce() -> A) {
+fn begin<A: Child>(
+    rx: AddressReceiver<A>,
+    mut report: Report,
+    make: impl FnOnce() -> A,
+    guest: Guest,
+) {
     match catch_unwind(AssertUnwindSafe(make)) {
         Ok(actor) => {
             let child = Context::with_receiver(rx).into_future(actor);
-            actix_rt::spawn(watch(child, report));
+            actix_rt::spawn(async move {
+                watch(child, report).await;
+                drop(guest);
+            });
         }
         Err(panic) => {
             error!(

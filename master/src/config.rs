@@ -67,9 +67,10 @@ pub struct MasterConfig {
 pub struct PlacesConfig {
     /// Folder of the store, the authority and the control socket.
     pub dir: PathBuf,
-    /// Threads for sessions; 0: one for each processor.
+    /// Threads of their own for sessions; 0: one for each processor, with two of them or one the core's thread among
+    /// them.
     pub session_threads: usize,
-    /// Threads for the links of slaves.
+    /// Threads of their own for the links of slaves; 0: one, with two processors or one the core's.
     pub link_threads: usize,
     /// Pieces of disk work at a time (reads of the file list, log files).
     pub disk_threads: usize,
@@ -112,7 +113,7 @@ impl Default for PlacesConfig {
         Self {
             dir: ".".into(),
             session_threads: 0,
-            link_threads: 1,
+            link_threads: 0,
             disk_threads: 16,
         }
     }
@@ -147,14 +148,6 @@ impl Default for ShutdownConfig {
 }
 
 impl PlacesConfig {
-    /// How many threads serve sessions.
-    pub fn sessions(&self) -> usize {
-        match self.session_threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            threads => threads,
-        }
-    }
-
     /// The file list, the accounts and the list of slaves.
     pub fn store(&self) -> PathBuf {
         self.dir.join("store")
@@ -259,20 +252,14 @@ impl Check for PlacesConfig {
                 errors.push(ConfigError::new(format!("master.{key}"), why));
             }
         };
-        let at_least_one = |threads: usize| !(1..=512).contains(&threads);
+        let (none, most) = (self.disk_threads == 0, |threads: usize| threads > 512);
         wrong(self.dir.as_os_str().is_empty(), "dir", "must not be empty");
-        let sessions = self.session_threads > 512;
+        let sessions = most(self.session_threads);
         wrong(sessions, "session_threads", "must be 0 to 512");
-        wrong(
-            at_least_one(self.link_threads),
-            "link_threads",
-            "must be 1 to 512",
-        );
-        wrong(
-            at_least_one(self.disk_threads),
-            "disk_threads",
-            "must be 1 to 512",
-        );
+        let links = most(self.link_threads);
+        wrong(links, "link_threads", "must be 0 to 512");
+        let disk = none || most(self.disk_threads);
+        wrong(disk, "disk_threads", "must be 1 to 512");
     }
 }
 

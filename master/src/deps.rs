@@ -53,6 +53,10 @@ pub struct Serving {
     pub slaves: SlavesClient,
 }
 
+/// With so few processors more threads than that only hand work to each other: links share the thread of the core, and
+/// the first session does.
+const FEW_PROCESSORS: usize = 2;
+
 /// Where actors run.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -82,11 +86,25 @@ impl Places {
     /// # Errors
     /// When the system gives none.
     pub fn threads(config: &MasterConfig) -> io::Result<Self> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let few = processors <= FEW_PROCESSORS;
+        let core = Place::pool("core", 1)?;
+        let links = match config.master.link_threads {
+            0 if few => core.clone(),
+            0 => Place::pool("links", 1)?,
+            threads => Place::pool("links", threads)?,
+        };
+        let sessions = match config.master.session_threads {
+            0 if few => core.and("sessions", processors - 1)?,
+            0 => Place::pool("sessions", processors)?,
+            threads => Place::pool("sessions", threads)?,
+        };
+        let vfs = Place::pool("vfs", 1)?;
         Ok(Self {
-            core: Place::pool("core", 1)?,
-            vfs: Place::pool("vfs", 1)?,
-            links: Place::pool("links", config.master.link_threads)?,
-            sessions: Place::pool("sessions", config.master.sessions())?,
+            core,
+            vfs,
+            links,
+            sessions,
         })
     }
 

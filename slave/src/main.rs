@@ -142,12 +142,18 @@ fn runs(path: &Path) -> Result<ExitCode> {
     let config = read(path)?;
     init_telemetry(&config.log).context("logging did not begin")?;
     enough_files(&config);
-    let arbiters = std::thread::available_parallelism().map_or(1, usize::from);
-    let data = Place::pool("data", arbiters).context("no threads for data connections")?;
-    let served = block_on(serve(config, path, data.clone())).context("the runtime did not begin");
+    let served = block_on(async move {
+        // One arbiter for each processor, this thread being the first: a lone transfer stays where its orders come in.
+        let more = std::thread::available_parallelism().map_or(0, |all| all.get() - 1);
+        let data = Place::here().and("data", more);
+        let data = data.context("no threads for data connections")?;
+        let served = serve(config, path, data.clone()).await;
+        anyhow::Ok((served, data))
+    });
+    let (served, data) = served.context("the runtime did not begin")??;
     data.stop();
     data.join();
-    served??;
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 

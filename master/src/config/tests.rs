@@ -45,8 +45,8 @@ fn every_wrong_value_is_named_by_its_key() {
         ),
         ("[admin]\nalive_within = \"1ms\"", &["admin.alive_within"]),
         (
-            "[master]\ndir = \"\"\nlink_threads = 0",
-            &["master.dir", "master.link_threads"],
+            "[master]\ndir = \"\"\ndisk_threads = 0\nlink_threads = 513",
+            &["master.dir", "master.link_threads", "master.disk_threads"],
         ),
         ("[log]\nlevel = \"=,=\"", &["log.level"]),
         ("[log]\nformat = \"xml\"", &["log.format"]),

@@ -35,14 +35,15 @@ const END_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Embedded {
     slaves: Vec<Slave>,
     set: Vec<String>,
-    /// Where data channels of all of them run.
-    data: Place,
 }
 
 struct Slave {
     name: SlaveId,
     folder: PathBuf,
+    /// Its own thread.
     place: Place,
+    /// Where its data channels run: there, and where the processors allow it on more.
+    data: Place,
     drain: Drain,
     running: AtomicBool,
     /// Set when it has ended.
@@ -59,11 +60,17 @@ impl Embedded {
     /// Those that have a folder; none runs yet.
     pub fn new(files: &Files, overrides: &Overrides) -> Result<Self, Failure> {
         let no_thread = |why: std::io::Error| Failure::failed(format!("no threads: {why}"));
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let more = (processors / usize::from(files.slaves()).max(1)).saturating_sub(1);
         let slave = |number: u16| {
             let name = name_of(number);
+            let place = Place::pool(&name, 1).map_err(no_thread)?;
             Ok::<_, Failure>(Slave {
                 folder: files.slave(number),
-                place: Place::pool(&name, 1).map_err(no_thread)?,
+                data: place
+                    .and(&format!("{name}-data"), more)
+                    .map_err(no_thread)?,
+                place,
                 name: SlaveId::new(name).map_err(|why| Failure::failed(why.to_string()))?,
                 drain: Drain::new(),
                 running: AtomicBool::new(false),
@@ -71,11 +78,9 @@ impl Embedded {
             })
         };
         let slaves = (1..=files.slaves()).map(slave).collect::<Result<_, _>>()?;
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             slaves,
             set: overrides.slaves.clone(),
-            data: Place::pool("data", threads).map_err(no_thread)?,
         })
     }
 
@@ -103,7 +108,7 @@ impl Embedded {
             }
             let mut config = self.read(&slave.config())?;
             config.master.address = Some(MasterAddress::from(at));
-            start(slave, config, &self.data);
+            start(slave, config);
         }
         Ok(())
     }
@@ -169,8 +174,8 @@ impl Embedded {
 
     /// Ends all threads and waits for them. Blocks: for the end of the process.
     pub fn end(&self) {
-        let places = self.slaves.iter().map(|slave| &slave.place);
-        let places: Vec<&Place> = places.chain([&self.data]).collect();
+        let places = self.slaves.iter();
+        let places: Vec<&Place> = places.flat_map(|it| [&it.data, &it.place]).collect();
         places.iter().for_each(|place| place.stop());
         places.iter().for_each(|place| place.join());
     }
@@ -237,10 +242,10 @@ fn reachable(at: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, at.port())
 }
 
-/// Starts a slave on its own thread.
-fn start(slave: &Slave, config: SlaveConfig, data: &Place) {
+/// Starts a slave on its own threads.
+fn start(slave: &Slave, config: SlaveConfig) {
     let net = Arc::new(TokioNet::new());
-    let mut deps = drftpd_slave::Deps::real(net, data.clone(), config.storage.threads);
+    let mut deps = drftpd_slave::Deps::real(net, slave.data.clone(), config.storage.threads);
     deps.drain = slave.drain.clone();
     let over = slave.over.clone();
     slave.running.store(true, Ordering::Relaxed);
