@@ -46,7 +46,7 @@ fn every_wrong_value_is_named_by_its_key() {
         ("[admin]\nalive_within = \"1ms\"", &["admin.alive_within"]),
         (
             "[master]\ndir = \"\"\ndisk_threads = 0\nlink_threads = 513",
-            &["master.dir", "master.link_threads", "master.disk_threads"],
+            &["master.dir", "master.disk_threads", "master.link_threads"],
         ),
         ("[log]\nlevel = \"=,=\"", &["log.level"]),
         ("[log]\nformat = \"xml\"", &["log.format"]),
