@@ -355,6 +355,7 @@ fn transfers(seen: &mut Seen) {
             },
         ),
         ("client-any", DataTls::Client { peer: TlsPeer::Any }),
+        ("server-of-cluster", DataTls::ServerOfCluster),
     ] {
         let secured = BeginTransfer {
             tls: Some(tls),

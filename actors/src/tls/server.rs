@@ -1,15 +1,17 @@
-//! The server's side: one certificate, and settings for each connection that share everything but the tickets.
+//! One certificate, and settings for each connection that share everything but the tickets; and those of connections
+//! whose both ends show that certificate.
 
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
-use rustls::crypto::CryptoProvider;
-use rustls::server::{NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoClientAuth, NoServerSessionStorage, ProducesTickets};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::{SessionTickets, VERSIONS, provider};
+use super::cluster::Same;
+use super::{Believed, SessionTickets, VERSIONS, ftp_client, provider};
 
 /// ALPN names (RFC 7301) of control connections. A client that names none is served; one that names only others is
 /// refused with `no_application_protocol`, so that no web browser is led here.
@@ -21,7 +23,17 @@ pub const DATA_PROTOCOLS: &[&[u8]] = &[b"ftp", b"ftp-data"];
 #[derive(Clone)]
 pub struct FtpServer {
     plain: ServerConfig,
-    certificate: CertificateDer<'static>,
+    between: Arc<ServerConfig>,
+    same: Arc<Same>,
+}
+
+/// Who must be at the other end where our side begins the handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Whoever it is.
+    Anybody,
+    /// Who has the same certificate.
+    Same,
 }
 
 impl FtpServer {
@@ -34,23 +46,26 @@ impl FtpServer {
         key: PrivateKeyDer<'static>,
         protocols: &[&[u8]],
     ) -> Result<Self, rustls::Error> {
-        let provider = provider();
-        let certified = CertifiedKey::from_der(chain, key, &provider)?;
-        let certificate = certified.end_entity_cert()?.clone().into_owned();
-        let resolver = Arc::new(SingleCertAndKey::from(certified));
-        let plain = Self::settings(provider, resolver, protocols)?;
-        Ok(FtpServer { plain, certificate })
+        let certified = Arc::new(CertifiedKey::from_der(chain, key, &provider())?);
+        let same = Arc::new(Same::new(certified)?);
+        let settings = |peer| Self::settings(&same, peer, protocols);
+        Ok(FtpServer {
+            plain: settings(Arc::new(NoClientAuth))?,
+            between: Arc::new(settings(Arc::clone(&same) as _)?),
+            same,
+        })
     }
 
     fn settings(
-        provider: Arc<CryptoProvider>,
-        resolver: Arc<dyn ResolvesServerCert>,
+        same: &Arc<Same>,
+        peer: Arc<dyn ClientCertVerifier>,
         protocols: &[&[u8]],
     ) -> Result<ServerConfig, rustls::Error> {
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&VERSIONS)?
-            .with_no_client_auth()
-            .with_cert_resolver(resolver);
+            .with_client_cert_verifier(peer)
+            .with_cert_resolver(Arc::clone(same) as _);
+        config.ignore_client_order = true;
         config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         // Tickets are the only memory of sessions: another machine has no other.
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -75,9 +90,29 @@ impl FtpServer {
         Arc::new(config)
     }
 
+    /// Settings for a connection whose other end has this certificate, too, and must prove it. Nothing is resumed.
+    pub fn between(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.between)
+    }
+
+    /// Settings for a connection on which our side begins the handshake. It proves that it has this certificate to
+    /// [`Self::between`], and to nobody else.
+    ///
+    /// # Errors
+    /// Never with the built-in provider.
+    pub fn client(&self, peer: Peer) -> Result<ClientConfig, rustls::Error> {
+        let believed = match peer {
+            Peer::Anybody => Believed::Anybody,
+            Peer::Same => Believed::Exactly(self.certificate().clone()),
+        };
+        let mut config = ftp_client(believed)?;
+        config.client_auth_cert_resolver = Arc::clone(&self.same) as _;
+        Ok(config)
+    }
+
     /// The end-entity certificate.
     pub fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
+        self.same.certificate()
     }
 }
 

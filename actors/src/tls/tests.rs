@@ -25,9 +25,17 @@ fn server() -> FtpServer {
 
 /// A client as people have it: it trusts the certificate and keeps its sessions.
 fn client(server: &FtpServer, version: &'static SupportedProtocolVersion) -> ClientConfig {
+    client_with(provider(), server, version)
+}
+
+fn client_with(
+    provider: Arc<CryptoProvider>,
+    server: &FtpServer,
+    version: &'static SupportedProtocolVersion,
+) -> ClientConfig {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(server.certificate().clone()).unwrap();
-    ClientConfig::builder_with_provider(provider())
+    ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[version])
         .unwrap()
         .with_root_certificates(roots)
@@ -124,6 +132,26 @@ fn a_client_that_names_only_other_protocols_is_refused_and_one_that_names_ftp_or
 }
 
 #[test]
+fn the_server_takes_aes_128_whatever_the_client_likes_best() {
+    sim(async {
+        for (version, want) in BOTH.into_iter().zip([
+            "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+            "TLS_AES_128_GCM_SHA256",
+        ]) {
+            let server = server();
+            let mut provider = (*provider()).clone();
+            provider.cipher_suites.reverse();
+            let client = Arc::new(client_with(Arc::new(provider), &server, version));
+            for resumed in [false, true] {
+                let (near, _) = meet(&client, server.config(key(1), 2)).await.unwrap();
+                assert_eq!(near.cipher.map(cipher_name).unwrap(), want);
+                assert_eq!(near.resumed, resumed);
+            }
+        }
+    });
+}
+
+#[test]
 fn versions_and_suites_have_the_names_that_other_programs_print() {
     assert_eq!(version_name(ProtocolVersion::TLSv1_2), "TLS 1.2");
     let suites = provider().cipher_suites.clone();
@@ -153,6 +181,51 @@ fn a_key_that_is_another_certificates_is_refused() {
     let chain = vec![one.certificate().clone()];
     assert!(FtpServer::new(chain, key, &[]).is_err());
     assert_ne!(one.certificate(), other.certificate());
+}
+
+#[test]
+fn two_with_the_same_certificate_prove_it_to_each_other_and_strangers_cannot() {
+    sim(async {
+        let (ours, others) = (server(), server());
+        let ours_begins = Arc::new(ours.client(Peer::Same).unwrap());
+        let unknowing = Arc::new(ours.client(Peer::Anybody).unwrap());
+        let stranger = Arc::new(others.client(Peer::Anybody).unwrap());
+        let nobody = Arc::new(ftp_client(Believed::Anybody).unwrap());
+        for (client, server, met) in [
+            (&ours_begins, &ours, true),
+            (&unknowing, &ours, true),
+            (&ours_begins, &others, false),
+            (&stranger, &ours, false),
+            (&nobody, &ours, false),
+        ] {
+            for _ in 0..2 {
+                let done = meet(client, server.between()).await;
+                assert_eq!(done.is_ok(), met);
+                assert!(done.is_err() || !done.unwrap().1.resumed);
+            }
+        }
+        // A client of people has no certificate, and with a ticket it does not get past either.
+        for version in BOTH {
+            let client = Arc::new(client(&ours, version));
+            meet(&client, ours.config(key(1), 4)).await.unwrap();
+            assert!(meet(&client, ours.between()).await.is_err(), "{version:?}");
+        }
+    });
+}
+
+#[test]
+fn our_certificate_is_shown_to_nobody_who_asks_for_another() {
+    let ours = server();
+    let mut named = rustls::RootCertStore::empty();
+    named.add(ours.certificate().clone()).unwrap();
+    let mine = named.subjects();
+    let shows = |asked: &[&[u8]]| {
+        let client = ours.client(Peer::Anybody).unwrap();
+        let resolver = client.client_auth_cert_resolver;
+        resolver.resolve(asked, &[]).is_some()
+    };
+    assert!(shows(&[b"other", mine[0].as_ref()]));
+    assert!(!shows(&[b"other"]) && !shows(&[]));
 }
 
 #[test]

@@ -40,6 +40,9 @@ pub enum DataTls {
         /// Whom it believes.
         peer: TlsPeer,
     },
+    /// The slave answers the handshake of another slave of the same cluster, which must show the end-entity certificate
+    /// of [`FtpCertificate`] as well. Nothing is resumed.
+    ServerOfCluster,
 }
 
 /// Whether a data connection resumes the TLS session of its control connection.

@@ -1,9 +1,7 @@
 //! How a data connection comes to its TLS, or does not.
 
-use drftpd_actors::tls::{Believed, ftp_client};
-use drftpd_protocol::wire::{DataTls, Resumption, TicketKey, TlsPeer};
+use drftpd_protocol::wire::{Resumption, TicketKey};
 use rustls::version::TLS13;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::time::{Instant, sleep};
 
 use super::secured::{BOTH, Client, certificate, close, in_memory};
@@ -246,100 +244,5 @@ fn an_abort_during_the_handshake_ends_it_at_once() {
         rig.abort(transfer).await;
         assert_eq!(broken(rig.ended().await).0, FaultCode::ABORTED);
         assert_eq!(begun.elapsed(), Duration::ZERO);
-    });
-}
-
-/// Another server that a slave connects to, or that connects to it, and that answers the handshake.
-async fn other_server(
-    rig: &Rig,
-    io: BoxIo,
-    shows: &wire::FtpCertificate,
-) -> std::io::Result<BoxIo> {
-    let chain = vec![CertificateDer::from(shows.chain[0].0.clone())];
-    let key = PrivateKeyDer::try_from(shows.key.0.clone()).unwrap();
-    let server = drftpd_actors::tls::FtpServer::new(chain, key, &[]).unwrap();
-    let tickets = drftpd_actors::tls::SessionTickets::under(&[1; 32]);
-    let config = server.config(Some(tickets), 2);
-    Ok(rig.net.serve_tls(io, config).await?.io)
-}
-
-#[test]
-fn a_slave_that_begins_the_handshake_believes_its_cluster_or_anybody_as_ordered() {
-    on_loopback(|mut rig| async move {
-        let (ours, others) = (certificate(), certificate());
-        rig.transfers.set_certificate(ours.clone()).unwrap();
-        let job = rig.store(7, b"hello");
-        for (peer, shows, believed) in [
-            (TlsPeer::Cluster, &ours, true),
-            (TlsPeer::Cluster, &others, false),
-            (TlsPeer::Any, &others, true),
-        ] {
-            // It listens (CPSV) and is the client all the same.
-            let me = PeerRule::Only("127.0.0.1".parse().unwrap());
-            let (transfer, to) = rig.listen_for(me).await;
-            let mut order = rig.order(transfer, job.clone());
-            order.tls = Some(DataTls::Client { peer });
-            rig.transfers.begin(order).await.unwrap();
-            let io = rig.connect(to).await;
-            let served = other_server(&rig, io, shows).await;
-            match (believed, served) {
-                (true, Ok(mut io)) => {
-                    assert_eq!(read_all(&mut io).await, b"hello");
-                    close(&mut io).await;
-                    drop(io);
-                    let ended = rig.ended().await;
-                    assert_eq!(ended.outcome, sent(5));
-                    assert!(!ended.tls.unwrap().resumed);
-                }
-                (_, served) => {
-                    drop(served);
-                    assert!(!believed);
-                    assert_eq!(broken(rig.ended().await).0, FaultCode::TLS_FAILED);
-                }
-            }
-        }
-    });
-}
-
-#[test]
-fn two_slaves_of_a_cluster_move_a_file_between_them_under_tls() {
-    on_loopback(|mut from| async move {
-        let mut to = Rig::start(Arc::clone(&from.net), Blocking::new(4), config());
-        let shared = certificate();
-        from.transfers.set_certificate(shared.clone()).unwrap();
-        to.transfers.set_certificate(shared.clone()).unwrap();
-        let bytes = pattern(3_000_000);
-        let job = from.store(7, &bytes);
-        let (receiving, at) = to.listen().await;
-        let mut order = to.order(receiving, to.receive(8, Base::Empty));
-        order.tls = Client::of(&shared, &TLS13).order(Resumption::Offered);
-        to.transfers.begin(order).await.unwrap();
-        let open = from.open_data(DataPath::Dial { to: at });
-        from.transfers.open(open.clone()).await.unwrap();
-        let mut order = from.order(open.transfer, job);
-        order.tls = Some(DataTls::Client {
-            peer: TlsPeer::Cluster,
-        });
-        from.transfers.begin(order).await.unwrap();
-        let (gone, come) = (from.ended().await, to.ended().await);
-        assert_eq!(gone.outcome, sent(bytes.len()));
-        assert_eq!(come.outcome, prepared(bytes.len(), &bytes));
-        assert_eq!(gone.tls, come.tls);
-        assert!(to.staged(8) == bytes);
-    });
-}
-
-#[test]
-fn the_tls_of_one_channel_is_nothing_to_another() {
-    in_memory(|mut rig| async move {
-        // Settings that believe anybody do not make a plain order a secured one.
-        let client = Arc::new(ftp_client(Believed::Anybody).unwrap());
-        rig.transfers.set_certificate(certificate()).unwrap();
-        let job = rig.store(7, b"hello");
-        let io = rig.download(job).await;
-        let name = ServerName::try_from("localhost").unwrap();
-        let hello = rig.net.dial_tls(io, client, name).await;
-        assert!(hello.is_err());
-        assert_eq!(rig.ended().await.tls, None);
     });
 }

@@ -1,6 +1,7 @@
 //! A whole slave's data channels under test: over a network in memory with a clock that jumps, and
 //! over loopback sockets with real files.
 
+mod between;
 mod channels;
 mod cut;
 mod downloads;

@@ -114,16 +114,19 @@ impl Entrance {
 }
 
 /// Whether it was no stranger that stumbled in, but a TLS peer with a reason: its alert, a certificate that is not
-/// believed, a session that is not resumed.
+/// believed or not there, a session that is not resumed.
 fn is_verdict(error: &TransferError) -> bool {
-    use rustls::Error::{AlertReceived, InvalidCertificate};
+    use rustls::Error::{AlertReceived, InvalidCertificate, NoCertificatesPresented};
     let reason = match error {
         TransferError::NotResumed => return true,
         TransferError::Handshake(error) => error.get_ref(),
         _ => None,
     };
     let reason = reason.and_then(|reason| reason.downcast_ref());
-    matches!(reason, Some(AlertReceived(_) | InvalidCertificate(_)))
+    matches!(
+        reason,
+        Some(AlertReceived(_) | InvalidCertificate(_) | NoCertificatesPresented)
+    )
 }
 
 async fn handshake(net: &dyn Net, io: BoxIo, plan: &Plan) -> Result<Entered, TransferError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use drftpd_actors::tls::{Believed, SessionTickets, ftp_client};
+use drftpd_actors::tls::{Peer, SessionTickets};
 use drftpd_protocol::wire::{BeginTransfer, DataTls, Fault, FaultCode, Job, Resumption, TlsPeer};
 use rustls::{ClientConfig, ServerConfig};
 
@@ -52,6 +52,10 @@ impl Plan {
                     must_resume: *resumption == Resumption::Required,
                 }
             }
+            Some(DataTls::ServerOfCluster) => Plan::Server {
+                config: certificate.now()?.between(),
+                must_resume: false,
+            },
             Some(DataTls::Client { peer }) => Plan::Client {
                 config: Arc::new(client(*peer, certificate)?),
             },
@@ -62,8 +66,9 @@ impl Plan {
 
 fn client(peer: TlsPeer, certificate: &Certificate) -> Result<ClientConfig, Fault> {
     let peer = match peer {
-        TlsPeer::Any => Believed::Anybody,
-        TlsPeer::Cluster => Believed::Exactly(certificate.now()?.certificate().clone()),
+        TlsPeer::Any => Peer::Anybody,
+        TlsPeer::Cluster => Peer::Same,
     };
-    ftp_client(peer).map_err(|error| Fault::new(FaultCode::FAILED, error.to_string()))
+    let client = certificate.now()?.client(peer);
+    client.map_err(|error| Fault::new(FaultCode::FAILED, error.to_string()))
 }
