@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::config::MasterConfig;
+use crate::tls::TlsConfig;
 
 /// Reads a configuration; blocks for a small file.
 type Read = Box<dyn Fn() -> Result<MasterConfig, Vec<ConfigError>> + Send + Sync>;
@@ -63,7 +64,7 @@ impl Reload {
         self.current.send_replace(Arc::new(merge(&older, newer)));
         info!(counts = ?reloaded.counts, "configuration read again");
         if !reloaded.waits.is_empty() {
-            warn!(sections = ?reloaded.waits, "changes of these count after the next start");
+            warn!(keys = ?reloaded.waits, "changes of these count after the next start");
         }
         Ok(reloaded)
     }
@@ -74,6 +75,12 @@ fn merge(older: &MasterConfig, newer: MasterConfig) -> MasterConfig {
     let mut merged = older.clone();
     merged.log.level = newer.log.level;
     merged.shutdown = newer.shutdown;
+    merged.tls = TlsConfig {
+        // Addresses are taken once, and a certificate of the master's own is made once.
+        listen_implicit: older.tls.listen_implicit.clone(),
+        names: older.tls.names.clone(),
+        ..newer.tls
+    };
     merged
 }
 
@@ -86,6 +93,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
     for (name, same) in [
         ("log.level", merged.log == older.log),
         ("shutdown", merged.shutdown == older.shutdown),
+        ("tls", merged.tls == older.tls),
     ] {
         if !same {
             reloaded.counts.push(name);
@@ -94,7 +102,11 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
     for (name, same) in [
         ("master", merged.master == newer.master),
         ("ftp", merged.ftp == newer.ftp),
-        ("tls", merged.tls == newer.tls),
+        (
+            "tls.listen_implicit",
+            merged.tls.listen_implicit == newer.tls.listen_implicit,
+        ),
+        ("tls.names", merged.tls.names == newer.tls.names),
         ("passive", merged.passive == newer.passive),
         ("data", merged.data == newer.data),
         ("slaves", merged.slaves == newer.slaves),
@@ -116,6 +128,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::Policy;
     use std::time::Duration;
 
     #[test]
@@ -124,17 +137,25 @@ mod tests {
         newer.log.level = "debug".to_owned();
         newer.shutdown.drain = Duration::from_secs(1);
         newer.ftp.greeting = "hello".to_owned();
+        newer.tls.login = Policy::Required;
+        newer.tls.listen_implicit = vec!["127.0.0.1:990".parse().unwrap()];
+        newer.tls.names = vec!["ftp.example.net".to_owned()];
         let reload = Reload::new(MasterConfig::default(), move || Ok(newer.clone()));
         let current = reload.current();
         let reloaded = reload.now().unwrap();
-        assert_eq!(reloaded.counts, ["log.level", "shutdown"]);
-        assert_eq!(reloaded.waits, ["ftp"]);
+        assert_eq!(reloaded.counts, ["log.level", "shutdown", "tls"]);
+        assert_eq!(reloaded.waits, ["ftp", "tls.listen_implicit", "tls.names"]);
         let now = current.borrow();
         assert_eq!(
             (now.log.level.as_str(), now.shutdown.drain.as_secs()),
             ("debug", 1)
         );
         assert_eq!(now.ftp, MasterConfig::default().ftp);
+        let tls = TlsConfig {
+            login: Policy::Required,
+            ..TlsConfig::default()
+        };
+        assert_eq!(now.tls, tls);
     }
 
     #[test]

@@ -5,13 +5,14 @@
 
 use actix::{Actor, Context, Handler, MessageResult, ResponseFuture, Supervised};
 use drftpd_actors::{Blocking, BlockingError, Dice, Ping, failpoint};
+use drftpd_protocol::StoreId;
 use tracing::{debug, error, warn};
 
 use super::client::LoginError;
-use super::messages::LogIn;
+use super::messages::{LogIn, LookUp};
 use super::password::{Hasher, salt};
 use super::table::{self, RenewHash, Stored};
-use super::types::Account;
+use super::types::{Account, Whose};
 use crate::store::Store;
 
 /// What the actor was given. Clone, no state.
@@ -59,6 +60,28 @@ impl Handler<LogIn> for AccountsActor {
         }
         Box::pin(log_in(self.deps.clone(), msg))
     }
+}
+
+impl Handler<LookUp> for AccountsActor {
+    type Result = Result<Whose, LoginError>;
+
+    fn handle(&mut self, msg: LookUp, _: &mut Self::Context) -> Self::Result {
+        let store = &self.deps.store;
+        let found = store.read(|sql| table::find(sql, &msg.user))?;
+        let can_log_in = |stored: &Stored| !stored.disabled && stored.password.is_some();
+        Ok(match found.filter(can_log_in) {
+            Some(stored) => Whose::Account(stored.account),
+            None => Whose::Nobody(lot(store.identity().store, &msg.user)),
+        })
+    }
+}
+
+/// Always the same one for a name, also after a restart, and nobody outside the cluster can tell which.
+pub(super) fn lot(store: StoreId, name: &str) -> u64 {
+    let key = blake3::derive_key("drftpd names of nobody", &store.0);
+    let hash = blake3::keyed_hash(&key, name.as_bytes());
+    let first = hash.as_bytes().first_chunk().copied();
+    u64::from_be_bytes(first.unwrap_or_default())
 }
 
 impl Handler<Ping> for AccountsActor {

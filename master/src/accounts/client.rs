@@ -8,8 +8,8 @@ use drftpd_actors::{AskError, ask_recipient};
 use drftpd_protocol::ftp::reply::Reply;
 
 use super::actor::AccountsActor;
-use super::messages::LogIn;
-use super::types::Account;
+use super::messages::{LogIn, LookUp};
+use super::types::{Account, Whose};
 use crate::store::StoreError;
 
 /// A login waits in a queue for its check; longer than this no client waits.
@@ -19,6 +19,7 @@ const LIMIT: Duration = Duration::from_secs(55);
 #[derive(Clone)]
 pub struct AccountsClient {
     log_in: Recipient<LogIn>,
+    look_up: Recipient<LookUp>,
 }
 
 /// Why somebody is not logged in.
@@ -53,14 +54,24 @@ impl LoginError {
 
 impl From<&Addr<AccountsActor>> for AccountsClient {
     fn from(actor: &Addr<AccountsActor>) -> Self {
-        Self::new(actor.clone().recipient())
+        Self::new(actor.clone().recipient(), actor.clone().recipient())
     }
 }
 
 impl AccountsClient {
-    /// A handle over whoever checks logins.
-    pub fn new(log_in: Recipient<LogIn>) -> Self {
-        Self { log_in }
+    /// A handle over whoever checks logins, and whoever knows names.
+    pub fn new(log_in: Recipient<LogIn>, look_up: Recipient<LookUp>) -> Self {
+        Self { log_in, look_up }
+    }
+
+    /// Whose a name is, for rules that must be judged before the password is said. What is answered to the client must
+    /// not tell an account from [`Whose::Nobody`].
+    ///
+    /// # Errors
+    /// See [`LoginError`].
+    pub async fn whose(&self, user: &str) -> Result<Whose, LoginError> {
+        let user = user.to_owned();
+        ask_recipient(&self.look_up, LookUp { user }, LIMIT).await?
     }
 
     /// Checks a password; the same work for known and unknown users.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use actix::Message;
 
 use super::client::LoginError;
-use super::types::Account;
+use super::types::{Account, Whose};
 
 /// Asks whether somebody may come in. Answered after the same work for everybody.
 #[derive(Message, Clone)]
@@ -18,6 +18,14 @@ pub struct LogIn {
     pub password: Vec<u8>,
     /// The client's address.
     pub from: IpAddr,
+}
+
+/// Asks whose a name is, before there is a password.
+#[derive(Debug, Message, Clone)]
+#[rtype(result = "Result<Whose, LoginError>")]
+pub struct LookUp {
+    /// The name, as it came.
+    pub user: String,
 }
 
 impl fmt::Debug for LogIn {

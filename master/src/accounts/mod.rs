@@ -10,6 +10,7 @@ pub mod password;
 pub mod setup;
 pub mod table;
 pub mod types;
+pub mod who;
 
 #[cfg(test)]
 mod tests;
@@ -18,4 +19,4 @@ pub use actor::{AccountsActor, AccountsDeps};
 pub use client::{AccountsClient, LoginError};
 pub use config::AccountsConfig;
 pub use setup::{Administrator, SetupError, ensure_administrator};
-pub use types::{Account, Action};
+pub use types::{Account, Action, Whose};

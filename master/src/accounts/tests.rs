@@ -6,6 +6,8 @@ use std::sync::mpsc;
 use drftpd_actors::testkit::{Probe, seed, sim};
 use drftpd_actors::{Blocking, Budget, ChildDown, ChildSpec, Clock, Dice, Place, supervise};
 
+use drftpd_protocol::StoreId;
+
 use super::password::Hasher;
 use super::*;
 use crate::store::{Case, Store, StoreConfig};
@@ -177,6 +179,45 @@ fn an_account_without_a_password_or_switched_off_lets_nobody_in() {
             }
         }
     });
+}
+
+#[test]
+fn a_name_is_somebodys_who_could_log_in_or_always_the_same_lot() {
+    sim(async {
+        let world = World::new();
+        world.admin("root", Some("secret")).await.unwrap();
+        let accounts = world.client(&CHEAP, Blocking::inline());
+        let Whose::Account(root) = accounts.whose("root").await.unwrap() else {
+            panic!("root is nobody");
+        };
+        assert_eq!(root.name, "root");
+        let disabled = table::Stored {
+            disabled: true,
+            ..world
+                .store
+                .read(|sql| table::find(sql, "root"))
+                .unwrap()
+                .unwrap()
+        };
+        let off = table::Stored {
+            account: Account {
+                name: "off".to_owned(),
+                ..disabled.account.clone()
+            },
+            ..disabled
+        };
+        assert!(world.store.change(table::AddAccount(off)).await.unwrap());
+        let mut lots = std::collections::BTreeSet::new();
+        for name in ["off", "Root", "nobody", ""] {
+            let Whose::Nobody(lot) = accounts.whose(name).await.unwrap() else {
+                panic!("{name} is somebody");
+            };
+            assert_eq!(accounts.whose(name).await.unwrap(), Whose::Nobody(lot));
+            assert!(lots.insert(lot), "{name}");
+        }
+    });
+    let lots = [1, 2].map(|store| actor::lot(StoreId([store; 16]), "nobody"));
+    assert_ne!(lots[0], lots[1], "everybody can tell");
 }
 
 #[test]

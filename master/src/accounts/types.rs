@@ -19,6 +19,16 @@ pub struct Account {
     pub home: VfsPath,
 }
 
+/// Whose a name is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// Somebody's who could log in.
+    Account(Account),
+    /// Nobody's. The number is always the same for the name: whoever has to answer as if it were somebody's takes one
+    /// of the possible answers by it.
+    Nobody(u64),
+}
+
 /// What somebody wants to do with an entry; evaluated on the resolved path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {

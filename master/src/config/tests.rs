@@ -34,8 +34,8 @@ fn every_wrong_value_is_named_by_its_key() {
         ("[tls]\ncertificate = \"c.pem\"", &["tls.key"]),
         ("[tls]\nlogin = \"maybe\"", &["tls.login"]),
         (
-            "[tls]\nlisten_implicit = [\"x:990\"]\nnetworks = [{ from = [\"10/8\"] }]",
-            &["tls.listen_implicit[0]", "tls.networks[0].from[0]"],
+            "[tls]\nlisten_implicit = [\"x:990\"]\nrules = [{ networks = [\"10/8\"] }]",
+            &["tls.listen_implicit[0]", "tls.rules[0].networks[0]"],
         ),
         ("[names]\ncase = \"both\"", &["names.case"]),
         ("[admin]\nlisten = \"0.0.0.0:8021\"", &["admin.listen"]),

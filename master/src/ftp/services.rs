@@ -22,7 +22,7 @@ use super::state::State;
 use super::writer::Outbox;
 use crate::accounts::{Account, AccountsClient, Action, access};
 use crate::slaves::SlavesClient;
-use crate::tls::{Policy, Rules, Tls};
+use crate::tls::{Policy, Rules, Tls, policy};
 use crate::transfer::TransfersClient;
 use crate::vfs::{Owner, VfsClient};
 
@@ -135,10 +135,19 @@ impl VerbCx {
         self.peer.ip().to_canonical()
     }
 
-    /// What holds for TLS, for whoever is logged in.
+    /// What holds for TLS, for whoever is logged in; for who is not, the strictest that may hold.
     pub fn rules(&self) -> Option<Rules> {
-        let account = self.state.account().map(AsRef::as_ref);
-        Some(self.services.tls.as_ref()?.rules(self.client(), account))
+        let possible = self.possible_rules()?;
+        Some(Rules::strictest(&possible))
+    }
+
+    /// What may hold for TLS: for whoever is logged in that is one.
+    fn possible_rules(&self) -> Option<Vec<Rules>> {
+        let tls = self.services.tls.as_ref()?;
+        Some(match self.state.account() {
+            Some(account) => vec![tls.rules(self.client(), account)],
+            None => tls.possible(self.client()),
+        })
     }
 
     /// Whether AUTH is answered with TLS.
@@ -146,15 +155,48 @@ impl VerbCx {
     /// # Errors
     /// What the client hears.
     pub fn may_secure(&self) -> Result<(), Reply> {
-        let rules = self.rules().ok_or_else(Reply::not_implemented)?;
-        rules.may_secure()
+        let possible = self.possible_rules();
+        let possible = possible.ok_or_else(Reply::not_implemented)?;
+        policy::any(&possible, Rules::may_secure)
     }
 
-    /// Whether somebody may log in on this control connection as it is: before it is known who, and after.
+    /// Whether PROT may say this.
     ///
     /// # Errors
     /// What the client hears.
-    pub fn may_log_in(&self, account: Option<&Account>) -> Result<(), Reply> {
+    pub fn may_protect(&self, protected: bool) -> Result<(), Reply> {
+        let possible = self.possible_rules().unwrap_or_default();
+        policy::any(&possible, |rules| rules.may_protect(protected))
+    }
+
+    /// Whether somebody who is called so may log in on this control connection as it is: judged before a password is
+    /// said. The answer for a name that nobody has is one that somebody could have heard.
+    ///
+    /// # Errors
+    /// What the client hears; or that the accounts do not answer.
+    pub async fn may_be_named(&self, name: &str) -> Result<(), FtpError> {
+        let Some(tls) = &self.services.tls else {
+            return Ok(());
+        };
+        let secure = self.state.secure.is_some();
+        let judged = |rules: &Rules| rules.may_log_in(secure);
+        let possible = tls.possible(self.client());
+        let same = possible.iter().map(judged).collect::<Vec<_>>();
+        let same = same.iter().all(Result::is_ok) || same.iter().all(Result::is_err);
+        let judged = if same {
+            judged(&Rules::strictest(&possible))
+        } else {
+            let whose = self.services.accounts.whose(name).await?;
+            judged(&tls.rules_of(self.client(), &whose))
+        };
+        judged.map_err(FtpError::Said)
+    }
+
+    /// Whether somebody who has proved to be that may log in on this control connection as it is.
+    ///
+    /// # Errors
+    /// What the client hears.
+    pub fn may_log_in(&self, account: &Account) -> Result<(), Reply> {
         let Some(tls) = &self.services.tls else {
             return Ok(());
         };

@@ -18,8 +18,8 @@ use super::data::{ClientsConfig, DataSide};
 use super::services::Services;
 use super::site::{NoSiteCommands, SiteTable};
 use super::{FtpServer, start};
-use crate::accounts::messages::LogIn;
-use crate::accounts::{Account, AccountsClient, LoginError};
+use crate::accounts::messages::{LogIn, LookUp};
+use crate::accounts::{Account, AccountsClient, LoginError, Whose};
 use crate::slaves::testkit::Rig;
 use crate::tls::testkit::TestTls;
 use crate::transfer::{TransferConfig, TransferDeps};
@@ -37,6 +37,7 @@ pub struct Site {
     pub clock: Clock,
     pub down: Probe<ChildDown>,
     pub accounts: Stub<LogIn>,
+    pub names: Stub<LookUp>,
     pub files: TestVfs,
     /// Where scripted slaves come in.
     pub(crate) slaves: Rig,
@@ -51,18 +52,28 @@ pub const PASSWORD: &str = "secret";
 fn log_in(msg: LogIn) -> Result<Account, LoginError> {
     match msg.user.as_str() {
         "busy" => Err(LoginError::Busy),
-        "bob" | "eve" | "dora" | "finn" | "guest" if msg.password == PASSWORD.as_bytes() => {
-            Ok(Account {
-                admin: msg.user != "guest",
-                fxp: !["guest", "finn"].contains(&msg.user.as_str()),
-                overwrite: msg.user != "dora",
-                name: msg.user,
-                group: "users".to_owned(),
-                home: VfsPath::root(),
-            })
-        }
+        name if msg.password == PASSWORD.as_bytes() => account(name).ok_or(LoginError::Incorrect),
         _ => Err(LoginError::Incorrect),
     }
+}
+
+fn look_up(msg: LookUp) -> Result<Whose, LoginError> {
+    match msg.user.as_str() {
+        "busy" => Err(LoginError::Busy),
+        name => Ok(account(name).map_or(Whose::Nobody(name.len() as u64), Whose::Account)),
+    }
+}
+
+fn account(name: &str) -> Option<Account> {
+    let known = ["bob", "eve", "dora", "finn", "guest"].contains(&name);
+    known.then(|| Account {
+        name: name.to_owned(),
+        admin: name != "guest",
+        fxp: !["guest", "finn"].contains(&name),
+        overwrite: name != "dora",
+        group: "users".to_owned(),
+        home: VfsPath::root(),
+    })
 }
 
 impl Site {
@@ -104,6 +115,7 @@ impl Site {
         edit(&mut config);
         let (net, drain, clock) = (MemNet::new(), Drain::new(), Clock::manual(1_000));
         let (down, accounts) = (Probe::start(), Stub::start(log_in));
+        let names = Stub::start(look_up);
         let files = TestVfs::start(&clock).await;
         let slaves = Rig::beside(&net, &clock).await;
         let deps = TransferDeps {
@@ -114,7 +126,7 @@ impl Site {
         let transfers = crate::transfer::start(&Place::here(), deps, down.recipient());
         let services = Services {
             vfs: files.vfs.clone(),
-            accounts: AccountsClient::new(accounts.recipient()),
+            accounts: AccountsClient::new(accounts.recipient(), names.recipient()),
             transfers,
             slaves: slaves.client.clone(),
             site,
@@ -143,6 +155,7 @@ impl Site {
             clock,
             down,
             accounts,
+            names,
             files,
             slaves,
             services,

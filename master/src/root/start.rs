@@ -180,9 +180,12 @@ fn certificate(config: &MasterConfig, deps: &Deps) -> Result<Option<Keeper>, Can
     if !deps.net.proves_peers() {
         return Ok(None);
     }
-    let again = deps.reload.as_ref().map(|reload| reload.current());
+    let current = match &deps.reload {
+        Some(reload) => reload.current(),
+        None => watch::channel(Arc::new(config.clone())).1,
+    };
     let blocking = deps.blocking.clone();
-    Keeper::start(config, &deps.clock, &deps.dice, blocking, again).map(Some)
+    Keeper::start(current, &deps.clock, &deps.dice, blocking).map(Some)
 }
 
 fn enroll(config: &MasterConfig, deps: &Deps, store: &Store) -> Result<Enroll, MasterError> {

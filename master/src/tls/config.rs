@@ -1,17 +1,17 @@
 //! `[tls]`: the certificate that FTP clients see, and where TLS must, may or must not be.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use drftpd_actors::{Check, ConfigError};
 use drftpd_protocol::wire::Resumption;
-use drftpd_slave::transfer::Network;
 use rustls_pki_types::ServerName;
 use serde::Deserialize;
 
 use super::policy::{Policy, Rules};
-use crate::accounts::Account;
+use super::rules::Rule;
+use crate::accounts::who;
 
 /// `[tls]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -34,31 +34,14 @@ pub struct TlsConfig {
     /// Whether data connections have to resume the TLS session of their control connection.
     #[serde(deserialize_with = "resumption")]
     pub data_resumption: Resumption,
-    /// What is different for clients of these networks; the first that fits counts.
-    pub networks: Vec<NetworkRules>,
+    /// What is different for some users, groups or networks; the first that speaks of client and user decides.
+    pub rules: Vec<Rule>,
     /// How long a handshake may take.
     #[serde(with = "humantime_serde")]
     pub handshake_timeout: Duration,
     /// How often the files of certificate and key are looked at for a change.
     #[serde(with = "humantime_serde")]
     pub look_every: Duration,
-}
-
-/// What is different for clients of some networks; what is not named is as for everybody.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NetworkRules {
-    /// Where the clients are.
-    pub from: Vec<Network>,
-    /// Whether a login needs TLS.
-    pub login: Option<Policy>,
-    /// Whether listings need TLS.
-    pub listings: Option<Policy>,
-    /// Whether files need TLS.
-    pub data: Option<Policy>,
-    /// Whether data connections have to resume the TLS session of their control connection.
-    #[serde(default, deserialize_with = "some_resumption")]
-    pub data_resumption: Option<Resumption>,
 }
 
 /// As the configuration calls it.
@@ -78,36 +61,21 @@ fn resumption<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Resumption, D
     })
 }
 
-fn some_resumption<'de, D: serde::Deserializer<'de>>(
+/// For a rule, which may leave it out.
+pub(super) fn some_resumption<'de, D: serde::Deserializer<'de>>(
     from: D,
 ) -> Result<Option<Resumption>, D::Error> {
     resumption(from).map(Some)
 }
 
 impl TlsConfig {
-    /// What holds for a client at an address, and for whoever is logged in there.
-    pub fn rules(&self, client: IpAddr, _account: Option<&Account>) -> Rules {
-        let fits = |rules: &&NetworkRules| rules.from.iter().any(|net| net.contains(client));
-        let there = self.networks.iter().find(fits);
-        there.map_or_else(|| self.everybody(), |there| self.there(there))
-    }
-
-    fn everybody(&self) -> Rules {
+    /// What holds where no rule decides.
+    pub(super) fn everybody(&self) -> Rules {
         Rules {
             login: self.login,
             listings: self.listings,
             data: self.data,
             resumption: self.data_resumption,
-        }
-    }
-
-    fn there(&self, there: &NetworkRules) -> Rules {
-        let everybody = self.everybody();
-        Rules {
-            login: there.login.unwrap_or(everybody.login),
-            listings: there.listings.unwrap_or(everybody.listings),
-            data: there.data.unwrap_or(everybody.data),
-            resumption: there.data_resumption.unwrap_or(everybody.resumption),
         }
     }
 }
@@ -123,7 +91,7 @@ impl Default for TlsConfig {
             listings: Policy::Allowed,
             data: Policy::Allowed,
             data_resumption: Resumption::Offered,
-            networks: Vec::new(),
+            rules: Vec::new(),
             handshake_timeout: Duration::from_secs(10),
             look_every: Duration::from_secs(60),
         }
@@ -153,9 +121,9 @@ impl Check for TlsConfig {
             let key = format!("names[{at}]");
             wrong(bad, &key, "must be a host name or an address");
         }
-        let networks = self.networks.iter().enumerate();
-        let networks = networks.map(|(at, of)| (format!("networks[{at}]."), self.there(of)));
-        let all = std::iter::once((String::new(), self.everybody())).chain(networks);
+        let rules = self.rules.iter().enumerate();
+        let rules = rules.map(|(at, rule)| (format!("rules[{at}]."), rule.over(self.everybody())));
+        let all = std::iter::once((String::new(), self.everybody())).chain(rules);
         for (prefix, rules) in all {
             for (key, policy) in [("listings", rules.listings), ("data", rules.data)] {
                 let cannot = rules.login == Policy::Refused && policy == Policy::Required;
@@ -163,9 +131,13 @@ impl Check for TlsConfig {
                 wrong(cannot, &format!("{prefix}{key}"), why);
             }
         }
-        for (at, rules) in self.networks.iter().enumerate() {
-            let key = format!("networks[{at}].from");
-            wrong(rules.from.is_empty(), &key, "must name a network");
+        for (at, rule) in self.rules.iter().enumerate() {
+            let key = format!("rules[{at}].users");
+            let bad = !rule.users.iter().all(|token| who::is_token(token));
+            wrong(bad, &key, "must be like \"*\", \"-user\", \"=group\"");
+            let of_all = rule.users.is_empty() && rule.networks.is_empty();
+            let why = "must be named, or networks; what holds for everybody stands above";
+            wrong(of_all, &key, why);
         }
         for (key, time) in [
             ("handshake_timeout", self.handshake_timeout),
@@ -180,30 +152,6 @@ impl Check for TlsConfig {
 mod tests {
     use super::*;
 
-    const SCANNERS: &str = "login = \"required\"\ndata = \"required\"\n\
-        [[networks]]\nfrom = [\"10.1.0.0/16\", \"fd00::7\"]\nlogin = \"allowed\"\ndata = \"allowed\"\n\
-        [[networks]]\nfrom = [\"10.0.0.0/8\"]\nlistings = \"required\"\ndata_resumption = \"required\"\n";
-
-    #[test]
-    fn the_first_network_that_fits_says_what_is_different() {
-        let config: TlsConfig = drftpd_actors::parse(SCANNERS, None).unwrap();
-        let at = |ip: &str| config.rules(ip.parse().unwrap(), None);
-        assert_eq!(at("192.0.2.1"), config.everybody());
-        for scanner in ["10.1.2.3", "fd00::7", "::ffff:10.1.0.1"] {
-            let rules = at(scanner);
-            assert_eq!(
-                (rules.login, rules.data, rules.listings),
-                (Policy::Allowed, Policy::Allowed, Policy::Allowed)
-            );
-        }
-        let rules = at("10.2.0.1");
-        assert_eq!(
-            (rules.login, rules.listings),
-            (Policy::Required, Policy::Required)
-        );
-        assert_eq!(rules.resumption, Resumption::Required);
-    }
-
     #[test]
     fn what_is_wrong_is_named_by_its_key() {
         for (text, key) in [
@@ -212,10 +160,11 @@ mod tests {
             ("names = [\"a.example\", \"no name\"]", "tls.names[1]"),
             ("login = \"refused\"\ndata = \"required\"", "tls.data"),
             ("handshake_timeout = \"0s\"", "tls.handshake_timeout"),
-            ("[[networks]]\nfrom = []", "tls.networks[0].from"),
+            ("[[rules]]\nlogin = \"allowed\"", "tls.rules[0].users"),
+            ("[[rules]]\nusers = [\"=x\", \"bob\"]", "tls.rules[0].users"),
             (
-                "listings = \"required\"\n[[networks]]\nfrom = [\"::1\"]\nlogin = \"refused\"",
-                "tls.networks[0].listings",
+                "listings = \"required\"\n[[rules]]\nnetworks = [\"::1\"]\nlogin = \"refused\"",
+                "tls.rules[0].listings",
             ),
         ] {
             let errors = drftpd_actors::parse::<TlsConfig>(text, None).unwrap_err();
@@ -224,7 +173,7 @@ mod tests {
         }
         for text in [
             "login = \"maybe\"",
-            "[[networks]]\nfrom = [\"10.0.0.0/33\"]",
+            "[[rules]]\nnetworks = [\"10.0.0.0/33\"]",
         ] {
             assert!(
                 drftpd_actors::parse::<TlsConfig>(text, None).is_err(),

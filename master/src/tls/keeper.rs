@@ -1,8 +1,7 @@
-//! Keeps the certificate: reads it at the start (or makes one), looks at its files again on a reload and from time to
-//! time, and publishes each good one. A bad one is said in the log, once, and the old one goes on.
+//! Keeps the certificate: reads it at the start (or makes one), looks at its files again on a reload, which may name
+//! others, and from time to time, and publishes each good one. A bad one is said in the log, once, and the old one goes on.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use drftpd_actors::{Blocking, Clock, Dice};
 use tokio::sync::watch;
@@ -12,7 +11,7 @@ use tracing::{error, info, warn};
 
 use super::identity::{Contents, Files, Identity, IdentityError};
 use super::own::{self, OwnError};
-use super::{Certificates, Tls};
+use super::{Certificates, Current, Tls};
 use crate::config::MasterConfig;
 
 /// A certificate that ends so soon is worth a word at the start and when it is read.
@@ -40,34 +39,36 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Reads the certificate or makes one, on this thread, and follows its files from now on. `again` says when to
-    /// look at once.
+    /// Reads the certificate or makes one, on this thread, and follows its files from now on. A configuration that is
+    /// read again counts, and the files are looked at once more then.
     ///
     /// # Errors
     /// When there is none that could be shown.
-    pub fn start<T: Send + Sync + 'static>(
-        config: &MasterConfig,
+    pub fn start(
+        mut current: Current,
         clock: &Clock,
         dice: &Dice,
         blocking: Blocking,
-        again: Option<watch::Receiver<T>>,
     ) -> Result<Self, CannotSecure> {
-        let files = prepare(config, clock, dice)?;
+        let config = current.borrow_and_update().clone();
+        let files = prepare(&config, clock, dice)?;
         let contents = files.read()?;
         let identity = files.understand(&contents)?;
         say_validity(&identity, clock);
         let (to, certificates) = watch::channel(Arc::new(identity));
+        let tls = Tls::new(current.clone(), certificates.clone(), dice);
         let following = Following {
+            current,
             files,
             seen: contents,
             to,
             clock: clock.clone(),
+            dice: dice.clone(),
             blocking,
         };
-        let every = config.tls.look_every;
-        let task = tokio::task::spawn_local(following.follow(again, every));
+        let task = tokio::task::spawn_local(following.follow());
         Ok(Self {
-            tls: Tls::new(config.tls.clone(), certificates.clone(), dice),
+            tls,
             certificates,
             task,
         })
@@ -108,19 +109,22 @@ fn say_validity(identity: &Identity, clock: &Clock) {
 
 /// What the files had, and where good news go.
 struct Following {
+    current: Current,
     files: Files,
     seen: Contents,
     to: watch::Sender<Arc<Identity>>,
     clock: Clock,
+    dice: Dice,
     blocking: Blocking,
 }
 
 impl Following {
-    async fn follow<T>(mut self, mut again: Option<watch::Receiver<T>>, every: Duration) {
+    async fn follow(mut self) {
         let mut said = String::new();
         loop {
+            let every = self.current.borrow().tls.look_every;
             tokio::select! {
-                () = told(&mut again) => {}
+                () = told(&mut self.current) => {}
                 () = sleep(every) => {}
             }
             match self.look().await {
@@ -140,19 +144,31 @@ impl Following {
     }
 
     /// Reads the files again; tells whether something new counts now.
-    async fn look(&mut self) -> Result<bool, IdentityError> {
-        let files = self.files.clone();
-        let Ok(read) = self.blocking.run(move || files.read()).await else {
+    async fn look(&mut self) -> Result<bool, CannotSecure> {
+        let config = self.current.borrow().clone();
+        let (clock, dice) = (self.clock.clone(), self.dice.clone());
+        let before = self.files.clone();
+        let read = move || -> Result<_, CannotSecure> {
+            // One that is gone is not made again: clients know it.
+            let files = match own::of(&config) {
+                same if same == before => same,
+                _ => prepare(&config, &clock, &dice)?,
+            };
+            let contents = files.read()?;
+            Ok((files, contents))
+        };
+        let Ok(read) = self.blocking.run(read).await else {
             return Ok(false); // too much to do: the next look will see it
         };
-        let contents = read?;
+        let (files, contents) = read?;
+        self.files = files;
         if contents == self.seen {
             return Ok(false);
         }
         let identity = self.files.understand(&contents)?;
         if identity.until < self.clock.unix() {
             let file = self.files.certificate.clone();
-            return Err(IdentityError::Expired(file, identity.until_text));
+            return Err(IdentityError::Expired(file, identity.until_text).into());
         }
         let fingerprint = identity.short();
         info!(fingerprint, until = %identity.until_text, "new certificate for ftp clients");
@@ -163,21 +179,21 @@ impl Following {
     }
 }
 
-async fn told<T>(again: &mut Option<watch::Receiver<T>>) {
-    if let Some(again) = again
-        && again.changed().await.is_ok()
-    {
-        return;
+/// Comes back when the configuration was read again; never where nobody reads it again.
+async fn told(current: &mut Current) {
+    if current.changed().await.is_err() {
+        std::future::pending().await
     }
-    std::future::pending().await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tls::Policy;
     use drftpd_actors::testkit::{settle, sim};
     use std::fs;
     use std::path::Path;
+    use std::time::Duration;
 
     fn config(dir: &Path) -> MasterConfig {
         let mut config = MasterConfig::default();
@@ -189,7 +205,7 @@ mod tests {
     fn replace(config: &MasterConfig, clock: &Clock, seed: u64) {
         let fresh = tempfile::tempdir().unwrap();
         let made = prepare(&self::config(fresh.path()), clock, &Dice::seeded(seed)).unwrap();
-        let files = own::files(config);
+        let files = own::of(config);
         fs::copy(made.key, files.key).unwrap();
         fs::copy(made.certificate, files.certificate).unwrap();
     }
@@ -199,20 +215,19 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         sim(async {
             let (config, clock, dice) = (config(dir.path()), Clock::system(), Dice::seeded(1));
-            let (again, hears) = watch::channel(());
-            let started = Keeper::start(&config, &clock, &dice, Blocking::inline(), Some(hears));
-            let keeper = started.unwrap();
+            let (current, reads) = watch::channel(Arc::new(config.clone()));
+            let keeper = Keeper::start(reads, &clock, &dice, Blocking::inline()).unwrap();
             let shown = || keeper.certificates.borrow().fingerprint;
             let first = shown();
 
             let files = own::files(&config);
             fs::write(&files.certificate, "no certificate").unwrap();
-            again.send_replace(());
+            current.send_modify(|_| {});
             settle().await;
             assert_eq!(shown(), first, "a bad one counts");
 
             replace(&config, &clock, 2);
-            again.send_replace(());
+            current.send_modify(|_| {});
             settle().await;
             let second = shown();
             assert_ne!(second, first);
@@ -221,7 +236,7 @@ mod tests {
             let certificate = fs::read(&files.certificate).unwrap();
             replace(&config, &clock, 3);
             fs::write(&files.certificate, certificate).unwrap();
-            again.send_replace(());
+            current.send_modify(|_| {});
             settle().await;
             assert_eq!(shown(), second);
         });
@@ -232,9 +247,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         sim(async {
             let (config, clock, dice) = (config(dir.path()), Clock::system(), Dice::seeded(1));
-            let nobody = None::<watch::Receiver<()>>;
-            let started = Keeper::start(&config, &clock, &dice, Blocking::inline(), nobody);
-            let mut certificates = started.as_ref().unwrap().certificates.clone();
+            let (_, reads) = watch::channel(Arc::new(config.clone()));
+            let keeper = Keeper::start(reads, &clock, &dice, Blocking::inline()).unwrap();
+            let mut certificates = keeper.certificates.clone();
             certificates.mark_unchanged();
             replace(&config, &clock, 2);
             let begun = tokio::time::Instant::now();
@@ -244,16 +259,70 @@ mod tests {
     }
 
     #[test]
+    fn a_reload_may_name_other_files_and_rules_and_what_is_of_no_use_changes_no_certificate() {
+        let (dir, others) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        sim(async {
+            let (mut config, clock, dice) = (config(dir.path()), Clock::system(), Dice::seeded(1));
+            let (current, reads) = watch::channel(Arc::new(config.clone()));
+            let keeper = Keeper::start(reads, &clock, &dice, Blocking::inline()).unwrap();
+            let shown = || keeper.certificates.borrow().fingerprint;
+            let first = shown();
+            let client = [192, 0, 2, 1].into();
+            assert_eq!(keeper.tls.possible(client)[0].login, Policy::Allowed);
+
+            config.tls.certificate = Some(others.path().join("certificate.pem"));
+            config.tls.key = Some(others.path().join("key.pem"));
+            config.tls.login = Policy::Required;
+            config.tls.handshake_timeout = Duration::from_secs(3);
+            current.send_replace(Arc::new(config.clone()));
+            settle().await;
+            assert_eq!(shown(), first, "there is nothing yet");
+            assert_eq!(keeper.tls.possible(client)[0].login, Policy::Required);
+            assert_eq!(keeper.tls.handshake_timeout().as_secs(), 3);
+
+            replace(&config, &clock, 2);
+            settle().await;
+            tokio::time::sleep(config.tls.look_every).await;
+            settle().await;
+            let second = shown();
+            assert_ne!(second, first);
+
+            config.tls.certificate = None;
+            config.tls.key = None;
+            current.send_replace(Arc::new(config));
+            settle().await;
+            assert_eq!(shown(), first, "the master's own again");
+        });
+    }
+
+    #[test]
+    fn one_of_its_own_that_is_gone_is_not_made_anew_while_clients_know_it() {
+        let dir = tempfile::tempdir().unwrap();
+        sim(async {
+            let (config, clock, dice) = (config(dir.path()), Clock::system(), Dice::seeded(1));
+            let (current, reads) = watch::channel(Arc::new(config.clone()));
+            let keeper = Keeper::start(reads, &clock, &dice, Blocking::inline()).unwrap();
+            let first = keeper.certificates.borrow().fingerprint;
+            let files = own::files(&config);
+            fs::remove_file(&files.certificate).unwrap();
+            fs::remove_file(&files.key).unwrap();
+            current.send_modify(|_| {});
+            settle().await;
+            assert_eq!(keeper.certificates.borrow().fingerprint, first);
+            assert!(!files.certificate.exists());
+        });
+    }
+
+    #[test]
     fn a_certificate_that_is_over_is_not_taken_in_place_of_a_good_one() {
         let dir = tempfile::tempdir().unwrap();
         sim(async {
             let (config, clock, dice) = (config(dir.path()), Clock::system(), Dice::seeded(1));
-            let (again, hears) = watch::channel(());
-            let started = Keeper::start(&config, &clock, &dice, Blocking::inline(), Some(hears));
-            let keeper = started.unwrap();
+            let (current, reads) = watch::channel(Arc::new(config.clone()));
+            let keeper = Keeper::start(reads, &clock, &dice, Blocking::inline()).unwrap();
             let first = keeper.certificates.borrow().fingerprint;
             replace(&config, &Clock::manual(1_000_000_000), 2);
-            again.send_replace(());
+            current.send_modify(|_| {});
             settle().await;
             assert_eq!(keeper.certificates.borrow().fingerprint, first);
         });
@@ -266,9 +335,9 @@ mod tests {
         config.tls.certificate = Some(dir.path().join("none.pem"));
         config.tls.key = Some(dir.path().join("none.key"));
         sim(async {
-            let nobody = None::<watch::Receiver<()>>;
             let (clock, dice) = (Clock::system(), Dice::seeded(1));
-            let started = Keeper::start(&config, &clock, &dice, Blocking::inline(), nobody);
+            let (_, reads) = watch::channel(Arc::new(config));
+            let started = Keeper::start(reads, &clock, &dice, Blocking::inline());
             let why = started.err().unwrap().to_string();
             assert!(why.contains("none.pem cannot be read"), "{why}");
         });

@@ -2,7 +2,7 @@
 //! connections to their control connection.
 //!
 //! [`keeper`] reads the certificate, follows its files and publishes each good one; control connections and the links of
-//! slaves take the newest. [`policy`] judges, [`keys`] derives one ticket key for each control session. Handshakes are
+//! slaves take the newest. [`rules`] says what holds for whom, [`policy`] judges, [`keys`] derives one ticket key for each control session. Handshakes are
 //! made where the connections are: on control connections and listings in `ftp`, for files on the slaves.
 
 pub mod config;
@@ -11,6 +11,7 @@ pub mod keeper;
 pub mod keys;
 pub mod own;
 pub mod policy;
+pub mod rules;
 #[cfg(test)]
 pub(crate) mod testkit;
 
@@ -19,18 +20,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drftpd_actors::Dice;
-use drftpd_actors::tls::SessionTickets;
+use drftpd_actors::tls::{Peer, SessionTickets};
 use drftpd_protocol::SessionId;
 use drftpd_protocol::wire::{Resumption, TicketKey};
-use rustls::ServerConfig;
+use rustls::{ClientConfig, ServerConfig};
 use tokio::sync::watch;
 
 pub use config::TlsConfig;
 pub use identity::Identity;
 pub use keeper::{CannotSecure, Keeper};
 pub use policy::{Carries, Policy, Rules};
+pub use rules::Rule;
 
-use crate::accounts::Account;
+use crate::accounts::{Account, Whose};
+use crate::config::MasterConfig;
 use keys::TicketKeys;
 
 /// Tickets of TLS 1.3 on a control connection: a client uses each once, and some lose one by using it.
@@ -41,12 +44,15 @@ const DATA_TICKETS: usize = 2;
 /// The newest good certificate.
 pub type Certificates = watch::Receiver<Arc<Identity>>;
 
+/// The configuration that counts.
+pub type Current = watch::Receiver<Arc<MasterConfig>>;
+
 /// TLS as sessions use it; cheap to clone.
 #[derive(Clone)]
 pub struct Tls(Arc<Inner>);
 
 struct Inner {
-    config: TlsConfig,
+    config: Current,
     keys: TicketKeys,
     certificates: Certificates,
 }
@@ -58,7 +64,7 @@ pub struct NoTickets;
 
 impl Tls {
     /// Over a certificate that somebody keeps.
-    pub fn new(config: TlsConfig, certificates: Certificates, dice: &Dice) -> Self {
+    pub fn new(config: Current, certificates: Certificates, dice: &Dice) -> Self {
         Self(Arc::new(Inner {
             config,
             keys: TicketKeys::new(dice),
@@ -66,14 +72,41 @@ impl Tls {
         }))
     }
 
-    /// What holds for a client, and for whoever is logged in there.
-    pub fn rules(&self, client: IpAddr, account: Option<&Account>) -> Rules {
-        self.0.config.rules(client, account)
+    /// What holds for somebody whose client is there.
+    pub fn rules(&self, client: IpAddr, who: &Account) -> Rules {
+        self.0.config.borrow().tls.rules(client, who)
+    }
+
+    /// What may hold for whoever it is whose client is there. Never empty.
+    pub fn possible(&self, client: IpAddr) -> Vec<Rules> {
+        self.0.config.borrow().tls.possible(client)
+    }
+
+    /// What holds for whoever has a name, where nobody can tell by it whether anybody has: a name of nobody is judged
+    /// by one of the rules that could be somebody's.
+    pub fn rules_of(&self, client: IpAddr, whose: &Whose) -> Rules {
+        match whose {
+            Whose::Account(account) => self.rules(client, account),
+            Whose::Nobody(lot) => policy::drawn(&self.possible(client), *lot),
+        }
     }
 
     /// How long a handshake may take.
     pub fn handshake_timeout(&self) -> Duration {
-        self.0.config.handshake_timeout
+        self.0.config.borrow().tls.handshake_timeout
+    }
+
+    /// Settings for a data connection of the master's own whose other end is one of ours, too, and has to prove it.
+    pub fn between(&self) -> Arc<ServerConfig> {
+        self.0.certificates.borrow().data.between()
+    }
+
+    /// Settings for a data connection of the master's own on which it begins the handshake.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn client(&self, peer: Peer) -> Result<ClientConfig, rustls::Error> {
+        self.0.certificates.borrow().data.client(peer)
     }
 
     /// What a session shows on all its connections.

@@ -17,6 +17,17 @@ pub enum Policy {
     Refused,
 }
 
+impl Policy {
+    /// The stricter of two; in doubt not without TLS.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Required, _) | (_, Self::Required) => Self::Required,
+            (Self::Refused, _) | (_, Self::Refused) => Self::Refused,
+            (Self::Allowed, Self::Allowed) => Self::Allowed,
+        }
+    }
+}
+
 /// What holds for one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
@@ -39,14 +50,65 @@ pub enum Carries {
     File,
 }
 
+/// One of several, drawn by lot. Of none, the strictest that there are.
+pub fn drawn(possible: &[Rules], lot: u64) -> Rules {
+    let of = possible.len() as u64;
+    let at = lot.checked_rem(of).and_then(|at| usize::try_from(at).ok());
+    let drawn = at.and_then(|at| possible.get(at)).copied();
+    drawn.unwrap_or(Rules::STRICTEST)
+}
+
+/// Whether one of several lets something be; else what the last of them says.
+///
+/// # Errors
+/// That.
+pub fn any(possible: &[Rules], judge: impl Fn(&Rules) -> Result<(), Reply>) -> Result<(), Reply> {
+    let mut judged = Ok(());
+    for rules in possible {
+        judged = judge(rules);
+        if judged.is_ok() {
+            break;
+        }
+    }
+    judged
+}
+
 impl Rules {
+    /// Nothing without TLS.
+    pub const STRICTEST: Self = Self {
+        login: Policy::Required,
+        listings: Policy::Required,
+        data: Policy::Required,
+        resumption: Resumption::Required,
+    };
+
+    /// What holds for whoever it is that one of these holds for: in each place the stricter.
+    pub fn strictest(possible: &[Rules]) -> Self {
+        let stricter = possible.iter().copied().reduce(Self::and);
+        stricter.unwrap_or(Self::STRICTEST)
+    }
+
+    fn and(self, other: Self) -> Self {
+        let resumption = match (self.resumption, other.resumption) {
+            (Resumption::Required, _) | (_, Resumption::Required) => Resumption::Required,
+            (Resumption::Off, _) | (_, Resumption::Off) => Resumption::Off,
+            (Resumption::Offered, Resumption::Offered) => Resumption::Offered,
+        };
+        Self {
+            login: self.login.and(other.login),
+            listings: self.listings.and(other.listings),
+            data: self.data.and(other.data),
+            resumption,
+        }
+    }
+
     /// Whether AUTH is answered with TLS at all.
     ///
     /// # Errors
     /// 534.
     pub fn may_secure(&self) -> Result<(), Reply> {
         match self.login {
-            Policy::Refused => Err(Reply::new(534, "TLS is refused for your network")),
+            Policy::Refused => Err(Reply::new(534, "TLS is refused here")),
             Policy::Required | Policy::Allowed => Ok(()),
         }
     }
@@ -60,7 +122,7 @@ impl Rules {
             (Policy::Required, false) => {
                 Err(Reply::new(530, "TLS is required here: say AUTH TLS first"))
             }
-            (Policy::Refused, true) => Err(Reply::new(530, "TLS is refused for your network")),
+            (Policy::Refused, true) => Err(Reply::new(530, "TLS is refused here")),
             _ => Ok(()),
         }
     }
@@ -142,6 +204,33 @@ mod tests {
             code(rules(Refused, Allowed, Allowed).may_secure()),
             Some(534)
         );
+    }
+
+    #[test]
+    fn of_several_the_stricter_holds_in_each_place() {
+        use Policy::{Allowed, Refused, Required};
+        let both = [
+            rules(Allowed, Required, Refused),
+            Rules {
+                resumption: Resumption::Required,
+                ..rules(Required, Allowed, Allowed)
+            },
+        ];
+        let want = Rules {
+            resumption: Resumption::Required,
+            ..rules(Required, Required, Refused)
+        };
+        assert_eq!(Rules::strictest(&both), want);
+        assert_eq!(Rules::strictest(&both[..1]), both[0]);
+        assert_eq!(Rules::strictest(&[]), Rules::STRICTEST);
+        let three = [both[0], both[1], want];
+        let drawn: Vec<Rules> = (0..4).map(|lot| drawn(&three, lot)).collect();
+        assert_eq!(drawn, [three[0], three[1], three[2], three[0]]);
+        assert_eq!(super::drawn(&[], 7), Rules::STRICTEST);
+        let secure = |possible: &[Rules]| code(any(possible, Rules::may_secure));
+        let refused = rules(Refused, Allowed, Allowed);
+        assert_eq!(secure(&[refused, both[0]]), None);
+        assert_eq!(secure(&[refused, refused]), Some(534));
     }
 
     #[test]

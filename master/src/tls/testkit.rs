@@ -10,12 +10,21 @@ use tokio::sync::watch;
 
 use super::identity::Files;
 use super::{Certificates, Identity, Tls, TlsConfig, own};
+use crate::config::MasterConfig;
 
 /// TLS of a site under test.
 pub struct TestTls {
     pub tls: Tls,
     pub certificates: Certificates,
     to: watch::Sender<Arc<Identity>>,
+    config: watch::Sender<Arc<MasterConfig>>,
+}
+
+fn with(tls: TlsConfig) -> MasterConfig {
+    MasterConfig {
+        tls,
+        ..MasterConfig::default()
+    }
 }
 
 fn identity() -> Identity {
@@ -31,12 +40,20 @@ fn identity() -> Identity {
 
 impl TestTls {
     pub fn new(config: TlsConfig) -> Self {
+        let config = watch::Sender::new(Arc::new(with(config)));
+        let reads = config.subscribe();
         let (to, certificates) = watch::channel(Arc::new(identity()));
         Self {
-            tls: Tls::new(config, certificates.clone(), &Dice::system()),
+            tls: Tls::new(reads, certificates.clone(), &Dice::system()),
             certificates,
             to,
+            config,
         }
+    }
+
+    /// Other rules from now on.
+    pub fn reload(&self, config: TlsConfig) {
+        self.config.send_replace(Arc::new(with(config)));
     }
 
     /// Another certificate from now on.

@@ -29,11 +29,15 @@ struct Told {
 
 async fn run(cx: Cx) -> Outcome {
     let known = known(&cx)?;
-    let config = Arc::clone(&cx.of.config);
+    let online = cx.of.online.get();
+    let config = match online.and_then(|online| online.reload.as_ref()) {
+        Some(reload) => Arc::clone(&reload.current().borrow()),
+        None => Arc::clone(&cx.of.config),
+    };
     let look = move || doctor::examine(&config, &ThisMachine, &known);
     let looked = cx.of.blocking.run(look).await;
     let mut findings = looked.map_err(|why| AdminError::failed(&why))?;
-    if let Some(online) = cx.of.online.get() {
+    if let Some(online) = online {
         let views = online.slaves.views().borrow().clone();
         for view in views.values() {
             let transfer = cx.of.store.ids().transfer();

@@ -233,10 +233,15 @@ pub async fn own(
     endpoint: Endpoint,
     path: &VfsPath,
 ) -> Result<(BoxIo, Taken), DataError> {
+    let is_ours = match &endpoint {
+        Endpoint::Here(passive) => secure::is_ours(cx, Other::Told(passive.told())),
+        Endpoint::Dial(to) => secure::is_ours(cx, Other::Dialled(*to)),
+        Endpoint::Slave(_) => false,
+    };
     let io = connected(cx, endpoint, path).await?;
     // Once TLS lies over it the socket is not seen any more.
     let taken = Taken::of(&io, &cx.services.data.asking);
-    Ok((secure::handshake(cx, io, path).await?, taken))
+    Ok((secure::handshake(cx, io, path, is_ours).await?, taken))
 }
 
 async fn connected(cx: &VerbCx, endpoint: Endpoint, path: &VfsPath) -> Result<BoxIo, DataError> {

@@ -11,7 +11,7 @@ use drftpd_protocol::wire::PeerRule;
 use drftpd_protocol::{Network, VfsPath};
 use serde::Deserialize;
 
-use crate::accounts::{Account, Action};
+use crate::accounts::{Account, Action, who};
 use crate::ftp::services::VerbCx;
 
 /// `[fxp]`.
@@ -82,25 +82,9 @@ impl FxpRule {
         let below = |directory: &String| {
             VfsPath::absolute(directory.as_bytes()).is_ok_and(|it| it.contains(path))
         };
-        let users = self.users.iter().find_map(|token| fits(token, who));
         let somewhere = self.paths.is_empty() || self.paths.iter().any(below);
-        users == Some(true) && somewhere
+        who::speaks_of(&self.users, who) && somewhere
     }
-}
-
-/// Whether a token is about somebody, and which way.
-fn fits(token: &str, who: &Account) -> Option<bool> {
-    let (yes, token) = match token.strip_prefix('!') {
-        Some(token) => (false, token),
-        None => (true, token),
-    };
-    let is = match token.split_at_checked(1)? {
-        ("*", "") => true,
-        ("-", user) => user == who.name,
-        ("=", group) => group == who.group,
-        _ => false,
-    };
-    is.then_some(yes)
 }
 
 /// Which other hosts the user may have for a resolved path. What may not be seen has none.
@@ -144,11 +128,8 @@ impl Check for FxpConfig {
                     errors.push(ConfigError::new(format!("fxp.rules[{at}].{key}"), why));
                 }
             };
-            let token = |token: &String| {
-                let token = token.strip_prefix('!').unwrap_or(token);
-                token == "*" || (token.len() > 1 && token.starts_with(['-', '=']))
-            };
-            let users = !rule.users.is_empty() && rule.users.iter().all(token);
+            let tokens = rule.users.iter().all(|token| who::is_token(token));
+            let users = !rule.users.is_empty() && tokens;
             wrong(!users, "users", "must be like \"*\", \"-user\", \"=group\"");
             let path = |path: &String| VfsPath::absolute(path.as_bytes()).is_ok();
             let paths = rule.paths.iter().all(path);

@@ -1,5 +1,10 @@
 //! Ports that clients were told of and that are our own: where both ends of a transfer between servers are ours, each
-//! knows what certificate the other must show.
+//! must prove to the other that it has our certificate.
+//!
+//! The side that dials always knows: the port was told before anybody could be sent there. The side that listens knows
+//! as soon as PORT has sent one of ours there, and clients say PORT before they begin the transfer on either side. If
+//! one does begin on the side that listens first, that side takes whoever comes, as from a foreign site: that one of
+//! ours will be meant nobody can know by then. The side that dials still does not take part with a stranger.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -40,7 +45,7 @@ impl OurPorts {
         }
     }
 
-    /// One of our own is sent there; tells whether it is ours.
+    /// One of our own is to go there, or goes; tells whether it is ours.
     pub fn dial(&self, to: SocketAddr) -> bool {
         let mut ports = self.ports();
         let told = ports.get_mut(&canonical(to));

@@ -4,7 +4,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use drftpd_actors::tls::{Believed, ftp_client};
+use drftpd_actors::tls::Peer;
 use drftpd_actors::{BoxIo, Secured};
 use drftpd_protocol::VfsPath;
 use drftpd_protocol::wire::{DataTls, Resumption, TlsPeer};
@@ -18,7 +18,7 @@ use super::ours::OurPort;
 use crate::ftp::secure::{Secure, seen};
 use crate::ftp::services::VerbCx;
 use crate::ftp::state::Prot;
-use crate::tls::Carries;
+use crate::tls::{Carries, Tls};
 
 /// How the other end of a data connection comes there.
 #[derive(Debug, Clone, Copy)]
@@ -61,23 +61,28 @@ fn resumption(cx: &VerbCx, path: &VfsPath) -> Resumption {
     }
 }
 
+/// Whether the other end is one of our own machines, which then has to prove it. A side that listens knows of it from the
+/// PORT that sends the other there; [`super::ours`] has the order of things.
+pub fn is_ours(cx: &VerbCx, other: Other<'_>) -> bool {
+    match other {
+        Other::Dialled(to) => cx.services.data.ours.dial(to),
+        Other::Told(port) => port.is_some_and(OurPort::is_dialled),
+    }
+}
+
 /// What the slave of a transfer is told.
 pub fn order(cx: &VerbCx, path: &VfsPath, other: Other<'_>) -> Option<DataTls> {
     let secure = protection(cx)?;
-    let ours = match other {
-        Other::Dialled(to) => cx.services.data.ours.dial(to),
-        Other::Told(port) => port.is_some_and(OurPort::is_dialled),
-    };
-    if is_client(cx) {
-        let peer = match ours {
-            true => TlsPeer::Cluster,
-            false => TlsPeer::Any,
-        };
-        return Some(DataTls::Client { peer });
-    }
-    Some(DataTls::Server {
-        tickets: secure.shown.tickets,
-        resumption: resumption(cx, path),
+    Some(match (is_client(cx), is_ours(cx, other)) {
+        (true, true) => DataTls::Client {
+            peer: TlsPeer::Cluster,
+        },
+        (true, false) => DataTls::Client { peer: TlsPeer::Any },
+        (false, true) => DataTls::ServerOfCluster,
+        (false, false) => DataTls::Server {
+            tickets: secure.shown.tickets,
+            resumption: resumption(cx, path),
+        },
     })
 }
 
@@ -85,7 +90,12 @@ pub fn order(cx: &VerbCx, path: &VfsPath, other: Other<'_>) -> Option<DataTls> {
 ///
 /// # Errors
 /// [`DataError::Tls`], [`DataError::NotResumed`].
-pub async fn handshake(cx: &VerbCx, io: BoxIo, path: &VfsPath) -> Result<BoxIo, DataError> {
+pub async fn handshake(
+    cx: &VerbCx,
+    io: BoxIo,
+    path: &VfsPath,
+    is_ours: bool,
+) -> Result<BoxIo, DataError> {
     let (Some(secure), Some(tls)) = (protection(cx), &cx.services.tls) else {
         cx.live.data_was(None);
         return Ok(io);
@@ -93,11 +103,13 @@ pub async fn handshake(cx: &VerbCx, io: BoxIo, path: &VfsPath) -> Result<BoxIo, 
     let resumption = resumption(cx, path);
     let shakes = async {
         if is_client(cx) {
-            as_client(cx, io).await
-        } else {
-            let config = secure.shown.data(resumption);
-            cx.services.net.serve_tls(io, config).await
+            return as_client(cx, tls, io, is_ours).await;
         }
+        let config = match is_ours {
+            true => tls.between(),
+            false => secure.shown.data(resumption),
+        };
+        cx.services.net.serve_tls(io, config).await
     };
     let shaken = timeout(tls.handshake_timeout(), shakes).await;
     let secured = shaken.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()));
@@ -110,15 +122,22 @@ pub async fn handshake(cx: &VerbCx, io: BoxIo, path: &VfsPath) -> Result<BoxIo, 
         "data connection is secure"
     );
     cx.live.data_was(Some(seen));
-    if !is_client(cx) && resumption == Resumption::Required && !secured.resumed {
+    let must_resume = resumption == Resumption::Required && !is_client(cx) && !is_ours;
+    if must_resume && !secured.resumed {
         return Err(DataError::NotResumed);
     }
     Ok(secured.io)
 }
 
-/// No certificate is asked of the other end: it is whoever the client chose.
-async fn as_client(cx: &VerbCx, io: BoxIo) -> io::Result<Secured> {
-    let config = ftp_client(Believed::Anybody).map_err(io::Error::other)?;
+/// One of ours has to show our certificate. Of anybody else there is nothing to know: the client named an address, or
+/// somebody came to a port that the client was told of, and sites between which listings go have certificates of their
+/// own making. Who it may be is said by address, in [`super::peers`].
+async fn as_client(cx: &VerbCx, tls: &Tls, io: BoxIo, is_ours: bool) -> io::Result<Secured> {
+    let peer = match is_ours {
+        true => Peer::Same,
+        false => Peer::Anybody,
+    };
+    let config = tls.client(peer).map_err(io::Error::other)?;
     let name = ServerName::from(
         io.peer_addr()
             .map_or(IpAddr::from([0, 0, 0, 0]), |at| at.ip()),

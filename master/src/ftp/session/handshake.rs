@@ -22,7 +22,7 @@ use crate::ftp::secure::{Secure, seen};
 use crate::ftp::shared_io::SharedIo;
 use crate::ftp::state::Change;
 use crate::ftp::writer::Outbox;
-use crate::tls::Shown;
+use crate::tls::{Rules, Shown, policy};
 
 impl FtpSession {
     /// AUTH may be begun: nothing was sent behind it.
@@ -101,9 +101,8 @@ impl FtpSession {
         let Some(tls) = &self.services.tls else {
             return Ok(());
         };
-        let rules = tls.rules(self.peer.ip(), None);
-        rules
-            .may_secure()
+        let possible = tls.possible(self.peer.ip());
+        policy::any(&possible, Rules::may_secure)
             .map_err(|_| Reply::closing("TLS is refused for your network"))
     }
 }

@@ -297,6 +297,8 @@ async fn dial(cx: VerbCx, to: SocketAddr) -> VerbResult {
         Err(_) => channel::may_dial(&cx, to, &here)?,
         Ok(to) => to,
     };
+    // Whoever listens there, if it is one of ours, is told before its transfer whom to expect.
+    cx.services.data.ours.dial(to);
     let reply = Reply::new(200, "Data connections will be made to there");
     Ok(opened(reply, Endpoint::Dial(to)))
 }

@@ -20,25 +20,29 @@ const MAX_NAME: usize = 128;
 /// A session of somebody who logs in with `!` is a ghost when nothing has happened in it for so long.
 const GHOST: Duration = Duration::from_secs(30);
 
-/// `USER` (RFC 959): names somebody; `!` in front (of glftpd) ends the user's ghosts. The answer is the same for everybody.
+/// `USER` (RFC 959): names somebody; `!` in front (of glftpd) ends the user's ghosts. Whether TLS must be there
+/// first is said before the password is; otherwise the answer is the same for everybody.
 pub(super) const USER: Verb = Verb {
     name: "USER",
     syntax: "USER <SP> username",
     gate: Gate::Anyone,
-    run: |cx, arg| Box::pin(std::future::ready(user(&cx, &arg))),
+    run: |cx, arg| Box::pin(user(cx, arg)),
     ..Verb::PLAIN
 };
 
-fn user(cx: &VerbCx, arg: &Arg) -> VerbResult {
+async fn user(cx: VerbCx, arg: Arg) -> VerbResult {
     if cx.state.account().is_some() {
         return Err(FtpError::Sequence("Already logged in, REIN begins anew"));
     }
-    cx.may_log_in(None).map_err(FtpError::Said)?;
     if arg.is_blank() || arg.len() > MAX_NAME {
         let text = "Missing argument: the user name";
         return Err(FtpError::Said(Reply::new(501, text)));
     }
-    let name = String::from_utf8_lossy(arg).into_owned();
+    let name = String::from_utf8_lossy(&arg).into_owned();
+    match cx.may_be_named(split_ghosts(&name).0).await {
+        Err(FtpError::Login(why)) => return Ok(Done::ending(why.reply())),
+        judged => judged?,
+    }
     // The ! of those who want their ghosts ended is looked at when the password was right.
     Ok(Done::with(Reply::need_password(), Change::Named(name)))
 }
@@ -56,15 +60,12 @@ async fn pass(cx: VerbCx, arg: Arg) -> VerbResult {
     let Login::Named(said) = &cx.state.login else {
         return Err(FtpError::Sequence("Say USER first"));
     };
-    let (name, ends_ghosts) = match said.strip_prefix('!') {
-        Some(name) => (name, true),
-        None => (said.as_str(), false),
-    };
+    let (name, ends_ghosts) = split_ghosts(said);
     let checked = cx.services.accounts.log_in(name, &arg, cx.client()).await;
     match checked {
         Ok(account) => {
-            if let Err(reply) = cx.may_log_in(Some(&account)) {
-                info!(user = %account.name, "login needs tls");
+            if let Err(reply) = cx.may_log_in(&account) {
+                info!(user = %account.name, "login is not for a connection like this");
                 return Err(FtpError::Said(reply));
             }
             info!(user = %account.name, "logged in");
@@ -85,6 +86,14 @@ async fn pass(cx: VerbCx, arg: Arg) -> VerbResult {
             })
         }
         Err(why) => Ok(Done::ending(why.reply())),
+    }
+}
+
+/// The name, and whether its ghosts are to end.
+fn split_ghosts(said: &str) -> (&str, bool) {
+    match said.strip_prefix('!') {
+        Some(name) => (name, true),
+        None => (said, false),
     }
 }
 

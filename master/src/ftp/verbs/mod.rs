@@ -15,6 +15,8 @@ mod navigate;
 mod own;
 #[cfg(test)]
 mod own_tests;
+#[cfg(test)]
+mod policy_tests;
 mod secure;
 #[cfg(test)]
 mod secure_tests;

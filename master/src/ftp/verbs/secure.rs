@@ -93,10 +93,8 @@ fn prot(cx: &VerbCx, arg: &Arg) -> VerbResult {
         b"" => return Err(said(501, "Missing argument: C or P")),
         _ => return Err(said(504, "No such level, use PROT P or PROT C")),
     };
-    if let Some(rules) = cx.rules() {
-        let protected = prot == Prot::Private;
-        rules.may_protect(protected).map_err(FtpError::Said)?;
-    }
+    let protected = prot == Prot::Private;
+    cx.may_protect(protected).map_err(FtpError::Said)?;
     let text = match prot {
         Prot::Clear => "Data connections are in clear",
         Prot::Private => "Data connections are protected",

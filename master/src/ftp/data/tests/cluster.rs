@@ -15,7 +15,7 @@ use drftpd_slave::storage::Roots;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::accounts::messages::LogIn;
+use crate::accounts::messages::{LogIn, LookUp};
 use crate::accounts::{Account, AccountsClient, LoginError};
 use crate::events::TransferLogged;
 use crate::ftp::config::FtpConfig;
@@ -69,7 +69,7 @@ pub struct Cluster {
     pub data: Arc<DataSide>,
     pub logged: Probe<TransferLogged>,
     pub services: Services,
-    _accounts: Stub<LogIn>,
+    _accounts: (Stub<LogIn>, Stub<LookUp>),
     _down: Probe<ChildDown>,
     folder: TempDir,
 }
@@ -114,13 +114,14 @@ impl Cluster {
         };
         let transfers = crate::transfer::start(&Place::here(), deps, down.recipient());
         let (bus, logged, accounts) = (EventBus::new(), Probe::start(), Stub::start(log_in));
+        let names = Stub::<LookUp>::start(|_| Err(LoginError::Busy));
         bus.subscribe("test", logged.recipient());
         let data = DataSide::new(setting.passive, setting.limits);
         let data = data.for_clients(setting.clients);
         let data = Arc::new(data.with_fxp(setting.fxp, vec![slaves.address().port()]));
         let services = Services {
             vfs: files.vfs.clone(),
-            accounts: AccountsClient::new(accounts.recipient()),
+            accounts: AccountsClient::new(accounts.recipient(), names.recipient()),
             transfers,
             slaves: slaves.clone(),
             site: Arc::new(NoSiteCommands),
@@ -146,7 +147,7 @@ impl Cluster {
             data,
             logged,
             services,
-            _accounts: accounts,
+            _accounts: (accounts, names),
             _down: down,
             folder: tempfile::tempdir().unwrap(),
         };

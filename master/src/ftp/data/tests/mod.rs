@@ -10,4 +10,5 @@ mod pret;
 mod protected;
 mod reach;
 mod scripted;
+mod siblings;
 mod without_pret;

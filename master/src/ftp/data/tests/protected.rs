@@ -3,7 +3,7 @@
 use drftpd_actors::testkit::{Probe, settle, sim};
 use drftpd_protocol::wire::{
     AbortTransfer, BeginTransfer, Begun, DataOpened, DataTls, EndedSeen, Fault, FaultCode,
-    OpenData, Outcome, Resumption, TlsPeer, TlsSeen, TransferEnded,
+    OpenData, Outcome, Resumption, TlsSeen, TransferEnded,
 };
 use rustls::version::TLS13;
 
@@ -11,17 +11,17 @@ use crate::events::TransferLogged;
 use crate::ftp::testkit::{FtpScript, Site};
 use crate::slaves::testkit::{Got, ScriptedSlave};
 use crate::tls::testkit::TestTls;
-use crate::tls::{Policy, TlsConfig};
+use crate::tls::{Policy, Rule, TlsConfig};
 
-struct Bench {
+pub(super) struct Bench {
     site: Site,
     tls: TestTls,
-    slave: ScriptedSlave,
+    pub(super) slave: ScriptedSlave,
     logged: Probe<TransferLogged>,
 }
 
 impl Bench {
-    async fn new(config: TlsConfig) -> Self {
+    pub(super) async fn new(config: TlsConfig) -> Self {
         let tls = TestTls::new(config);
         let site = Site::with_tls(&tls).await;
         site.file("/x", b"bytes", None).await;
@@ -37,7 +37,7 @@ impl Bench {
     }
 
     /// Somebody who is logged in, with TLS and under PROT P.
-    async fn user(&self, name: &str) -> FtpScript {
+    pub(super) async fn user(&self, name: &str) -> FtpScript {
         let mut client = self.site.client().await;
         client.auth(&self.tls.client(&TLS13)).await;
         client.log_in(name).await;
@@ -59,7 +59,12 @@ impl Bench {
     }
 
     /// It goes on to this end.
-    async fn end(&mut self, begin: &Got<BeginTransfer>, outcome: Outcome, tls: Option<TlsSeen>) {
+    pub(super) async fn end(
+        &mut self,
+        begin: &Got<BeginTransfer>,
+        outcome: Outcome,
+        tls: Option<TlsSeen>,
+    ) {
         self.slave.answer(begin, &Begun { size: 5 });
         settle().await;
         self.slave.tell(&TransferEnded {
@@ -73,7 +78,7 @@ impl Bench {
     }
 
     /// A whole download; gives what the slave was told.
-    async fn told(&mut self, client: &mut FtpScript) -> Option<DataTls> {
+    pub(super) async fn told(&mut self, client: &mut FtpScript) -> Option<DataTls> {
         let begin = self.order(client).await;
         self.end(&begin, Outcome::Sent { bytes: 5 }, None).await;
         client.expect(150).await;
@@ -82,7 +87,7 @@ impl Bench {
     }
 }
 
-fn key(told: Option<DataTls>) -> [u8; 32] {
+pub(super) fn key(told: Option<DataTls>) -> [u8; 32] {
     match told {
         Some(DataTls::Server { tickets, .. }) => tickets.0,
         told => panic!("no server: {told:?}"),
@@ -198,44 +203,32 @@ fn files_need_what_the_rules_say_before_any_slave_hears_of_them() {
 }
 
 #[test]
-fn with_sscn_or_cpsv_the_slave_begins_the_handshake_and_knows_one_of_ours() {
+fn whether_the_session_is_resumed_is_as_the_users_rule_says() {
     sim(async {
-        let mut bench = Bench::new(TlsConfig::default()).await;
-        let (mut source, mut target) = (bench.user("bob").await, bench.user("eve").await);
-        let client = |peer| Some(DataTls::Client { peer });
-        source.ask("SSCN ON", 200).await;
-        assert_eq!(bench.told(&mut source).await, client(TlsPeer::Any));
-        source.ask("SSCN OFF", 200).await;
-
-        source.ask("PRET RETR x", 200).await;
-        source.send("CPSV\r\n").await;
-        let open = bench.slave.call::<OpenData>().await;
-        let opened = DataOpened {
-            address: Some([127, 0, 0, 1].into()),
-            port: 5001,
+        let rule = |user: &str, resumption| Rule {
+            users: vec![format!("-{user}")],
+            data_resumption: Some(resumption),
+            ..Rule::default()
         };
-        bench.slave.answer(&open, &opened);
-        source.expect(227).await;
-        target.ask("PORT 127,0,0,1,19,137", 200).await;
-        // A scripted slave takes no uploads; who begins the handshake is no matter of the direction.
-        target.send("RETR x\r\n").await;
-        let open = bench.slave.call::<OpenData>().await;
-        let opened = DataOpened {
-            address: None,
-            port: 0,
+        let config = TlsConfig {
+            rules: vec![
+                rule("finn", Resumption::Required),
+                rule("dora", Resumption::Off),
+            ],
+            ..TlsConfig::default()
         };
-        bench.slave.answer(&open, &opened);
-        let begin = bench.slave.call::<BeginTransfer>().await;
-        key(begin.call.tls.clone());
-        bench.slave.answer(&begin, &Begun { size: 5 });
-        target.expect(150).await;
-        source.send("RETR x\r\n").await;
-        let begin = bench.slave.call::<BeginTransfer>().await;
-        assert_eq!(begin.call.tls, client(TlsPeer::Cluster));
-        bench.end(&begin, Outcome::Sent { bytes: 5 }, None).await;
-        source.expect(150).await;
-        source.expect(226).await;
-        // It was for that one data connection.
-        key(bench.told(&mut source).await);
+        let mut bench = Bench::new(config).await;
+        for (user, want) in [
+            ("finn", Resumption::Required),
+            ("dora", Resumption::Off),
+            ("eve", Resumption::Offered),
+        ] {
+            let mut client = bench.user(user).await;
+            let told = bench.told(&mut client).await;
+            let Some(DataTls::Server { resumption, .. }) = told else {
+                panic!("no server: {told:?}");
+            };
+            assert_eq!(resumption, want, "{user}");
+        }
     });
 }
