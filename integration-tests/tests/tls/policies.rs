@@ -112,6 +112,5 @@ fn who_shows_what_a_session_has_of_tls() -> Result<()> {
     );
     let said = Tool::new("lftp", &dir).args(["-c", &script]).run()?;
     ensure!(said.contains("1.3, data resumed"), "{said}");
-    ensure!(who(&cluster)?.is_null());
-    Ok(())
+    cluster.wait_until("it is gone", |cluster| Ok(who(cluster)?.is_null()))
 }
