@@ -63,8 +63,8 @@ fn direct_with_pret_relayed_without_and_active_between_hosts_of_their_own() -> R
             let right = match name {
                 "direct" => said.contains(&told(2)) || said.contains(&told(3)),
                 "relayed" => said.contains(&told(MASTER)),
-                "relayed-epsv" => said.contains("229 ") && !said.contains("227 "),
-                _ => !said.contains("227 ") && !said.contains("229 "),
+                "relayed-epsv" => said.contains("< 229 ") && !said.contains("< 227 "),
+                _ => !said.contains("< 227 ") && !said.contains("< 229 "),
             };
             ensure!(right, "{name}: {said}");
         }
