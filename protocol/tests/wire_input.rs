@@ -43,7 +43,7 @@ proptest! {
     fn a_damaged_message_is_an_error_or_another_message_but_never_a_panic(
         at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<prop::sample::Index>(),
     ) {
-        for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden")).expect("folder") {
+        for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/frames")).expect("folder") {
             let text = std::fs::read_to_string(file.expect("entry").path()).expect("reads");
             let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
             let mut bytes: Vec<u8> = digits

@@ -1,0 +1,121 @@
+//! Calls of the master that are not about a running transfer.
+
+use std::net::IpAddr;
+
+use drftpd_protocol::wire::{
+    AbortTransfer, Algorithm, Checksum, ChecksumDone, DataOpened, DataPath, Der, Family,
+    FtpCertificate, Goodbye, OpenData, PeerRule, Ping, Pong, RelayToken, WalkRoot, WalkStarted,
+};
+use drftpd_protocol::{OpSeq, TransferId};
+
+use super::Seen;
+use super::samples::{FILE, ROOT, place};
+
+pub fn calls(seen: &mut Seen) {
+    seen.call("ping", &Ping {}, &Pong {});
+    seen.call(
+        "goodbye",
+        &Goodbye {
+            why: "restart".into(),
+        },
+        &(),
+    );
+    seen.call(
+        "ftp-certificate",
+        &FtpCertificate {
+            chain: vec![Der(vec![1, 2]), Der(vec![3])],
+            key: Der(vec![4, 5]),
+        },
+        &(),
+    );
+    seen.call(
+        "abort-transfer",
+        &AbortTransfer {
+            transfer: TransferId(5),
+        },
+        &(),
+    );
+    seen.call(
+        "checksum",
+        &Checksum {
+            root: ROOT,
+            file: Some(FILE),
+            at: place(),
+            algorithm: Algorithm::Blake3,
+            offset: 0,
+            length: None,
+            after: OpSeq(3),
+        },
+        &ChecksumDone {
+            sum: vec![0xAB; 32],
+            bytes: 1000,
+        },
+    );
+    seen.call(
+        "walk-root",
+        &WalkRoot {
+            root: ROOT,
+            walk: 2,
+            credit: 8,
+        },
+        &WalkStarted {},
+    );
+    let open = |path| OpenData {
+        transfer: TransferId(5),
+        path,
+        connect_timeout_ms: 30_000,
+    };
+    let v4: IpAddr = [192, 0, 2, 1].into();
+    let opened = DataOpened {
+        address: Some(v4),
+        port: 50_000,
+    };
+    let listen = DataPath::Listen {
+        family: Family::V4,
+        peers: PeerRule::Only(v4),
+    };
+    seen.call("open-listen", &open(listen), &opened);
+    let anyone = DataPath::Listen {
+        family: Family::V6,
+        peers: PeerRule::Any,
+    };
+    seen.call(
+        "open-listen-any",
+        &open(anyone),
+        &DataOpened {
+            address: None,
+            port: 1024,
+        },
+    );
+    let among = DataPath::Listen {
+        family: Family::V4,
+        peers: PeerRule::Among {
+            client: v4,
+            allow: vec!["203.0.113.0/24".parse().expect("a network")],
+            deny: vec!["203.0.113.7".parse().expect("a network")],
+        },
+    };
+    seen.call("open-listen-among", &open(among), &opened);
+    let dial = DataPath::Dial {
+        to: "[2001:db8::1]:2000".parse().expect("an address"),
+    };
+    seen.call(
+        "open-dial",
+        &open(dial),
+        &DataOpened {
+            address: None,
+            port: 0,
+        },
+    );
+    let relay = DataPath::Relay {
+        token: RelayToken([9; 32]),
+    };
+    seen.call(
+        "open-relay",
+        &open(relay),
+        &DataOpened {
+            address: None,
+            port: 0,
+        },
+    );
+}

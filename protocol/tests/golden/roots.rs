@@ -1,0 +1,140 @@
+//! What roots are told and what they tell: operations, walks, being alive.
+
+use drftpd_protocol::wire::{
+    Alive, ApplyOps, Moved, OpsApplied, RootOp, StagedEntry, WalkCredit, WalkDone, WalkEntry,
+    WalkNode, WalkPage, WalkStaged,
+};
+use drftpd_protocol::{NodeId, OpSeq};
+
+use super::Seen;
+use super::samples::{FILE, ROOT, dir, name, place, root_status};
+
+pub fn operations(seen: &mut Seen) {
+    let ops = vec![
+        RootOp::Publish {
+            file: FILE,
+            at: place(),
+        },
+        RootOp::Delete {
+            file: FILE,
+            at: place(),
+        },
+        RootOp::Move {
+            what: Moved::File(FILE),
+            from: place(),
+            to: place(),
+        },
+        RootOp::Move {
+            what: Moved::Dir(NodeId(77)),
+            from: place(),
+            to: place(),
+        },
+        RootOp::RemoveDir {
+            dir: NodeId(77),
+            at: place(),
+        },
+        RootOp::SetTime {
+            file: FILE,
+            at: place(),
+            modified: -1,
+        },
+        RootOp::Identify {
+            file: FILE,
+            at: place(),
+            size: 9,
+        },
+        RootOp::KeepBeside {
+            file: FILE,
+            from: place(),
+            to: place(),
+            size: 9,
+        },
+        RootOp::SetAside {
+            file: FILE,
+            at: place(),
+        },
+        RootOp::DiscardStaged { file: FILE },
+        RootOp::SetAsideStaged { file: FILE },
+    ];
+    let ops = ops
+        .into_iter()
+        .zip(1..)
+        .map(|(op, seq)| (OpSeq(seq), op))
+        .collect();
+    seen.call(
+        "apply-ops",
+        &ApplyOps { root: ROOT, ops },
+        &OpsApplied {
+            through: OpSeq(10),
+            remarks: vec![(OpSeq(2), "was gone".into())],
+        },
+    );
+}
+
+pub fn walks(seen: &mut Seen) {
+    let entry = |node| WalkEntry {
+        name: name("x"),
+        node,
+        modified: 1_800_000_000,
+    };
+    let file = WalkNode::File {
+        size: 9,
+        file: Some(FILE),
+        crc32: Some(1),
+    };
+    let found = WalkNode::File {
+        size: 9,
+        file: None,
+        crc32: None,
+    };
+    seen.notice(
+        "walk-page",
+        &WalkPage {
+            root: ROOT,
+            walk: 2,
+            dir: vec![dir()],
+            entries: vec![entry(WalkNode::Dir { id: None }), entry(file), entry(found)],
+        },
+    );
+    seen.notice(
+        "walk-staged",
+        &WalkStaged {
+            root: ROOT,
+            walk: 2,
+            files: vec![StagedEntry {
+                file: FILE,
+                size: 9,
+                prepared: Some(1),
+            }],
+        },
+    );
+    seen.notice(
+        "walk-done",
+        &WalkDone {
+            root: ROOT,
+            walk: 2,
+            dirs: 1,
+            files: 2,
+            problems: vec!["a fifo".into()],
+            complete: true,
+            running: vec![FILE],
+        },
+    );
+    seen.notice(
+        "alive",
+        &Alive {
+            roots: vec![root_status()],
+            transfers: 1,
+            receiving: 2,
+            sending: 3,
+        },
+    );
+    seen.order(
+        "walk-credit",
+        &WalkCredit {
+            root: ROOT,
+            walk: 2,
+            pages: 4,
+        },
+    );
+}
