@@ -3,8 +3,12 @@
 #![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
 
 mod cluster;
+mod control;
 mod keys;
 mod making;
+#[cfg(feature = "failpoints")]
+mod panics;
+mod quickstart;
 mod running;
 mod usage;
 

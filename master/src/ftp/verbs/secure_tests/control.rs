@@ -1,83 +1,16 @@
-//! TLS of control connections and listings, seen by clients over a network in memory.
+//! Control connections under TLS: AUTH and what follows it, the verbs of protection, the rules, the end.
 
-use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::Duration;
 
+use drftpd_actors::Net;
 use drftpd_actors::testkit::sim;
-use drftpd_actors::{BoxIo, Net};
-use drftpd_protocol::wire::Resumption;
-use rustls::ClientConfig;
-use rustls::version::{TLS12, TLS13};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::version::TLS13;
+use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
-use super::testing::address;
-use crate::ftp::testkit::{FtpScript, Site, dial_tls};
-use crate::tls::testkit::TestTls;
+use super::{names, passive, site};
+use crate::ftp::testkit::{FtpScript, dial_tls};
 use crate::tls::{Policy, TlsConfig};
-
-async fn site(config: TlsConfig) -> (Site, TestTls) {
-    let tls = TestTls::new(config);
-    (Site::with_tls(&tls).await, tls)
-}
-
-/// A data connection of a client that said PASV.
-async fn passive(site: &Site, client: &mut FtpScript) -> BoxIo {
-    let at = address(&client.ask("PASV", 227).await);
-    site.net.connect(None, at).await.unwrap()
-}
-
-/// NLST under PROT P; tells whether the data connection resumed a session, and what came.
-async fn names(site: &Site, client: &mut FtpScript, with: &Arc<ClientConfig>) -> (bool, String) {
-    let io = passive(site, client).await;
-    client.ask("NLST", 150).await;
-    let mut secured = dial_tls(io, with).await.unwrap();
-    let mut all = String::new();
-    // Anything but the last word of TLS would be an error here.
-    secured.io.read_to_string(&mut all).await.unwrap();
-    secured.io.shutdown().await.unwrap();
-    client.expect(226).await;
-    (secured.resumed, all)
-}
-
-#[test]
-fn auth_makes_a_control_connection_and_its_listings_secure_and_each_resumes_its_session() {
-    for version in [&TLS12, &TLS13] {
-        sim(async {
-            let (site, tls) = site(TlsConfig::default()).await;
-            site.file("/x", b"bytes", None).await;
-            let with = tls.client(version);
-            for mechanism in ["TLS", "ssl", "TLS-C"] {
-                let mut client = site.client().await;
-                let feat = client.ask("FEAT", 211).await;
-                assert!(feat.contains("\r\n AUTH TLS\r\n"), "{feat}");
-                client.ask(&format!("AUTH {mechanism}"), 234).await;
-                client.secure(&with).await;
-                client.log_in("bob").await;
-                client.ask("PBSZ 0", 200).await;
-                client.ask("PROT P", 200).await;
-                for _ in 0..5 {
-                    let (resumed, all) = names(&site, &mut client, &with).await;
-                    assert!(resumed && all == "x\r\n", "{all}");
-                }
-                client.ask("PROT C", 200).await;
-                let mut io = passive(&site, &mut client).await;
-                client.ask("NLST", 150).await;
-                let mut all = String::new();
-                io.read_to_string(&mut all).await.unwrap();
-                drop(io);
-                client.expect(226).await;
-                assert_eq!(all, "x\r\n");
-                client.ask("AUTH TLS", 503).await;
-                client.ask("QUIT", 221).await;
-                let mut rest = String::new();
-                client.into_io().read_to_string(&mut rest).await.unwrap();
-                assert_eq!(rest, "");
-            }
-        });
-    }
-}
 
 #[test]
 fn what_was_said_in_clear_does_not_count_behind_auth() {
@@ -252,7 +185,7 @@ fn rules_say_where_tls_must_and_must_not_be() {
             login: Policy::Refused,
             ..TlsConfig::default()
         };
-        let (site, tls) = self::site(refused).await;
+        let (site, tls) = super::site(refused).await;
         let mut client = site.client().await;
         let feat = client.ask("FEAT", 211).await;
         assert!(!feat.contains("AUTH") && !feat.contains("PROT"), "{feat}");
@@ -273,7 +206,7 @@ fn rules_say_where_tls_must_and_must_not_be() {
             data: Policy::Required,
             ..TlsConfig::default()
         };
-        let (site, tls) = self::site(all).await;
+        let (site, tls) = super::site(all).await;
         let mut client = site.client().await;
         client.auth(&tls.client(&TLS13)).await;
         client.ask("PROT C", 534).await;
@@ -284,68 +217,6 @@ fn rules_say_where_tls_must_and_must_not_be() {
         client.ask("LIST", 521).await;
         client.ask("STAT -l", 530).await;
         client.ask("STAT", 211).await;
-    });
-}
-
-#[test]
-fn where_resumption_is_required_another_session_gets_no_listing() {
-    for (resumption, fxp, served) in [
-        (Resumption::Required, false, false),
-        (Resumption::Required, true, true),
-        (Resumption::Offered, false, true),
-        (Resumption::Off, false, true),
-    ] {
-        sim(async {
-            let config = TlsConfig {
-                data_resumption: resumption,
-                ..TlsConfig::default()
-            };
-            let (site, tls) = site(config).await;
-            let (own, other) = (tls.client(&TLS13), tls.client(&TLS13));
-            let mut client = site.client().await;
-            client.auth(&own).await;
-            client.log_in(if fxp { "bob" } else { "finn" }).await;
-            client.ask("PROT P", 200).await;
-            let (resumed, _) = names(&site, &mut client, &own).await;
-            assert_eq!(resumed, resumption != Resumption::Off);
-            let io = passive(&site, &mut client).await;
-            client.ask("NLST", 150).await;
-            let mut io = dial_tls(io, &other).await.unwrap().io;
-            let mut all = Vec::new();
-            let read = io.read_to_end(&mut all).await;
-            if served {
-                read.unwrap();
-                drop(io);
-                client.expect(226).await;
-            } else {
-                assert_eq!(read.unwrap_err().kind(), ErrorKind::UnexpectedEof);
-                let said = client.expect(522).await;
-                assert!(said.contains("resume"), "{said}");
-                let (resumed, _) = names(&site, &mut client, &own).await;
-                assert!(resumed, "the session is worth nothing any more");
-            }
-        });
-    }
-}
-
-#[test]
-fn a_data_connection_that_speaks_no_tls_is_522_and_the_session_goes_on() {
-    sim(async {
-        let (site, tls) = site(TlsConfig::default()).await;
-        let with = tls.client(&TLS13);
-        let mut client = site.client().await;
-        client.auth(&with).await;
-        client.log_in("bob").await;
-        client.ask("PROT P", 200).await;
-        let mut io = passive(&site, &mut client).await;
-        client.ask("LIST", 150).await;
-        io.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-        client.expect(522).await;
-        let silent = passive(&site, &mut client).await;
-        client.ask("LIST", 150).await;
-        client.expect(522).await;
-        drop(silent);
-        names(&site, &mut client, &with).await;
     });
 }
 
