@@ -1,8 +1,9 @@
 //! Every way to a data connection, with a client that shows every line.
 
 use anyhow::Result;
+use drftpd_integration_tests::client::folder;
 use drftpd_integration_tests::data::first_difference;
-use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Mode};
+use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Mode, Tool};
 
 #[test]
 fn every_mode_uploads_lists_downloads_resumes_renames_and_deletes() -> Result<()> {
@@ -85,6 +86,32 @@ fn empty_files_are_kept() -> Result<()> {
         assert_eq!(ftp.get(mode, &name)?, b"");
     }
     assert_eq!(ftp.names(Mode::Pret, "")?.len(), Mode::ALL.len());
+    Ok(())
+}
+
+#[test]
+fn times_that_mfct_and_mff_set_are_shown_and_outlive_the_master() -> Result<()> {
+    let mut cluster = Cluster::start(1)?;
+    cluster.login()?.put(Mode::Pret, "x", b"bytes")?;
+    let (_gone, dir) = folder()?;
+    Tool::new("curl", &dir)
+        .args(["-sS", "--fail", "-l", &format!("{}/", cluster.url())])
+        .args(["-Q", "MFCT 20200102030405 x"])
+        .args(["-Q", "MFF Modify=20210102030405; x"])
+        .run()?;
+    for killed in [false, true] {
+        if killed {
+            cluster.kill_master()?;
+            cluster.start_master()?;
+        }
+        let mut ftp = cluster.login()?;
+        ftp.ask("OPTS MLST type;modify;create;", 200)?;
+        let (name, facts) = ftp.facts(Mode::Pasv, "")?.remove(0);
+        let of = |fact: &str| facts.get(fact).map(String::as_str);
+        assert_eq!(name, "x");
+        assert_eq!(of("create"), Some("20200102030405"), "{facts:?}");
+        assert_eq!(of("modify"), Some("20210102030405"), "{facts:?}");
+    }
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use super::engine::Store;
 use super::error::StoreError;
 use super::jsonl;
 use super::open::{FORMAT, Identity, connect, fact, lock, write_facts};
-use super::schema::{MIGRATIONS, TABLES, Table};
+use super::schema::{BROUGHT, MIGRATIONS, TABLES, Table};
 
 /// What a dump was loaded into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ fn select(table: &Table) -> String {
     format!("SELECT {columns} FROM {name} {only} ORDER BY {key}")
 }
 
-/// Makes a store from a dump, in a folder without one, or with one that has nothing in it.
+/// Makes a store from a dump of this version or an older one, in a folder without one, or with one that has nothing in it.
 ///
 /// # Errors
 /// [`StoreError::Unusable`] names the line that cannot be taken; nothing was loaded then.
@@ -95,7 +95,10 @@ pub fn load(
     tx.execute("DELETE FROM node", [])?;
     let mut lines = Lines { input, number: 0 };
     let header = Header::read(&mut lines)?;
-    let rows = load_rows(&tx, &mut lines)?;
+    let rows = load_rows(&tx, &mut lines, header.version)?;
+    for brought in BROUGHT.iter().filter(|it| it.version > header.version) {
+        tx.execute_batch(brought.fill)?;
+    }
     tx.execute(
         "INSERT INTO incarnation (n, issued) VALUES (?1, 0) ON CONFLICT (n) DO NOTHING",
         [header.incarnation],
@@ -167,6 +170,7 @@ impl Lines<'_> {
 }
 
 struct Header {
+    version: u64,
     case: Case,
     epoch: u64,
     incarnation: i64,
@@ -176,17 +180,18 @@ impl Header {
     fn read(lines: &mut Lines<'_>) -> Result<Self, StoreError> {
         let (name, value) = lines.next()?;
         let number = |key: &str| value.get(key).and_then(Value::as_u64);
-        let known = name == "drftpd"
-            && number("format") == Some(FORMAT)
-            && number("version") == u64::try_from(MIGRATIONS.len()).ok();
-        if !known {
-            return Err(lines.wrong("is not the header of a dump of this version"));
-        }
+        let newest = u64::try_from(MIGRATIONS.len()).unwrap_or(u64::MAX);
+        let version = number("version").filter(|version| (1..=newest).contains(version));
+        let known = name == "drftpd" && number("format") == Some(FORMAT);
+        let Some(version) = version.filter(|_| known) else {
+            return Err(lines.wrong("is not the header of a dump of this version or an older one"));
+        };
         let case = value.get("case").and_then(Value::as_str);
         let case = case.and_then(Case::from_text);
         let incarnation = number("incarnation").and_then(|n| i64::try_from(n).ok());
         match (case, number("epoch"), incarnation) {
             (Some(case), Some(epoch), Some(incarnation)) => Ok(Self {
+                version,
                 case,
                 epoch,
                 incarnation,
@@ -197,7 +202,8 @@ impl Header {
 }
 
 /// Takes rows up to the end that says how many there should be.
-fn load_rows(conn: &Connection, lines: &mut Lines<'_>) -> Result<u64, StoreError> {
+fn load_rows(conn: &Connection, lines: &mut Lines<'_>, version: u64) -> Result<u64, StoreError> {
+    let tables: Vec<Table> = TABLES.iter().map(|it| it.of_version(version)).collect();
     let mut rows = 0;
     loop {
         let (name, value) = lines.next()?;
@@ -208,7 +214,7 @@ fn load_rows(conn: &Connection, lines: &mut Lines<'_>) -> Result<u64, StoreError
                 false => Err(lines.wrong("the number of rows is another")),
             };
         }
-        let table = TABLES.iter().find(|table| table.name == name);
+        let table = tables.iter().find(|table| table.name == name);
         let table = table.ok_or_else(|| lines.wrong("is of no table"))?;
         let cells = value
             .as_object()
@@ -236,133 +242,4 @@ fn insert(table: &Table) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{Batch, Command};
-    use rusqlite::params;
-    use tempfile::TempDir;
-
-    const NOW: i64 = 1_800_000_000;
-
-    fn open(folder: &Path, dice: u64) -> Store {
-        let (clock, dice) = (Clock::manual(NOW), Dice::seeded(dice));
-        let config = StoreConfig::DEFAULT;
-        Store::inline(folder, &config, Case::Sensitive, &clock, &dice).unwrap()
-    }
-
-    fn load_text(folder: &Path, text: &str, unix: i64) -> Result<Loaded, StoreError> {
-        let (clock, dice) = (Clock::manual(unix), Dice::seeded(99));
-        load(
-            folder,
-            &StoreConfig::DEFAULT,
-            &mut text.as_bytes(),
-            &clock,
-            &dice,
-        )
-    }
-
-    fn text_of(store: &Store) -> String {
-        let mut out = Vec::new();
-        dump(store, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    struct Fill;
-
-    impl Command for Fill {
-        type Answer = ();
-        type Error = StoreError;
-
-        fn apply(self, batch: &Batch<'_>) -> Result<(), StoreError> {
-            let sql = "INSERT INTO account VALUES (?1, 'users', NULL, 1, ?2, 0, -5)";
-            batch.run(sql, params!["ann \"quoted\"\n", &b"/h\xFF"[..]])?;
-            let sql = "INSERT INTO slave_token VALUES (?1, 'alpha', 9, NULL)";
-            batch.run(sql, params![&b"plain text"[..]])?;
-            batch.used(batch.ids().node()?.0);
-            Ok(())
-        }
-    }
-
-    #[tokio::test]
-    async fn a_loaded_store_dumps_the_same_rows_and_is_another_of_a_higher_epoch() {
-        let (from, to) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        let store = open(from.path(), 1);
-        store.change(Fill).await.unwrap();
-        let text = text_of(&store);
-        assert!(text.contains(r#"{"b64":"L2j/"}"#), "{text}");
-        let loaded = load_text(to.path(), &text, NOW - 1_000_000).unwrap();
-        assert_eq!(loaded.identity.epoch.0, store.identity().epoch.0 + 1);
-        assert_ne!(loaded.identity.store, store.identity().store);
-        let again = open(to.path(), 2);
-        assert_eq!(again.identity(), loaded.identity);
-        let rows = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(rows(&text_of(&again)), rows(&text));
-        assert_eq!(loaded.rows, 4);
-        assert!(again.ids().incarnation() > store.ids().incarnation());
-    }
-
-    #[tokio::test]
-    async fn starts_that_a_dump_brought_along_are_none_of_the_loaded_store() {
-        let (from, to) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        let store = open(from.path(), 1);
-        store.change(Fill).await.unwrap();
-        let text = text_of(&store);
-        // The dumped store goes on and acknowledges this one.
-        let later = store.ids().node().unwrap().0;
-        load_text(to.path(), &text, NOW).unwrap();
-        drop(store);
-        let own = open(to.path(), 2).ids().node().unwrap().0;
-        for (folder, expected) in [(&from, true), (&to, false)] {
-            let store = open(folder.path(), 3);
-            assert_eq!(store.read(|sql| sql.begun(later)).unwrap(), expected);
-        }
-        let again = open(to.path(), 4);
-        assert!(again.read(|sql| sql.begun(own)).unwrap());
-    }
-
-    #[tokio::test]
-    async fn a_dump_is_only_loaded_where_nothing_is() {
-        let (from, to) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        let store = open(from.path(), 1);
-        let text = text_of(&store);
-        drop(open(to.path(), 2));
-        load_text(to.path(), &text, NOW + 7).unwrap();
-        let full = open(to.path(), 3);
-        assert!(full.identity().epoch.0 > u64::try_from(NOW + 7).unwrap());
-        let locked = load_text(to.path(), &text, NOW);
-        assert!(matches!(locked, Err(StoreError::Locked)));
-        full.change(Fill).await.unwrap();
-        drop(full);
-        let refused = load_text(to.path(), &text, NOW);
-        assert!(matches!(refused, Err(StoreError::Unusable(why)) if why.contains("empty")));
-    }
-
-    #[tokio::test]
-    async fn a_dump_that_is_cut_or_changed_is_refused_by_its_line() {
-        let from = TempDir::new().unwrap();
-        let store = open(from.path(), 1);
-        store.change(Fill).await.unwrap();
-        let text = text_of(&store);
-        let lines: Vec<&str> = text.lines().collect();
-        let end = lines.len();
-        let cut = lines[..end - 1].join("\n");
-        let short = [&lines[..2], &lines[3..]].concat().join("\n");
-        let unknown = text.replacen("\"grp\"", "\"gruppe\"", 1);
-        let header = lines[1..].join("\n");
-        for (text, line) in [
-            (cut, end),
-            (short, end - 1),
-            (unknown, 3),
-            (header, 1),
-            (text.replace("\"kind\":0", "\"kind\":\"dir\""), 5),
-        ] {
-            let to = TempDir::new().unwrap();
-            let refused = load_text(to.path(), &text, NOW);
-            let Err(StoreError::Unusable(why)) = refused else {
-                panic!("{refused:?}");
-            };
-            assert!(why.starts_with(&format!("line {line}: ")), "{why}");
-            assert_eq!(text_of(&open(to.path(), 5)).lines().count(), 3);
-        }
-    }
-}
+mod tests;

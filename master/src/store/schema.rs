@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::error::StoreError;
 
 /// What brings a store from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 const V1: &str = "
 -- Facts about the store itself: its identity, epoch, which names are the same.
@@ -125,6 +125,37 @@ ALTER TABLE node ADD COLUMN deep INTEGER NOT NULL DEFAULT 128;
 ALTER TABLE node ADD COLUMN long INTEGER NOT NULL DEFAULT 4096;
 ";
 
+const V3: &str = "
+-- When an entry was made, as far as is known: of older entries not before they were last changed.
+ALTER TABLE node ADD COLUMN created INTEGER NOT NULL DEFAULT 0;
+UPDATE node SET created = modified;
+";
+
+/// Columns that a version of the store brought, so that dumps of older ones can be loaded: their rows get the
+/// column's default, and then what `fill` says.
+pub(super) struct Brought {
+    pub version: u64,
+    pub table: &'static str,
+    pub columns: &'static [&'static str],
+    pub fill: &'static str,
+}
+
+/// Every column that was not there from the beginning, in the order of versions.
+pub(super) const BROUGHT: &[Brought] = &[
+    Brought {
+        version: 2,
+        table: "node",
+        columns: &["deep", "long"],
+        fill: "",
+    },
+    Brought {
+        version: 3,
+        table: "node",
+        columns: &["created"],
+        fill: "UPDATE node SET created = modified",
+    },
+];
+
 /// What a column holds, for dumps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
@@ -145,6 +176,20 @@ pub(super) struct Table {
     pub columns: &'static [(&'static str, Holds)],
     /// Columns to order by.
     pub key: &'static str,
+}
+
+impl Table {
+    /// As a dump of that version has it: columns that came later are the last ones.
+    pub fn of_version(&self, version: u64) -> Self {
+        let later = BROUGHT
+            .iter()
+            .filter(|brought| brought.version > version && brought.table == self.name);
+        let missing: usize = later.map(|brought| brought.columns.len()).sum();
+        Self {
+            columns: &self.columns[..self.columns.len() - missing],
+            ..*self
+        }
+    }
 }
 
 /// Every table but `meta`, in the order of a dump.
@@ -223,6 +268,7 @@ pub(super) const TABLES: &[Table] = {
                 ("blake3", Bytes),
                 ("deep", Number),
                 ("long", Number),
+                ("created", Number),
             ],
             key: "parent, key",
         },
@@ -285,51 +331,4 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dumps_know_every_table_and_every_column() {
-        let mut conn = Connection::open_in_memory().unwrap();
-        migrate(&mut conn).unwrap();
-        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'meta'";
-        let mut tables = conn.prepare(sql).unwrap();
-        let names = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
-        let mut names: Vec<String> = names.map(Result::unwrap).collect();
-        names.sort();
-        let mut known: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
-        known.sort_unstable();
-        assert_eq!(names, known);
-        for table in TABLES {
-            let sql = format!("SELECT name, type FROM pragma_table_info('{}')", table.name);
-            let mut info = conn.prepare(&sql).unwrap();
-            let columns = info
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-                .unwrap();
-            let columns: Vec<(String, String)> = columns.map(Result::unwrap).collect();
-            let known: Vec<(String, String)> = table
-                .columns
-                .iter()
-                .map(|(name, holds)| {
-                    let of = match holds {
-                        Holds::Number => "INTEGER",
-                        Holds::Text => "TEXT",
-                        Holds::Name | Holds::Bytes => "BLOB",
-                    };
-                    ((*name).to_owned(), of.to_owned())
-                })
-                .collect();
-            assert_eq!(columns, known, "{}", table.name);
-        }
-    }
-
-    #[test]
-    fn a_store_of_a_newer_version_is_refused() {
-        let mut conn = Connection::open_in_memory().unwrap();
-        migrate(&mut conn).unwrap();
-        migrate(&mut conn).unwrap();
-        conn.execute_batch("PRAGMA user_version = 9999").unwrap();
-        let refused = migrate(&mut conn);
-        assert!(matches!(refused, Err(StoreError::Unusable(why)) if why.contains("9999")));
-    }
-}
+mod tests;

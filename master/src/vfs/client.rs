@@ -13,13 +13,13 @@ use drftpd_protocol::{DirId, FileId, Name, NodeId, OpSeq, RootId, SlaveId, VfsPa
 use super::actor::VfsActor;
 use super::commands::{
     Commit, Delete, EndUpload, LoseUpload, MakeDir, MakeLink, MergeCompared, MergePage,
-    MergeStaged, OpsDone, RemoveDir, Rename, SetModified, ShowRoot, Walked,
+    MergeStaged, OpsDone, RemoveDir, Rename, SetTimes, ShowRoot, Walked,
 };
 use super::error::VfsError;
 use super::heads::OpsHeads;
 use super::messages::{BeginUpload, Change, Finish, Merge, Orphan};
 use super::tree::{TreeCommand, log, walk};
-use super::types::{Entry, Page, PreparedBytes, Readable, Upload, UploadMode, UploadPlan};
+use super::types::{Entry, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan};
 use super::uploads::Uploads;
 use super::{plan, reads};
 use crate::store::{Sql, Store};
@@ -222,10 +222,10 @@ impl VfsClient {
         self.change(Rename { from, to, replace }).await
     }
 
-    /// Sets a time of modification (Unix seconds).
-    pub async fn set_modified(&self, path: &VfsPath, modified: i64) -> Result<(), VfsError> {
+    /// Sets times of an entry.
+    pub async fn set_times(&self, path: &VfsPath, times: Times) -> Result<(), VfsError> {
         let path = path.clone();
-        self.change(SetModified { path, modified }).await
+        self.change(SetTimes { path, times }).await
     }
 
     /// What an upload would do.

@@ -25,5 +25,5 @@ pub use config::VfsConfig;
 pub use error::VfsError;
 pub use heads::OpsHeads;
 pub use types::{
-    Entry, FileState, Kind, Page, PreparedBytes, Readable, Upload, UploadMode, UploadPlan,
+    Entry, FileState, Kind, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan,
 };

@@ -284,6 +284,7 @@ fn new_file(ids: &Ids, now: i64, plan: &Plan, owner: Owner) -> Result<Entry, Vfs
         group: owner.group,
         mode: 0o644,
         modified: now,
+        created: now,
         size: 0,
         files: 1,
         generation: Generation(1),

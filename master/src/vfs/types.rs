@@ -44,6 +44,8 @@ pub struct Entry {
     pub mode: u16,
     /// Time of modification, Unix seconds UTC.
     pub modified: i64,
+    /// When it was made, Unix seconds UTC; what was found on a disk was made when it was last changed there.
+    pub created: i64,
     /// Bytes: of a file (live while it uploads), or of all complete files below a directory.
     pub size: u64,
     /// Files below a directory; 1 for a file.
@@ -64,6 +66,25 @@ impl Entry {
         FileId {
             node: self.id,
             generation: self.generation,
+        }
+    }
+}
+
+/// Times of an entry that somebody sets, Unix seconds UTC; `None` stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Times {
+    /// Of modification.
+    pub modified: Option<i64>,
+    /// Of creation.
+    pub created: Option<i64>,
+}
+
+impl Times {
+    /// The time of modification alone.
+    pub fn modified(at: i64) -> Self {
+        Self {
+            modified: Some(at),
+            ..Self::default()
         }
     }
 }

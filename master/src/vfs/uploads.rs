@@ -161,6 +161,7 @@ mod tests {
             group: "g".into(),
             mode: 0o644,
             modified: 0,
+            created: 0,
             size: 0,
             files: 1,
             generation: Generation(1),

@@ -30,7 +30,7 @@ proptest! {
             args::port(&arg).err(), args::eprt(&arg).err(), args::epsv(&arg).err(),
             args::transfer_type(&arg).err(), args::transfer_mode(&arg).err(), args::file_structure(&arg).err(),
             args::prot(&arg).err(), args::auth(&arg).err(), args::switch(&arg).err(), args::offset(&arg, "it").err(),
-            args::allo(&arg).err(), args::mfmt(&arg).err(), args::rang(&arg).err(), HashArgs::parse(&arg).err(),
+            args::allo(&arg).err(), args::mfmt(&arg).err(), args::mff(&arg).err(), args::rang(&arg).err(), HashArgs::parse(&arg).err(),
             FtpTime::parse(&arg).err(), Words::new(&arg).find_map(Result::err),
         ];
         for error in refused.into_iter().flatten() {

@@ -196,7 +196,7 @@ fn shown<'a>(entry: &'a Entry, name: &'a [u8]) -> ListEntry<'a> {
         },
         size: entry.size,
         modified: entry.modified,
-        created: None,
+        created: Some(entry.created),
         owner: &entry.owner,
         group: &entry.group,
         mode: entry.mode.into(),

@@ -210,6 +210,7 @@ mod tests {
             group: String::new(),
             mode: 0o644,
             modified: 0,
+            created: 0,
             size: 1,
             files: 1,
             generation: Generation(1),

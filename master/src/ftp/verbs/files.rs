@@ -1,5 +1,6 @@
-//! Entries of the tree: SIZE MDTM MFMT MKD RMD DELE RNFR RNTO.
+//! Entries of the tree: SIZE MDTM MFMT MFCT MFF MKD RMD DELE RNFR RNTO.
 
+use drftpd_protocol::ftp::args::NewTimes;
 use drftpd_protocol::ftp::reply::{Reply, Text};
 use drftpd_protocol::ftp::{FtpTime, args};
 
@@ -7,7 +8,7 @@ use super::{Arg, Change, Done, Feat, Verb, VerbResult};
 use crate::accounts::Action;
 use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
-use crate::vfs::{Kind, VfsError};
+use crate::vfs::{Kind, Times, VfsError};
 
 /// `SIZE` (RFC 3659, section 4): bytes of a file, as many as are there by now if it is being uploaded.
 pub(super) const SIZE: Verb = Verb {
@@ -42,7 +43,7 @@ async fn mdtm(cx: VerbCx, arg: Arg) -> VerbResult {
     match (shown, args::timed_path(&arg)) {
         // A file that is called like a time and a path is meant itself.
         (Err(FtpError::Vfs(VfsError::NotFound(_))), Some((time, path))) => {
-            set_modified(&cx, time, path).await?;
+            set_times(&cx, NewTimes::modify(time), path).await?;
             Ok(Reply::new(213, time.to_string()).into())
         }
         (shown, _) => Ok(Reply::new(213, shown?.to_string()).into()),
@@ -53,6 +54,20 @@ async fn modified(cx: &VerbCx, arg: &[u8]) -> Result<FtpTime, FtpError> {
     let resolved = cx.target(&cx.path(arg)?, Action::View).await?;
     let entry = cx.services.vfs.stat(&resolved).await?;
     Ok(FtpTime::from_unix(entry.modified))
+}
+
+/// `MFF` (draft-somers-ftp-mfxx): sets the times that it names.
+pub(super) const MFF: Verb = Verb {
+    name: "MFF",
+    syntax: "MFF <SP> fact=value; <SP> pathname",
+    feat: Feat::Line("MFF Create;Modify;"),
+    run: |cx, arg| Box::pin(mff(cx, arg)),
+    ..Verb::PLAIN
+};
+
+async fn mff(cx: VerbCx, arg: Arg) -> VerbResult {
+    let (times, path) = args::mff(&arg)?;
+    facts_set(&cx, times, path).await
 }
 
 /// `MFMT` (draft-somers-ftp-mfxx): sets the time of modification.
@@ -66,35 +81,49 @@ pub(super) const MFMT: Verb = Verb {
 
 async fn mfmt(cx: VerbCx, arg: Arg) -> VerbResult {
     let (time, path) = args::mfmt(&arg)?;
-    set_modified(&cx, time, path).await?;
-    let fact = format!("Modify={time}; ");
-    Ok(Reply::new(213, Text::concat(&[fact.as_bytes(), path])).into())
+    facts_set(&cx, NewTimes::modify(time), path).await
 }
 
-pub(super) async fn set_modified(cx: &VerbCx, time: FtpTime, path: &[u8]) -> Result<(), FtpError> {
-    let resolved = cx.target(&cx.path(path)?, Action::SetTime).await?;
-    let set = cx.services.vfs.set_modified(&resolved, time.unix());
-    Ok(set.await?)
-}
-
-/// `MFCT` (draft-somers-ftp-mfxx): times of creation are not kept, so none can be set, and FEAT does not promise it.
-/// What is not there or not allowed is said as for MFMT.
+/// `MFCT` (draft-somers-ftp-mfxx): sets the time of creation.
 pub(super) const MFCT: Verb = Verb {
     name: "MFCT",
     syntax: "MFCT <SP> time <SP> pathname",
+    feat: Feat::Line("MFCT"),
     run: |cx, arg| Box::pin(mfct(cx, arg)),
     ..Verb::PLAIN
 };
 
 async fn mfct(cx: VerbCx, arg: Arg) -> VerbResult {
-    let (_, path) = args::mfmt(&arg)?;
+    let (time, path) = args::mfmt(&arg)?;
+    let times = NewTimes {
+        create: Some(time),
+        modify: None,
+    };
+    facts_set(&cx, times, path).await
+}
+
+/// Sets times and names them as MFMT, MFCT and MFF answer: `213 Modify=…; path`.
+async fn facts_set(cx: &VerbCx, times: NewTimes, path: &[u8]) -> VerbResult {
+    set_times(cx, times, path).await?;
+    let named = [("Modify", times.modify), ("Create", times.create)];
+    let named = named
+        .into_iter()
+        .filter_map(|(fact, time)| Some((fact, time?)));
+    let facts: String = named
+        .map(|(fact, time)| format!("{fact}={time};"))
+        .collect();
+    let text = Text::concat(&[facts.as_bytes(), b" ", path]);
+    Ok(Reply::new(213, text).into())
+}
+
+/// Sets times of an entry that the user may set times of.
+pub(super) async fn set_times(cx: &VerbCx, times: NewTimes, path: &[u8]) -> Result<(), FtpError> {
     let resolved = cx.target(&cx.path(path)?, Action::SetTime).await?;
-    cx.services.vfs.stat(&resolved).await?;
-    Ok(Reply::new(
-        504,
-        "Times of creation are not kept here, MFMT sets the time of the last change",
-    )
-    .into())
+    let times = Times {
+        modified: times.modify.map(FtpTime::unix),
+        created: times.create.map(FtpTime::unix),
+    };
+    Ok(cx.services.vfs.set_times(&resolved, times).await?)
 }
 
 /// `MKD` (RFC 959): answers the new directory's whole path.

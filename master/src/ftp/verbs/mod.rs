@@ -154,6 +154,7 @@ pub static VERBS: &[&Verb] = &[
     &list::LIST,
     &files::MDTM,
     &files::MFCT,
+    &files::MFF,
     &files::MFMT,
     &files::MKD,
     &list::MLSD,

@@ -1,7 +1,7 @@
 //! SITE commands that are about the session itself or about files as verbs are: XDUPE UTIME. All others are in the
 //! operator's table.
 
-use drftpd_protocol::ftp::args::{self, Words};
+use drftpd_protocol::ftp::args::{self, NewTimes, Words};
 use drftpd_protocol::ftp::{ArgError, FtpTime, Reply, XDupe};
 
 use super::{Arg, Change, Done, Run, VerbResult, files};
@@ -66,7 +66,7 @@ const UTIME: OwnCommand = OwnCommand {
 
 async fn utime(cx: VerbCx, arg: Arg) -> VerbResult {
     let (time, path) = utime_args(&arg)?;
-    files::set_modified(&cx, time, &path).await?;
+    files::set_times(&cx, NewTimes::modify(time), &path).await?;
     Ok(Reply::new(200, format!("Modified {time}")).into())
 }
 

@@ -1,6 +1,7 @@
 //! Dupes with SITE XDUPE, and SITE UTIME, as clients see them.
 
 use drftpd_actors::testkit::sim;
+use drftpd_protocol::ftp::FtpTime;
 
 use crate::ftp::testkit::{FtpScript, Site, bob, path};
 use crate::vfs::{Owner, UploadMode};
@@ -145,14 +146,42 @@ fn site_utime_sets_what_mdtm_shows_in_both_forms() {
 }
 
 #[test]
-fn times_of_creation_are_not_kept_and_mfct_says_so() {
+fn times_of_creation_are_kept_shown_and_set() {
     sim(async {
         let site = site().await;
         let mut bob = site.user().await;
-        bob.ask("MFCT 20240131010203 /r/a.r00", 504).await;
+        bob.ask("OPTS MLST modify;create;", 200).await;
+        bob.ask("MFMT 20240131010203 /r/a.r00", 213).await;
+        let fresh = bob.ask("MLST /r/a.r00", 250).await;
+        let of_its_upload = FtpTime::from_unix(site.clock.unix());
+        let facts = format!(" modify=20240131010203;create={of_its_upload};");
+        assert!(fresh.contains(&facts), "{fresh}");
+
+        let told = bob.ask("MFCT 20200102030405 /r/a.r00", 213).await;
+        assert_eq!(told, "213 Create=20200102030405; /r/a.r00\r\n");
+        let facts = " modify=20240131010203;create=20200102030405; /r/a.r00\r\n";
+        assert!(bob.ask("MLST /r/a.r00", 250).await.contains(facts));
+        let told = bob
+            .ask("MFF create=19990101000000;modify=20000101000000; /r", 213)
+            .await;
+        assert_eq!(
+            told,
+            "213 Modify=20000101000000;Create=19990101000000; /r\r\n"
+        );
+        let facts = " modify=20000101000000;create=19990101000000; /r\r\n";
+        assert!(bob.ask("MLST /r", 250).await.contains(facts));
+
         bob.ask("MFCT 20240131010203 /none", 550).await;
         bob.ask("MFCT 2024 /r/a.r00", 501).await;
-        assert!(!bob.ask("FEAT", 211).await.contains("MFCT"));
+        bob.ask("MFF Modify=20240131010203;UNIX.mode=0777; /r", 504)
+            .await;
+        assert!(bob.ask("MLST /r", 250).await.contains(facts));
+        let feat = bob.ask("FEAT", 211).await;
+        assert!(
+            feat.contains("\r\n MFCT\r\n MFF Create;Modify;\r\n"),
+            "{feat}"
+        );
+        assert!(feat.contains("create*;"), "{feat}");
     });
 }
 

@@ -64,6 +64,7 @@ fn new_entry(tree: &Tree<'_>, path: &VfsPath, kind: Kind, owner: Owner) -> Resul
         group: owner.group,
         mode: 0o644,
         modified: tree.now,
+        created: tree.now,
         size: 0,
         files: 0,
         generation: Generation(0),

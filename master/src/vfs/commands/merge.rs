@@ -288,6 +288,7 @@ pub(super) fn found_entry(
         group: tree.config.adopt_group.clone(),
         mode: 0o644,
         modified,
+        created: modified,
         size: 0,
         files: 1,
         generation: Generation(1),

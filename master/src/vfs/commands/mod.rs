@@ -22,5 +22,5 @@ pub(super) use remove::{Delete, ExpirePartials, RemoveDir};
 pub(super) use rename::Rename;
 pub(super) use roots::{OpsDone, ShowRoot};
 pub(super) use staged::MergeStaged;
-pub(super) use times::SetModified;
+pub(super) use times::SetTimes;
 pub(super) use walked::Walked;

@@ -1,4 +1,4 @@
-//! Times of modification that clients set.
+//! Times that clients set.
 
 use drftpd_protocol::VfsPath;
 use drftpd_protocol::wire::RootOp;
@@ -6,26 +6,25 @@ use drftpd_protocol::wire::RootOp;
 use crate::store::{number, params};
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::{Tree, TreeCommand, copies, log, walk};
-use crate::vfs::types::Kind;
+use crate::vfs::types::{Kind, Times};
 
-/// Sets a time of modification; the copies of a file follow.
-pub struct SetModified {
+/// Sets times of an entry. The copies of a file follow its time of modification; that of creation is known here alone.
+pub struct SetTimes {
     pub path: VfsPath,
-    /// Unix seconds.
-    pub modified: i64,
+    pub times: Times,
 }
 
-impl TreeCommand for SetModified {
+impl TreeCommand for SetTimes {
     type Answer = ();
 
     fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
         let entry = walk::existing(tree, &self.path, true)?;
-        let modified = self.modified;
-        let sql = "UPDATE node SET modified = ?2 WHERE id = ?1";
-        tree.run(sql, params![number(entry.id.0), modified])?;
-        if entry.kind != Kind::File {
+        let Times { modified, created } = self.times;
+        let sql = "UPDATE node SET modified = coalesce(?2, modified), created = coalesce(?3, created) WHERE id = ?1";
+        tree.run(sql, params![number(entry.id.0), modified, created])?;
+        let Some(modified) = modified.filter(|_| entry.kind == Kind::File) else {
             return Ok(());
-        }
+        };
         let (file, place) = (entry.file(), walk::place_of(tree, &entry)?);
         for root in copies::roots_of(tree, entry.id)? {
             let at = place.clone();

@@ -72,6 +72,7 @@ fn what_is_new_is_adopted_in_place_with_its_directories() {
             (one.size, one.modified, one.owner.as_str()),
             (100, 42, "drftpd")
         );
+        assert_eq!(one.created, 42, "not before it was last changed");
         assert_eq!(fx.stat("/films").await.unwrap().modified, 43);
         assert_eq!(
             short(&fx.ops(A).await),

@@ -80,7 +80,7 @@ impl Run {
                 (done, model.rename(from, to, *replace))
             }
             Step::SetTime(at) => {
-                let done = vfs.set_modified(&text(at), 5).await;
+                let done = vfs.set_times(&text(at), Times::modified(5)).await;
                 (done, model.nodes.contains_key(at))
             }
             Step::Begin(at, mode, root) => return self.begin(at, *mode, *root).await,

@@ -1,5 +1,7 @@
 //! Directories, renames, deletes and listings.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -171,11 +173,46 @@ fn a_time_that_is_set_goes_to_the_copies() {
     with_vfs(|fx| async {
         fx.dir("/d").await;
         fx.put("/d/file", A, 1).await;
-        fx.vfs.set_modified(&path("/d/file"), 77).await.unwrap();
-        fx.vfs.set_modified(&path("/d"), 78).await.unwrap();
+        fx.vfs
+            .set_times(&path("/d/file"), Times::modified(77))
+            .await
+            .unwrap();
+        fx.vfs
+            .set_times(&path("/d"), Times::modified(78))
+            .await
+            .unwrap();
         assert_eq!(fx.stat("/d/file").await.unwrap().modified, 77);
         assert_eq!(fx.stat("/d").await.unwrap().modified, 78);
         assert_eq!(short(&fx.ops(A).await)[1..], ["time /d/file 77"]);
+        fx
+    });
+}
+
+#[test]
+fn a_time_of_creation_is_the_file_lists_alone_and_outlives_what_is_done_to_its_file() {
+    with_vfs(|fx| async {
+        fx.put("/file", A, 1).await;
+        let made = fx.stat("/file").await.unwrap();
+        assert_eq!(made.created, made.modified);
+        fx.clock.advance(Duration::from_secs(10));
+        fx.put("/file", A, 2).await;
+        fx.rename("/file", "/other").await.unwrap();
+        let again = fx.stat("/other").await.unwrap();
+        assert_eq!(
+            (again.created, again.modified),
+            (made.created, made.created + 10)
+        );
+        let before = fx.ops(A).await.len();
+        let times = Times {
+            created: Some(7),
+            modified: None,
+        };
+        fx.vfs.set_times(&path("/other"), times).await.unwrap();
+        let set = fx.stat("/other").await.unwrap();
+        assert_eq!((set.created, set.modified), (7, again.modified));
+        assert_eq!(fx.ops(A).await.len(), before, "no copy has it");
+        fx.dir("/made").await;
+        assert_eq!(fx.stat("/made").await.unwrap().created, again.modified);
         fx
     });
 }

@@ -247,7 +247,10 @@ fn every_commit_tells_how_far_the_logs_reach() {
         assert_eq!((of(A), of(B)), (Some(OpSeq(0)), Some(OpSeq(0))));
         fx.put("/file", A, 1).await;
         assert_eq!((of(A), of(B)), (Some(OpSeq(1)), Some(OpSeq(0))));
-        fx.vfs.set_modified(&path("/file"), 5).await.unwrap();
+        fx.vfs
+            .set_times(&path("/file"), Times::modified(5))
+            .await
+            .unwrap();
         assert_eq!(of(A), Some(OpSeq(2)));
         let behind = fx.vfs.ops_after(A, OpSeq(1), 10).await.unwrap();
         assert_eq!(behind[0].0, OpSeq(2));

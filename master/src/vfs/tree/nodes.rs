@@ -14,7 +14,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT parent, coalesce(name, key), id, kind, state, generation, size, files, ",
-            "modified, mode, crc32, owner, grp, target FROM node ",
+            "modified, mode, crc32, owner, grp, target, created FROM node ",
             $rest
         )
     };
@@ -74,6 +74,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
         owner: row.get(11)?,
         group: row.get(12)?,
         target: row.get(13)?,
+        created: row.get(14)?,
     })
 }
 
@@ -132,8 +133,8 @@ pub fn insert(tree: &Tree<'_>, entry: &Entry) -> Result<(), StoreError> {
     tree.used(entry.id.0);
     tree.run(
         "INSERT INTO node (parent, key, id, kind, state, generation, size, files, modified, mode,
-             crc32, owner, grp, name, target, deep, long)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, 0)",
+             crc32, owner, grp, name, target, created, deep, long)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0, 0)",
         params![
             number(entry.parent.0),
             key,
@@ -150,6 +151,7 @@ pub fn insert(tree: &Tree<'_>, entry: &Entry) -> Result<(), StoreError> {
             entry.group,
             kept,
             entry.target,
+            entry.created,
         ],
     )?;
     match entry.kind {

@@ -18,7 +18,7 @@ pub use hash::{HashArgs, OctetRange, rang};
 pub use host::{Epsv, HostPort, eprt, epsv, port};
 pub use list::ListArgs;
 pub use scalar::{
-    Allo, Auth, Protection, TransferType, allo, auth, file_structure, mfmt, offset, path, prot,
-    switch, timed_path, transfer_mode, transfer_type,
+    Allo, Auth, NewTimes, Protection, TransferType, allo, auth, file_structure, mff, mfmt, offset,
+    path, prot, switch, timed_path, transfer_mode, transfer_type,
 };
 pub use words::{Words, opts, pret, site};

@@ -158,6 +158,56 @@ pub fn mfmt(arg: &[u8]) -> Result<(FtpTime, &[u8]), ArgError> {
     Ok((time, path(arg.get(end + 1..).unwrap_or_default())?))
 }
 
+/// The facts of `MFF` that can be changed, as they were named; `None` was not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NewTimes {
+    /// `Modify`.
+    pub modify: Option<FtpTime>,
+    /// `Create`.
+    pub create: Option<FtpTime>,
+}
+
+impl NewTimes {
+    /// The time of modification alone.
+    pub fn modify(time: FtpTime) -> Self {
+        Self {
+            modify: Some(time),
+            create: None,
+        }
+    }
+}
+
+/// `MFF fact=value;… path` (draft-somers-ftp-mfxx): times in any order, the last of several counts.
+///
+/// # Errors
+/// Other facts are [`ArgError::NotOffered`], so that nothing is changed by half.
+pub fn mff(arg: &[u8]) -> Result<(NewTimes, &[u8]), ArgError> {
+    const FORM: ArgError = ArgError::Malformed {
+        what: "the facts",
+        want: "FACT=VALUE; and so on, and a blank before the path",
+    };
+    let arg = arg.trim_ascii_start();
+    nonempty(arg, "the facts")?;
+    let end = arg.windows(2).position(|pair| pair == b"; ").ok_or(FORM)?;
+    let mut times = NewTimes::default();
+    for fact in arg[..end].split(|b| *b == b';') {
+        let equals = fact.iter().position(|b| *b == b'=').ok_or(FORM)?;
+        let (name, value) = (&fact[..equals], &fact[equals + 1..]);
+        let time = match name.to_ascii_lowercase().as_slice() {
+            b"modify" => &mut times.modify,
+            b"create" => &mut times.create,
+            _ => {
+                return Err(ArgError::NotOffered {
+                    what: "facts that can be set",
+                    offered: "Modify and Create",
+                });
+            }
+        };
+        *time = Some(FtpTime::parse(value)?);
+    }
+    Ok((times, path(&arg[end + 2..])?))
+}
+
 /// The time and path of `MDTM time path`, by which some clients *set* a time; `None` if it is not of that form.
 ///
 /// A file may be named so: the form only counts where no file has the whole argument as its name.
@@ -281,6 +331,35 @@ mod tests {
         );
         assert_eq!(mfmt(b"20200102030405"), Err(ArgError::Missing("the path")));
         assert!(mfmt(b"yesterday f").is_err() && mfmt(b"").is_err());
+    }
+
+    #[test]
+    fn mff_reads_times_in_any_order_and_changes_nothing_by_half() {
+        let (times, path) = mff(b"Create=20200102030405;MODIFY=20210102030405; a; b").unwrap();
+        let text = |time: Option<FtpTime>| time.map(|time| time.to_string());
+        assert_eq!(text(times.create).as_deref(), Some("20200102030405"));
+        assert_eq!(text(times.modify).as_deref(), Some("20210102030405"));
+        assert_eq!(path, b"a; b");
+        let (times, _) = mff(b"modify=20210102030405; x").unwrap();
+        assert!(times.create.is_none() && times.modify.is_some());
+        let other = mff(b"Modify=20210102030405;UNIX.mode=0644; x").unwrap_err();
+        assert_eq!(other.reply().code(), 504);
+        for bad in [
+            "",
+            " ",
+            "x",
+            "Modify=2021; x",
+            "Modify=20210102030405;",
+            "Modify=20210102030405; ",
+            "Modify; x",
+            "; x",
+        ] {
+            assert_eq!(
+                mff(bad.as_bytes()).unwrap_err().reply().code(),
+                501,
+                "{bad}"
+            );
+        }
     }
 
     #[test]

@@ -1,0 +1,85 @@
+//! What dumps and older stores need of the tables.
+
+use super::*;
+
+#[test]
+fn dumps_know_every_table_and_every_column() {
+    let mut conn = Connection::open_in_memory().unwrap();
+    migrate(&mut conn).unwrap();
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'meta'";
+    let mut tables = conn.prepare(sql).unwrap();
+    let names = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let mut names: Vec<String> = names.map(Result::unwrap).collect();
+    names.sort();
+    let mut known: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+    known.sort_unstable();
+    assert_eq!(names, known);
+    for table in TABLES {
+        let sql = format!("SELECT name, type FROM pragma_table_info('{}')", table.name);
+        let mut info = conn.prepare(&sql).unwrap();
+        let columns = info
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        let columns: Vec<(String, String)> = columns.map(Result::unwrap).collect();
+        let known: Vec<(String, String)> = table
+            .columns
+            .iter()
+            .map(|(name, holds)| {
+                let of = match holds {
+                    Holds::Number => "INTEGER",
+                    Holds::Text => "TEXT",
+                    Holds::Name | Holds::Bytes => "BLOB",
+                };
+                ((*name).to_owned(), of.to_owned())
+            })
+            .collect();
+        assert_eq!(columns, known, "{}", table.name);
+    }
+}
+
+#[test]
+fn columns_that_came_later_are_the_last_ones_of_their_tables() {
+    for (at, step) in MIGRATIONS.iter().enumerate().skip(1) {
+        let version = u64::try_from(at + 1).unwrap();
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(&MIGRATIONS[..at].concat()).unwrap();
+        let of = |conn: &Connection, table: &Table| -> Vec<String> {
+            let sql = format!("SELECT name FROM pragma_table_info('{}')", table.name);
+            let mut info = conn.prepare(&sql).unwrap();
+            let names = info.query_map([], |row| row.get(0)).unwrap();
+            names.map(Result::unwrap).collect()
+        };
+        for table in TABLES {
+            let then = table.of_version(version - 1);
+            let known: Vec<&str> = then.columns.iter().map(|(name, _)| *name).collect();
+            let there = of(&conn, table);
+            assert!(
+                there.is_empty() || there == known,
+                "{} before {step}",
+                table.name
+            );
+        }
+    }
+}
+
+#[test]
+fn entries_of_an_older_store_were_made_when_they_were_last_changed() {
+    let mut conn = Connection::open_in_memory().unwrap();
+    conn.execute_batch(&MIGRATIONS[..2].concat()).unwrap();
+    let sql = "UPDATE node SET modified = 77; PRAGMA user_version = 2";
+    conn.execute_batch(sql).unwrap();
+    migrate(&mut conn).unwrap();
+    let sql = "SELECT created FROM node";
+    let created: i64 = conn.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(created, 77);
+}
+
+#[test]
+fn a_store_of_a_newer_version_is_refused() {
+    let mut conn = Connection::open_in_memory().unwrap();
+    migrate(&mut conn).unwrap();
+    migrate(&mut conn).unwrap();
+    conn.execute_batch("PRAGMA user_version = 9999").unwrap();
+    let refused = migrate(&mut conn);
+    assert!(matches!(refused, Err(StoreError::Unusable(why)) if why.contains("9999")));
+}
