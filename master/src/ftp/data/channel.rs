@@ -66,12 +66,31 @@ pub fn may_dial(cx: &VerbCx, to: SocketAddr, path: &VfsPath) -> Result<SocketAdd
     Ok(to)
 }
 
+/// Whether a dial may be tried for the user. What is not tried sounds as if it had failed.
+///
+/// # Errors
+/// [`DataError::TooManyFailed`].
+async fn may_try(cx: &VerbCx) -> Result<(), DataError> {
+    let user = cx.account().map_or("", |account| &account.name);
+    if cx.services.data.dials.may_try(user, cx.client()) {
+        return Ok(());
+    }
+    active::fail_late(Instant::now()).await;
+    Err(DataError::TooManyFailed)
+}
+
+/// A dial for the user has failed for good.
+fn dial_failed(cx: &VerbCx) {
+    let user = cx.account().map_or("", |account| &account.name);
+    cx.services.data.dials.failed(user, cx.client());
+}
+
 impl Channel {
     /// Judges an endpoint for a transfer of a file with a slave.
     ///
     /// # Errors
     /// When there is none, it does not fit, or the other end would be somebody that the user may not have there.
-    pub fn of(
+    pub async fn of(
         cx: &VerbCx,
         endpoint: Option<Endpoint>,
         path: &VfsPath,
@@ -82,6 +101,7 @@ impl Channel {
         match endpoint {
             Endpoint::Dial(to) => {
                 let to = may_dial(cx, to, path)?;
+                may_try(cx).await?;
                 Ok(Self::Unopened(dialled(cx, to)?))
             }
             Endpoint::Here(passive)
@@ -150,15 +170,25 @@ fn from_here(cx: &VerbCx, to: SocketAddr) -> Result<Unopened, DataError> {
 
 /// What else can be tried when the ends of a transfer have not come together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Otherwise(Option<SocketAddr>);
+pub enum Otherwise {
+    /// Nothing: nobody was dialled.
+    Nothing,
+    /// Nothing: the dial has failed.
+    NoOtherDial,
+    /// The master may get there.
+    MasterDials(SocketAddr),
+}
 
 impl Channel {
     /// What could be tried after this one.
     pub fn otherwise(&self) -> Otherwise {
-        Otherwise(match self {
-            Self::Unopened(Unopened::DialFirst(to)) => Some(*to),
-            _ => None,
-        })
+        match self {
+            Self::Unopened(Unopened::DialFirst(to)) => Otherwise::MasterDials(*to),
+            Self::Unopened(Unopened::Dial(_) | Unopened::Relay(ClientEnd::Dialled { .. }, _)) => {
+                Otherwise::NoOtherDial
+            }
+            _ => Otherwise::Nothing,
+        }
     }
 }
 
@@ -168,11 +198,15 @@ impl Otherwise {
     /// # Errors
     /// That end, where there is none.
     pub fn after(self, cx: &VerbCx, why: FtpError) -> Result<Channel, FtpError> {
-        match self.0 {
-            Some(to) if is_unreached(&why) => {
+        match self {
+            Self::MasterDials(to) if is_unreached(&why) => {
                 tracing::info!(%to, "no slave gets to the client, the master dials it");
                 cx.reach.slaves_failed();
                 Ok(Channel::Unopened(from_here(cx, to)?))
+            }
+            Self::NoOtherDial if is_unreached(&why) => {
+                dial_failed(cx);
+                Err(why)
             }
             _ => Err(why),
         }
@@ -252,7 +286,10 @@ async fn connected(cx: &VerbCx, endpoint: Endpoint, path: &VfsPath) -> Result<Bo
             passive.accept(who, connect).await
         }
         Endpoint::Dial(to) => {
-            active::dial(cx.services.net.as_ref(), cx.local.ip(), to, connect).await
+            may_try(cx).await?;
+            let net = cx.services.net.as_ref();
+            let dialled = active::dial(net, cx.local.ip(), to, connect).await;
+            dialled.inspect_err(|_| dial_failed(cx))
         }
         Endpoint::Slave(_) => Err(announced_transfer()),
     }

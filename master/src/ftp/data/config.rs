@@ -94,6 +94,9 @@ impl Check for PassiveConfig {
     }
 }
 
+/// Each of them is remembered.
+const MOST_FAILED_DIALS: usize = 1000;
+
 /// `[data]`: how long data connections may take, wherever they end.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -108,6 +111,9 @@ pub struct DataConfig {
     /// How long a slave may take to open a port.
     #[serde(with = "humantime_serde")]
     pub open_timeout: Duration,
+    /// Dials (PORT, EPRT) that may fail within a minute, for one user at one address; the next one is not tried until
+    /// one of them was a minute ago, and hears what a failed one hears. 0: any number.
+    pub failed_dials: usize,
 }
 
 impl Default for DataConfig {
@@ -116,6 +122,7 @@ impl Default for DataConfig {
             connect_timeout: Duration::from_secs(30),
             stall_timeout: Duration::from_secs(120),
             open_timeout: Duration::from_secs(10),
+            failed_dials: 10,
         }
     }
 }
@@ -133,6 +140,10 @@ impl Check for DataConfig {
                     "must be 1s or more",
                 ));
             }
+        }
+        if self.failed_dials > MOST_FAILED_DIALS {
+            let why = format!("must be {MOST_FAILED_DIALS} at most, or 0 for any number");
+            errors.push(ConfigError::new("data.failed_dials", why));
         }
     }
 }
@@ -180,8 +191,8 @@ mod tests {
             ]
         );
         assert_eq!(
-            keys::<DataConfig>("stall_timeout = \"0s\""),
-            ["data.stall_timeout"]
+            keys::<DataConfig>("stall_timeout = \"0s\"\nfailed_dials = 1001"),
+            ["data.failed_dials", "data.stall_timeout"]
         );
     }
 }

@@ -38,6 +38,9 @@ pub enum DataError {
     /// The other end cannot be reached.
     #[error("the other end was not reached")]
     Unreachable(#[source] io::Error),
+    /// Too many dials failed: this one was not tried.
+    #[error("too many dials failed")]
+    TooManyFailed,
     /// Too many transfers are forwarded.
     #[error("all relays are in use")]
     RelaysInUse,
@@ -70,9 +73,10 @@ impl DataError {
             Self::Prot(reply) => reply.clone(),
             Self::Tls(_) => tls_failed(),
             Self::NotResumed => tls_not_resumed(),
-            Self::NoPort(_) | Self::NobodyConnected | Self::Unreachable(_) => {
-                Reply::new(425, "Can't open data connection")
-            }
+            Self::NoPort(_)
+            | Self::NobodyConnected
+            | Self::Unreachable(_)
+            | Self::TooManyFailed => Reply::new(425, "Can't open data connection"),
             Self::RelaysInUse => Reply::new(450, "Too many forwarded transfers, try again later"),
             Self::Broken(_) => Reply::new(426, "Data connection broke, transfer aborted"),
             Self::SlaveLost => Reply::new(426, "Slave was lost, transfer aborted"),

@@ -9,6 +9,7 @@ pub mod active;
 pub mod announce;
 pub mod channel;
 pub mod config;
+pub mod dials;
 pub mod dupes;
 pub mod error;
 pub mod forward;
@@ -33,6 +34,7 @@ use std::net::SocketAddr;
 use drftpd_actors::Blocking;
 
 pub use config::{DataConfig, EpsvAfterPret, PassiveConfig, WithoutPret};
+pub use dials::FailedDials;
 pub use error::DataError;
 pub use fxp::{Fxp, FxpConfig};
 pub use ours::{OurPort, OurPorts};
@@ -67,6 +69,8 @@ pub struct DataSide {
     pub fxp: FxpConfig,
     /// Ports at which the cluster itself listens; nobody is sent there on the master's own address.
     pub own_ports: Vec<u16>,
+    /// Dials that failed.
+    pub dials: FailedDials,
     /// The relays that run.
     pub relays: Relays,
     /// Ports of our own that clients were told of.
@@ -82,12 +86,14 @@ impl DataSide {
     /// With these settings.
     pub fn new(passive: PassiveConfig, limits: DataConfig) -> Self {
         let relays = Relays::new(passive.relay_max);
+        let dials = FailedDials::new(limits.failed_dials);
         Self {
             passive,
             limits,
             clients: ClientsConfig::default(),
             fxp: FxpConfig::default(),
             own_ports: Vec::new(),
+            dials,
             relays,
             ours: OurPorts::default(),
             asking: Blocking::new(ASKING),

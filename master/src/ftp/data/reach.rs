@@ -203,7 +203,9 @@ pub fn is_unreached(why: &FtpError) -> bool {
     use drftpd_protocol::wire::FaultCode;
     match why {
         FtpError::Broken(fault) => fault.code == FaultCode::NO_CONNECTION,
-        FtpError::Data(why) => matches!(why, DataError::NobodyConnected),
+        FtpError::Data(why) => {
+            matches!(why, DataError::NobodyConnected | DataError::Unreachable(_))
+        }
         _ => false,
     }
 }

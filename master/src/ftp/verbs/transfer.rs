@@ -40,7 +40,7 @@ async fn retr(mut cx: VerbCx, arg: Arg) -> VerbResult {
 async fn fetch(cx: VerbCx, endpoint: Option<Endpoint>, arg: Arg) -> VerbResult {
     let from = plans::download(&cx, &cx.path(arg.path()?)?).await?;
     let part = Part::of(&cx.state, from.readable.entry.size)?;
-    let mut channel = Channel::of(&cx, endpoint, &from.path, Direction::Download)?;
+    let mut channel = Channel::of(&cx, endpoint, &from.path, Direction::Download).await?;
     let mut first = true;
     loop {
         let otherwise = channel.otherwise();
@@ -176,7 +176,7 @@ async fn take(
     mut to: UploadTo,
     naming: Naming,
 ) -> VerbResult {
-    let mut channel = Channel::of(&cx, endpoint, &to.path, Direction::Upload)?;
+    let mut channel = Channel::of(&cx, endpoint, &to.path, Direction::Upload).await?;
     let mut first = true;
     let (moving, file, outcome, record) = loop {
         let otherwise = channel.otherwise();

@@ -74,6 +74,56 @@ fn where_nobody_gets_in_the_client_hears_one_425_and_nothing_is_left() {
 }
 
 #[test]
+fn after_ten_dials_that_failed_within_a_minute_none_is_tried_and_passive_mode_goes_on() {
+    sim(async {
+        let (cluster, mut bob) = behind_a_firewall(ActiveBy::Auto).await;
+        cluster.net.wall(MASTER, CLIENT);
+        let begun = Instant::now();
+        for line in ["STOR x", "NLST"].into_iter().cycle().take(10) {
+            bob.ask("PORT 192,0,2,1,19,136", 200).await;
+            bob.ask(line, 150).await;
+            bob.expect(425).await;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        // From here on nobody comes, whoever listens and whichever session it is.
+        let there = cluster.net.bind("203.0.113.5:5000".parse().unwrap());
+        let there = there.await.unwrap();
+        let mut other = cluster.user().await;
+        for client in [&mut bob, &mut other] {
+            client.ask("PORT 203,0,113,5,19,136", 200).await;
+            let asked = Instant::now();
+            let told = client.ask("STOR x", 425).await;
+            assert_eq!(told, "425 Can't open data connection\r\n");
+            assert_eq!(asked.elapsed(), Duration::from_millis(250));
+            client.ask("PORT 203,0,113,5,19,136", 200).await;
+            client.ask("NLST", 150).await;
+            client.expect(425).await;
+        }
+        // Other modes, and others, do not suffer.
+        for how in [How::Pret, How::Pasv] {
+            put(&cluster, &mut bob, how, "STOR x", b"bytes").await;
+            assert_eq!(get(&cluster, &mut bob, how, "RETR x").await, b"bytes");
+        }
+        let mut eve = cluster.user_named("eve").await;
+        eve.ask("PORT 192,0,2,1,19,136", 200).await;
+        eve.ask("NLST", 150).await;
+        eve.expect(425).await;
+        let nobody = tokio::time::timeout(Duration::from_millis(1), there.accept()).await;
+        assert!(nobody.is_err(), "somebody was sent there");
+
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        bob.ask("PORT 203,0,113,5,19,136", 200).await;
+        bob.ask("RETR x", 150).await;
+        let mut io = there.accept().await.unwrap().adopt().unwrap();
+        let mut got = Vec::new();
+        io.read_to_end(&mut got).await.unwrap();
+        drop(io);
+        bob.expect(226).await;
+        assert_eq!(got, b"bytes");
+    });
+}
+
+#[test]
 fn by_rule_either_the_slave_or_the_master_dials_and_nobody_else() {
     sim(async {
         let (cluster, mut bob) = behind_a_firewall(ActiveBy::Slave).await;
