@@ -112,6 +112,43 @@ fn a_full_disk_gives_452_and_its_space_back_and_the_next_upload_goes_elsewhere()
 }
 
 #[test]
+fn many_quick_uploads_leave_free_what_is_to_stay_free() -> Result<()> {
+    const LEAST: u64 = 16 << 20; // of the filter that is configured by default
+    let mut cluster = Cluster::start(0)?;
+    let small = Small::mount(cluster.path().join("small"))?;
+    cluster.add_slave(1, small.path.clone())?;
+    cluster.wait_online(1)?;
+    // All of them within the time between two reports of a slave.
+    let mut clients = Vec::new();
+    for client in 0..4 {
+        let mut ftp = cluster.login()?;
+        clients.push(std::thread::spawn(move || -> Result<u32> {
+            for n in 0..200 {
+                ftp.ask("ALLO 500000", 200)?;
+                let data = ftp.data(Mode::Pasv, "", "")?;
+                ftp.send(&format!("STOR {client}-{n}"))?;
+                match ftp.reply()? {
+                    (150, _) => {}
+                    (452, _) => return Ok(n),
+                    other => anyhow::bail!("{other:?}"),
+                }
+                data.stream()?.write_all(&Bytes::vec(n.into(), 500_000))?;
+                ftp.expect(226)?;
+            }
+            anyhow::bail!("100 MB went to a disk of 32")
+        }));
+    }
+    let mut taken = 0;
+    for client in clients {
+        taken += client.join().map_err(|_| anyhow::anyhow!("panicked"))??;
+    }
+    let free = small.free()?;
+    ensure!(free >= LEAST, "{free} are free after {taken} uploads");
+    ensure!(taken >= 20, "only {taken} uploads were taken");
+    Ok(())
+}
+
+#[test]
 fn deletes_make_room_on_a_full_disk_for_what_waits_before_them_and_nobody_waits_for_that()
 -> Result<()> {
     let mut cluster = Cluster::start(0)?;

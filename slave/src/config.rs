@@ -196,6 +196,7 @@ impl SlaveConfig {
         StoragePolicy {
             fsync: self.storage.fsync,
             trash_keep: self.storage.trash_keep,
+            pretended_space: None,
         }
     }
 }

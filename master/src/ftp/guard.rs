@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use drftpd_protocol::wire::{
     AbortTransfer, Base, BeginTransfer, Begun, DataOpened, DataPath, DataTls, Fault, FaultCode,
-    Job, OpenData, Outcome, TlsSeen, TransferEnded,
+    Job, OpenData, Outcome, SpaceSeen, TlsSeen, TransferEnded,
 };
 use drftpd_protocol::{FileId, OpSeq, RootId, VfsPath};
 use tokio::sync::{oneshot, watch};
@@ -139,6 +139,8 @@ struct Held {
     upload: Option<UploadGuard>,
     /// What its data connection had.
     tls: Option<TlsSeen>,
+    /// What an upload left free in the end.
+    space: Option<SpaceSeen>,
 }
 
 enum Stage {
@@ -168,6 +170,7 @@ impl TransferGuard {
                 stage: Stage::Held,
                 upload: None,
                 tls: None,
+                space: None,
             }),
         }
     }
@@ -247,10 +250,9 @@ impl TransferGuard {
         };
         let (guard, begun) = cleanup.uncut(begin).await.ok_or_else(gone)?;
         *self = guard;
-        if begun.is_ok()
-            && let Some(held) = &self.held
-        {
-            held.services.transfers.begun(held.slot.transfer);
+        if let (Ok(begun), Some(held)) = (&begun, &self.held) {
+            let transfers = &held.services.transfers;
+            transfers.begun(held.slot.transfer, begun.space.clone());
         }
         begun
     }
@@ -275,6 +277,7 @@ impl TransferGuard {
             Stage::Begun { ended, .. } => match ended.await {
                 Ok(end) => {
                     held.tls = end.tls;
+                    held.space = end.space;
                     held.stage = Stage::Ended(end.outcome.clone());
                     Ok(end.outcome)
                 }
@@ -298,7 +301,7 @@ impl TransferGuard {
             held.services
                 .slaves
                 .seen(&held.slot.slave, held.slot.transfer);
-            held.services.transfers.free(held.slot.transfer);
+            held.services.transfers.free(held.slot.transfer, held.space);
         }
     }
 
@@ -323,7 +326,10 @@ impl Held {
         }
         let outcome = match self.stage {
             Stage::Begun { ended, .. } => match timeout(limit, ended).await {
-                Ok(Ok(end)) => Some(end.outcome),
+                Ok(Ok(end)) => {
+                    self.space = end.space;
+                    Some(end.outcome)
+                }
                 _ => {
                     lose(self.upload.take()).await;
                     None
@@ -342,7 +348,7 @@ impl Held {
             }
             self.services.slaves.seen(&slave, transfer);
         }
-        self.services.transfers.free(transfer);
+        self.services.transfers.free(transfer, self.space);
     }
 }
 

@@ -108,7 +108,7 @@ impl Bench {
         let (upload, job) = self.upload().await;
         let answers = async {
             let got = self.slave.call::<BeginTransfer>().await;
-            self.slave.answer(&got, &Begun { size: 0 });
+            self.slave.answer(&got, &Begun::of(0));
         };
         let begin = guard.begin((job, None), OpSeq::NONE, SECOND, Some(upload));
         let (begun, ()) = tokio::join!(begin, answers);
@@ -134,6 +134,7 @@ impl Bench {
             },
             took_ms: 1,
             tls: None,
+            space: None,
         });
     }
 
@@ -213,7 +214,7 @@ fn an_order_that_is_cut_on_its_way_is_undone_when_it_has_been_carried_out() {
         drop(guard);
         settle().await;
         assert!(bench.slave.is_quiet());
-        bench.slave.answer(&got, &Begun { size: 0 });
+        bench.slave.answer(&got, &Begun::of(0));
         let transfer = bench.abort_comes().await;
         bench.tell_end(transfer, None);
         assert!(bench.settled().await);

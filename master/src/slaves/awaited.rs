@@ -41,7 +41,7 @@ pub enum End {
     /// A waiter has it, or had it before and has not said that it is stored.
     Known,
     /// Nobody waits: settle it with the file list.
-    Orphan(TransferEnded),
+    Orphan(Box<TransferEnded>),
 }
 
 /// All transfers that somebody waits for.
@@ -96,10 +96,10 @@ impl Awaited {
             .get(&transfer)
             .is_none_or(|waiting| waiting.slave != *slave)
         {
-            return End::Orphan(ended);
+            return End::Orphan(Box::new(ended));
         }
         let Some(waiting) = self.waiting.remove(&transfer) else {
-            return End::Orphan(ended);
+            return End::Orphan(Box::new(ended));
         };
         match waiting.ended.send(ended.clone()) {
             Ok(()) => {
@@ -112,7 +112,7 @@ impl Awaited {
                 self.delivered.insert(transfer, delivered);
                 End::Known
             }
-            Err(ended) => End::Orphan(ended),
+            Err(ended) => End::Orphan(Box::new(ended)),
         }
     }
 
@@ -184,6 +184,7 @@ mod tests {
             outcome: Outcome::Sent { bytes: 5 },
             took_ms: 1,
             tls: None,
+            space: None,
         }
     }
 
@@ -234,7 +235,7 @@ mod tests {
         drop(awaited.expect(slave("a"), T));
         assert_eq!(
             awaited.ended(&slave("a"), end(), later(9)),
-            End::Orphan(end())
+            End::Orphan(Box::new(end()))
         );
 
         let _waiter = awaited.expect(slave("a"), T);
@@ -244,7 +245,7 @@ mod tests {
         assert_eq!(awaited.expire(later(9)), [(slave("a"), end())]);
         assert_eq!(
             awaited.ended(&slave("a"), end(), later(9)),
-            End::Orphan(end())
+            End::Orphan(Box::new(end()))
         );
     }
 
@@ -256,7 +257,7 @@ mod tests {
         assert_eq!(*waiter.progress.borrow_and_update(), 0);
         assert_eq!(
             awaited.ended(&slave("b"), end(), later(9)),
-            End::Orphan(end())
+            End::Orphan(Box::new(end()))
         );
         assert_eq!(awaited.ended(&slave("a"), end(), later(9)), End::Known);
         awaited.seen(T);

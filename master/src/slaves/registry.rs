@@ -245,7 +245,7 @@ impl Handler<TransferOver> for SlaveRegistry {
         let orphan_at = Instant::now() + TO_STORE;
         match self.state.awaited.ended(&msg.slave, msg.ended, orphan_at) {
             End::Known => {}
-            End::Orphan(ended) => self.settle(msg.slave, ended, ctx),
+            End::Orphan(ended) => self.settle(msg.slave, *ended, ctx),
         }
     }
 }

@@ -184,6 +184,8 @@ fn once_each(roots: Vec<RootStatus>, refused: &BTreeSet<RootId>) -> Vec<RootStat
 
 #[cfg(test)]
 mod tests {
+    use drftpd_protocol::wire::Look;
+
     use super::*;
 
     fn slave(name: &str) -> SlaveId {
@@ -198,6 +200,7 @@ mod tests {
             total: 100,
             free: 50,
             filesystem: 1,
+            look: Look::default(),
         }
     }
 

@@ -170,7 +170,7 @@ fn row(view: &SlaveView, root: &RootStatus, tally: &Tally, ledger: &Ledger, chai
         root: root.root,
         folder: root.path.clone(),
         filesystem: root.filesystem,
-        free: root.free.saturating_sub(reserved),
+        free: ledger.free_on(root).saturating_sub(reserved),
         throughput,
         transfers: load.transfers,
         young: load.young,

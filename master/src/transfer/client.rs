@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix::{Addr, Recipient};
 use drftpd_actors::{Ping, ask, tell};
+use drftpd_protocol::wire::SpaceSeen;
 use drftpd_protocol::{SessionId, SlaveId, TransferId};
 
 use super::chart::{Chain, Row};
@@ -75,14 +76,15 @@ impl TransfersClient {
         ask(&self.coordinator, HoldSlot { want, chain }, ANSWERS).await?
     }
 
-    /// The slot's transfer has begun: the slot does not run out any more.
-    pub fn begun(&self, transfer: TransferId) {
-        tell(&self.coordinator, SlotBegun { transfer });
+    /// The slot's transfer has begun: the slot does not run out any more. `space` is what an upload
+    /// left free when its own was set aside.
+    pub fn begun(&self, transfer: TransferId, space: Option<SpaceSeen>) {
+        tell(&self.coordinator, SlotBegun { transfer, space });
     }
 
-    /// The slot is free again.
-    pub fn free(&self, transfer: TransferId) {
-        tell(&self.coordinator, SlotFreed { transfer });
+    /// The slot is free again. `space` is what an upload left free in the end.
+    pub fn free(&self, transfer: TransferId, space: Option<SpaceSeen>) {
+        tell(&self.coordinator, SlotFreed { transfer, space });
     }
 
     /// A session is over: all its slots are free.

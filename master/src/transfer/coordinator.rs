@@ -137,7 +137,7 @@ impl Handler<SlotBegun> for TransferCoordinator {
     type Result = ();
 
     fn handle(&mut self, msg: SlotBegun, _: &mut Self::Context) {
-        if !self.ledger.begin(msg.transfer, Instant::now()) {
+        if !self.ledger.begin(msg.transfer, msg.space, Instant::now()) {
             debug!(transfer = %msg.transfer, "a transfer began whose slot ran out");
         }
     }
@@ -147,7 +147,7 @@ impl Handler<SlotFreed> for TransferCoordinator {
     type Result = ();
 
     fn handle(&mut self, msg: SlotFreed, _: &mut Self::Context) {
-        self.ledger.free(msg.transfer);
+        self.ledger.end(msg.transfer, msg.space);
     }
 }
 
@@ -217,6 +217,7 @@ impl TransferCoordinator {
             bytes: want.bytes,
             since: Instant::now(),
             begun: None,
+            seen: false,
         };
         debug!(%transfer, slave = %slot.slave, root = %slot.root, score = row.score, ?chain, "a slot is held");
         self.ledger.hold(transfer, held, want.path.parent());

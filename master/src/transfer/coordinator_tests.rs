@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use drftpd_actors::testkit::{Probe, sim};
-use drftpd_protocol::wire::{RootState, RootStatus};
+use drftpd_protocol::wire::{Look, RootState, RootStatus, SpaceSeen};
 use drftpd_protocol::{RootId, SessionId, SlaveId, VfsPath};
 use tokio::time::sleep;
 
@@ -47,6 +47,7 @@ fn root(byte: u8, free: u64) -> RootStatus {
         total: 1 << 40,
         free,
         filesystem: u64::from(byte),
+        look: Look::default(),
     }
 }
 
@@ -159,16 +160,48 @@ fn reserved_bytes_count_until_the_slot_is_free_or_runs_out() {
         let rig = rig(TransferConfig::default(), only);
         let first = rig.client.hold(upload("/d/f", 8 * GIB)).await.unwrap();
         assert!(rig.client.hold(upload("/d/g", 8 * GIB)).await.is_err());
-        rig.client.free(first.transfer);
+        rig.client.free(first.transfer, None);
         let second = rig.client.hold(upload("/d/g", 8 * GIB)).await.unwrap();
         assert_ne!(first.transfer, second.transfer);
         sleep(Duration::from_secs(62)).await;
         let third = rig.client.hold(upload("/d/h", 8 * GIB)).await.unwrap();
-        rig.client.begun(third.transfer);
+        rig.client.begun(third.transfer, None);
         sleep(Duration::from_secs(9)).await;
         assert!(rig.client.hold(upload("/d/i", 8 * GIB)).await.is_err());
         sleep(Duration::from_secs(2)).await; // from here on the slave tells of it
         assert!(rig.client.hold(upload("/d/i", 8 * GIB)).await.is_ok());
+    });
+}
+
+#[test]
+fn many_quick_uploads_do_not_pass_what_is_to_stay_free() {
+    sim(async {
+        let config = TransferConfig::default();
+        let only = vec![slave("a", vec![root(1, GIB)])];
+        let rig = rig(config, only);
+        // No heartbeat comes meanwhile: the slave's word from the beginning is all that is told.
+        let (mut free, mut taken) = (GIB, 0);
+        let least = 16 << 20;
+        let size = 30 << 20;
+        while let Ok(slot) = rig.client.hold(upload("/d/f", size)).await {
+            free -= size;
+            for (at, number) in [
+                (slot.transfer, 2 * taken + 1),
+                (slot.transfer, 2 * taken + 2),
+            ] {
+                let look = Look { run: 0, number };
+                let space = Some(SpaceSeen {
+                    look,
+                    free: vec![(slot.root, free)],
+                });
+                match number % 2 {
+                    1 => rig.client.begun(at, space),
+                    _ => rig.client.free(at, space),
+                }
+            }
+            taken += 1;
+        }
+        assert!(free >= least && free < least + size, "{free} after {taken}");
     });
 }
 

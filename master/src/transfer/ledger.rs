@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use drftpd_protocol::wire::{Look, RootStatus, SpaceSeen};
 use drftpd_protocol::{RootId, SessionId, SlaveId, TransferId, VfsPath};
 use tokio::time::Instant;
 
@@ -30,6 +31,8 @@ pub struct Held {
     pub since: Instant,
     /// When its transfer began; until then it runs out.
     pub begun: Option<Instant>,
+    /// Its bytes are in what was last seen of the slave's disks.
+    pub seen: bool,
 }
 
 /// How busy a slave is in one direction.
@@ -70,7 +73,9 @@ pub struct Ledger {
     uses: u64,
     /// The root that took a directory's last file, on each slave.
     directories: BTreeMap<(SlaveId, VfsPath), (RootId, u64)>,
-    /// How long a begun transfer's reservation counts here; then the slave has told of it.
+    /// What was free on roots when an upload had its space, or ended.
+    free: BTreeMap<RootId, (Look, u64)>,
+    /// How long a begun transfer counts on top of what its slave tells.
     settle_after: Duration,
 }
 
@@ -83,6 +88,7 @@ impl Ledger {
             used: BTreeMap::new(),
             uses: 0,
             directories: BTreeMap::new(),
+            free: BTreeMap::new(),
             settle_after,
         }
     }
@@ -111,13 +117,46 @@ impl Ledger {
         }
     }
 
-    /// The slot's transfer has begun; false for a slot that is not there (any more).
-    pub fn begin(&mut self, transfer: TransferId, now: Instant) -> bool {
+    /// The slot's transfer has begun, and an upload's bytes are set aside: what was free then counts
+    /// from here on, in the place of what was reserved. False for a slot that is not there (any
+    /// more).
+    pub fn begin(&mut self, transfer: TransferId, space: Option<SpaceSeen>, now: Instant) -> bool {
+        let seen = space.is_some();
+        self.saw(space);
         let Some(held) = self.slots.get_mut(&transfer) else {
             return false;
         };
         held.begun.get_or_insert(now);
+        held.seen |= seen;
         true
+    }
+
+    /// A transfer is over: its slot goes, what it left free stays known until its slave has looked
+    /// again.
+    pub fn end(&mut self, transfer: TransferId, space: Option<SpaceSeen>) {
+        self.saw(space);
+        self.free(transfer);
+    }
+
+    /// Answers may overtake each other: a later look stands.
+    fn saw(&mut self, space: Option<SpaceSeen>) {
+        let Some(SpaceSeen { look, free }) = space else {
+            return;
+        };
+        for (root, free) in free {
+            let known = self.free.get(&root);
+            if known.is_none_or(|(known, _)| !look.is_before(*known)) {
+                self.free.insert(root, (look, free));
+            }
+        }
+    }
+
+    /// What is free on a root: as its slave told, or as a later look saw it.
+    pub fn free_on(&self, told: &RootStatus) -> u64 {
+        match self.free.get(&told.root) {
+            Some((look, free)) if told.look.is_before(*look) => *free,
+            _ => told.free,
+        }
     }
 
     /// Takes a slot out.
@@ -166,7 +205,7 @@ impl Ledger {
                 load.transfers += 1;
                 load.young += usize::from(young);
             }
-            if held.chain.receives() && young && held.bytes > 0 {
+            if held.chain.receives() && young && !held.seen && held.bytes > 0 {
                 let key = (held.slave.clone(), held.filesystem);
                 let reserved = tally.reserved.entry(key).or_default();
                 *reserved = reserved.saturating_add(held.bytes);
@@ -218,6 +257,7 @@ mod tests {
             bytes: 100,
             since: now,
             begun: None,
+            seen: false,
         }
     }
 
@@ -230,7 +270,7 @@ mod tests {
         let (mut ledger, now) = (Ledger::new(SETTLE), Instant::now());
         ledger.hold(TransferId(1), held(1, 1, now), None);
         ledger.hold(TransferId(2), held(1, 1, now), None);
-        assert!(ledger.begin(TransferId(2), now));
+        assert!(ledger.begin(TransferId(2), None, now));
         let limit = Duration::from_secs(60);
         assert_eq!(
             ledger.reap(limit, now + limit - Duration::from_millis(1)),
@@ -238,7 +278,7 @@ mod tests {
         );
         assert_eq!(ledger.reap(limit, now + limit), [TransferId(1)]);
         assert_eq!(ledger.reap(limit, now + limit * 100), []);
-        assert!(!ledger.begin(TransferId(1), now));
+        assert!(!ledger.begin(TransferId(1), None, now));
         assert_eq!(ledger.of_session(SessionId(1)), 1);
     }
 
@@ -263,7 +303,7 @@ mod tests {
         assert_eq!(tally.reserved(&slave("a"), 3), 200);
         assert_eq!(tally.reserved(&slave("a"), 4), 0);
         assert_eq!(tally.reserved(&slave("b"), 3), 0);
-        ledger.begin(TransferId(1), now);
+        ledger.begin(TransferId(1), None, now);
         let tally = ledger.tally(false, now);
         assert_eq!(tally.reserved(&slave("a"), 3), 200);
         assert_eq!(tally.load(&slave("a")), Load::default());
@@ -271,6 +311,59 @@ mod tests {
         assert_eq!(tally.reserved(&slave("a"), 3), 100);
         let load = tally.load(&slave("a"));
         assert_eq!((load.transfers, load.young), (2, 1));
+    }
+
+    fn told(root: u8, number: u64, free: u64) -> RootStatus {
+        RootStatus {
+            root: RootId([root; 16]),
+            path: "/disk".into(),
+            state: drftpd_protocol::wire::RootState::Present,
+            total: 1000,
+            free,
+            filesystem: 3,
+            look: Look { run: 7, number },
+        }
+    }
+
+    fn seen(number: u64, free: &[(u8, u64)]) -> Option<SpaceSeen> {
+        let free = free.iter().map(|(root, free)| (RootId([*root; 16]), *free));
+        Some(SpaceSeen {
+            look: Look { run: 7, number },
+            free: free.collect(),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_upload_left_free_counts_until_the_slave_has_looked_again() {
+        let (mut ledger, now) = (Ledger::new(SETTLE), Instant::now());
+        ledger.hold(TransferId(1), held(1, 1, now), None);
+        let old = told(1, 10, 500);
+        assert_eq!(ledger.free_on(&old), 500);
+        // Its 100 bytes are set aside: no longer by the book, but on the disk.
+        assert!(ledger.begin(TransferId(1), seen(11, &[(1, 400), (2, 410)]), now));
+        assert_eq!(ledger.tally(true, now).reserved(&slave("a"), 3), 0);
+        assert_eq!(ledger.free_on(&old), 400);
+        assert_eq!(ledger.free_on(&told(2, 10, 510)), 410, "the same disk");
+        // The end of another that began later is heard first.
+        ledger.end(TransferId(2), seen(14, &[(1, 350)]));
+        ledger.end(TransferId(1), seen(13, &[(1, 390)]));
+        assert_eq!(ledger.free_on(&old), 350);
+        assert_eq!(ledger.len(), 0);
+        // A report that was under way meanwhile does not know of it, the next one does.
+        assert_eq!(ledger.free_on(&told(1, 12, 390)), 350);
+        assert_eq!(ledger.free_on(&told(1, 15, 700)), 700);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slave_that_began_anew_is_believed_whatever_was_seen_before() {
+        let mut ledger = Ledger::new(SETTLE);
+        ledger.end(TransferId(1), seen(99, &[(1, 5)]));
+        let mut new = told(1, 1, 500);
+        new.look.run = 8;
+        assert_eq!(ledger.free_on(&new), 500);
+        // What is heard late of the run before changes nothing.
+        ledger.end(TransferId(2), seen(100, &[(1, 4)]));
+        assert_eq!(ledger.free_on(&new), 500);
     }
 
     #[tokio::test(start_paused = true)]

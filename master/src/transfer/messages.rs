@@ -1,6 +1,7 @@
 //! What the coordinator may be asked and told.
 
 use actix::Message;
+use drftpd_protocol::wire::SpaceSeen;
 use drftpd_protocol::{SessionId, TransferId};
 
 use super::chart::Chain;
@@ -22,6 +23,7 @@ pub(super) struct HoldSlot {
 #[rtype(result = "()")]
 pub(super) struct SlotBegun {
     pub transfer: TransferId,
+    pub space: Option<SpaceSeen>,
 }
 
 /// A slot is not needed any more.
@@ -29,6 +31,7 @@ pub(super) struct SlotBegun {
 #[rtype(result = "()")]
 pub(super) struct SlotFreed {
     pub transfer: TransferId,
+    pub space: Option<SpaceSeen>,
 }
 
 /// A session is over: its slots are free.

@@ -11,6 +11,7 @@ pub mod kinds;
 pub mod notices;
 pub mod ops;
 pub mod revision;
+pub mod space;
 pub mod tls;
 pub mod token;
 pub mod transfer;
@@ -29,6 +30,7 @@ pub use notices::{
 };
 pub use ops::{DirStep, Moved, Place, RootOp};
 pub use revision::Revision;
+pub use space::{Look, SpaceSeen};
 pub use tls::{DataTls, Der, FtpCertificate, Resumption, TicketKey, TlsPeer, TlsSeen};
 pub use token::{JoinToken, TokenError};
 pub use transfer::{

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kinds;
 use super::ops::DirStep;
+use super::space::{Look, SpaceSeen};
 use super::tls::TlsSeen;
 use super::transfer::Outcome;
 use crate::ids::{DirId, FileId, RootId, TransferId};
@@ -82,6 +83,9 @@ pub struct RootStatus {
     pub free: u64,
     /// The filesystem: roots of one slave with the same number share their space.
     pub filesystem: u64,
+    /// When it was looked at.
+    #[serde(default)]
+    pub look: Look,
 }
 
 /// Whether a root can be used.
@@ -116,6 +120,9 @@ pub struct TransferEnded {
     /// What the handshake agreed on; `None` where there was none, or it failed.
     #[serde(default)]
     pub tls: Option<TlsSeen>,
+    /// What an upload left free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<SpaceSeen>,
 }
 
 /// Some entries of one directory of a root; at most [`WalkPage::MAX`].

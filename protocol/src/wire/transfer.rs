@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::Fault;
 use super::ops::Place;
+use super::space::SpaceSeen;
 use super::tls::DataTls;
 use crate::Network;
 use crate::ids::{FileId, OpSeq, RootId, TransferId};
@@ -196,6 +197,16 @@ pub enum Base {
 pub struct Begun {
     /// Size of the file that goes out, as far as it is there now; 0 for an upload.
     pub size: u64,
+    /// What is free when an upload's space is set aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<SpaceSeen>,
+}
+
+impl Begun {
+    /// A file of this size goes out.
+    pub fn of(size: u64) -> Self {
+        Self { size, space: None }
+    }
 }
 
 /// Ends a transfer, or closes a channel that has none yet. Its end comes as a notice if it had

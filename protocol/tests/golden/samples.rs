@@ -1,6 +1,6 @@
 //! What the messages speak of: one root, one file, one place.
 
-use drftpd_protocol::wire::{DirStep, Place, RootState, RootStatus};
+use drftpd_protocol::wire::{DirStep, Look, Place, RootState, RootStatus, SpaceSeen};
 use drftpd_protocol::{FileId, Generation, Name, NodeId, RootId, StoreId};
 
 pub const ROOT: RootId = RootId([0x11; 16]);
@@ -40,5 +40,20 @@ pub fn root_status() -> RootStatus {
         total: 1 << 40,
         free: 1 << 39,
         filesystem: 2049,
+        look: look(),
+    }
+}
+
+fn look() -> Look {
+    Look {
+        run: 0x1122_3344_5566_7788,
+        number: 9,
+    }
+}
+
+pub fn space_seen() -> SpaceSeen {
+    SpaceSeen {
+        look: look(),
+        free: vec![(ROOT, 1 << 38)],
     }
 }

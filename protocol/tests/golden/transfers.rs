@@ -7,7 +7,7 @@ use drftpd_protocol::wire::{
 use drftpd_protocol::{OpSeq, TransferId};
 
 use super::Seen;
-use super::samples::{FILE, OLD, ROOT, place};
+use super::samples::{FILE, OLD, ROOT, place, space_seen};
 
 fn data_tls(resumption: Resumption) -> DataTls {
     DataTls::Server {
@@ -33,7 +33,7 @@ pub fn transfers(seen: &mut Seen) {
         length: Some(20),
     };
     let plain = begin(Job::Send(send));
-    seen.call("begin-send", &plain, &Begun { size: 1000 });
+    seen.call("begin-send", &plain, &Begun::of(1000));
     for (what, tls) in [
         ("server", data_tls(Resumption::Required)),
         ("server-offered", data_tls(Resumption::Offered)),
@@ -52,7 +52,7 @@ pub fn transfers(seen: &mut Seen) {
             ..plain.clone()
         };
         let what = format!("begin-send-tls-{what}");
-        seen.call(&what, &secured, &Begun { size: 1000 });
+        seen.call(&what, &secured, &Begun::of(1000));
     }
     let bases = [
         ("empty", Base::Empty),
@@ -76,7 +76,10 @@ pub fn transfers(seen: &mut Seen) {
         seen.call(
             &format!("begin-receive-{what}"),
             &begin(Job::Receive(receive)),
-            &Begun { size: 0 },
+            &Begun {
+                size: 0,
+                space: Some(space_seen()),
+            },
         );
     }
     let ended = |outcome| TransferEnded {
@@ -85,6 +88,7 @@ pub fn transfers(seen: &mut Seen) {
         outcome,
         took_ms: 12,
         tls: None,
+        space: None,
     };
     let plain = ended(Outcome::Sent { bytes: 3 });
     seen.notice("ended-sent", &plain);
@@ -99,7 +103,10 @@ pub fn transfers(seen: &mut Seen) {
         size: 5,
         crc32: 0xDEAD_BEEF,
     };
-    seen.notice("ended-prepared", &ended(prepared));
+    let space = Some(space_seen());
+    let prepared = ended(prepared);
+    seen.notice("ended-prepared", &prepared);
+    seen.notice("ended-prepared-space", &TransferEnded { space, ..prepared });
     seen.notice(
         "ended-broken",
         &ended(Outcome::Broken {

@@ -48,6 +48,7 @@ pub async fn serve(
     let policy = StoragePolicy {
         fsync: Fsync::Never,
         trash_keep: Duration::ZERO,
+        pretended_space: None,
     };
     let configured = [RootConfig::existing(&root)];
     let roots = Roots::open(&configured, policy, Clock::system(), dice.clone()).unwrap();

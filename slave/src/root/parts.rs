@@ -24,7 +24,7 @@ use crate::ops::log::{Batch, Worked};
 use crate::ops::walk::{ScannerDeps, Source};
 use crate::ops::{OpDeps, RootActors};
 use crate::space::MeterDeps;
-use crate::storage::{self, Roots};
+use crate::storage::{self, Roots, StoragePolicy};
 use crate::transfer::{self, TransferNotice, Transfers};
 use crate::{Deps, SlaveError};
 
@@ -149,13 +149,11 @@ impl Parts {
 
     pub(super) fn meter_deps(&self) -> MeterDeps {
         let [ask, look, empty] = [(); 3].map(|()| self.roots.clone());
-        let pretended = self.deps.pretended_space;
         MeterDeps {
-            ask: Arc::new(move |root| Some(shown(ask.status(root)?, pretended))),
+            ask: Arc::new(move |root| ask.status(root)),
             look: Arc::new(move || {
                 let come = look.look_for_new().into_iter();
-                let come = come.filter_map(|root| look.status(root));
-                come.map(|status| shown(status, pretended)).collect()
+                come.filter_map(|root| look.status(root)).collect()
             }),
             empty: Arc::new(move || {
                 let emptied = empty.empty_trash();
@@ -258,27 +256,18 @@ async fn open_roots(
     config: &SlaveConfig,
     deps: &Deps,
 ) -> Result<(Roots, Vec<RootStatus>), SlaveError> {
-    let (configured, policy) = (config.roots(), config.policy());
-    let (clock, dice, pretended) = (deps.clock.clone(), deps.dice.clone(), deps.pretended_space);
+    let configured = config.roots();
+    let policy = StoragePolicy {
+        pretended_space: deps.pretended_space,
+        ..config.policy()
+    };
+    let (clock, dice) = (deps.clock.clone(), deps.dice.clone());
     let opened = on_disk(&deps.blocking, move || {
         let roots = Roots::open(&configured, policy, clock, dice)?;
-        let statuses = roots.statuses().into_iter();
-        let statuses = statuses.map(|status| shown(status, pretended)).collect();
+        let statuses = roots.statuses();
         Ok((roots, statuses))
     });
     opened.await?.map_err(SlaveError::Storage)
-}
-
-/// How a root is, with the space that it shall pretend to have.
-fn shown(status: RootStatus, pretended: Option<u64>) -> RootStatus {
-    match pretended {
-        Some(space) => RootStatus {
-            total: space,
-            free: space,
-            ..status
-        },
-        None => status,
-    }
 }
 
 async fn on_disk<R: Send + 'static>(

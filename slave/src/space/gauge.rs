@@ -91,6 +91,8 @@ impl Gauge {
 
 #[cfg(test)]
 mod tests {
+    use drftpd_protocol::wire::Look;
+
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(5);
@@ -105,6 +107,7 @@ mod tests {
             total: 100,
             free,
             filesystem: 1,
+            look: Look::default(),
         }
     }
 

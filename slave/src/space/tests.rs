@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use drftpd_actors::testkit::{Probe, sim};
 use drftpd_actors::{Budget, ChildDown, ChildSpec, Place, supervise, tell};
-use drftpd_protocol::wire::RootState;
+use drftpd_protocol::wire::{Look, RootState};
 
 use super::*;
 
@@ -19,6 +19,7 @@ fn status(root: RootId, free: u64) -> RootStatus {
         total: 100,
         free,
         filesystem: 1,
+        look: Look::default(),
     }
 }
 

@@ -14,7 +14,7 @@ use drftpd_protocol::wire::{RootState, RootStatus};
 use super::error::StorageError;
 use super::live::Live;
 use super::roots::StoragePolicy;
-use super::space::Promised;
+use super::space::Spaces;
 use crate::sys::space;
 
 /// One storage folder with an identity. Cloning gives another handle to the same root.
@@ -32,7 +32,7 @@ pub(super) struct Inner {
     broken: AtomicBool,
     /// Uploads that run now, each with the word that its bytes were deleted.
     pub(super) running: Mutex<BTreeMap<FileId, Arc<AtomicBool>>>,
-    pub(super) promised: Promised,
+    pub(super) space: Spaces,
     /// Bytes in the trash, which make room when they are needed.
     pub(super) trash_bytes: AtomicU64,
     pub(super) trash_number: AtomicU64,
@@ -40,11 +40,18 @@ pub(super) struct Inner {
     pub(super) tree: Mutex<()>,
 }
 
+/// Space of a root, in bytes.
+pub(super) struct Space {
+    pub(super) total: u64,
+    pub(super) free: u64,
+}
+
 impl Root {
     pub(super) fn new(
         path: &Path,
         policy: StoragePolicy,
         clock: Clock,
+        space: Spaces,
     ) -> Result<Root, StorageError> {
         let (id, live) = Live::open(path)?;
         let root = Root(Arc::new(Inner {
@@ -55,7 +62,7 @@ impl Root {
             live: Mutex::new(None),
             broken: AtomicBool::new(false),
             running: Mutex::default(),
-            promised: Promised::default(),
+            space,
             trash_bytes: AtomicU64::new(0),
             trash_number: AtomicU64::new(0),
             tree: Mutex::default(),
@@ -72,11 +79,6 @@ impl Root {
     /// Its folder, as it is configured.
     pub fn path(&self) -> &Path {
         &self.0.path
-    }
-
-    /// Bytes promised to uploads that are not on the disk yet.
-    pub fn reserved(&self) -> u64 {
-        self.0.promised.bytes()
     }
 
     /// Looks whether the root is there, takes it back if it has come back, lets it go if not.
@@ -123,22 +125,46 @@ impl Root {
         }
     }
 
-    /// As it is now; `promised` are the promises of all roots on its filesystem.
-    pub(super) fn status(&self, state: RootState, promised: u64) -> RootStatus {
-        let live = lock(&self.0.live).clone();
-        let space = live.as_ref().map(|live| space::of(live.top.as_fd()));
-        let trash = self.0.trash_bytes.load(Ordering::Relaxed);
-        let (total, free) = match space {
-            Some(Ok(space)) => (space.total, space.free.saturating_add(trash)),
-            _ => (0, 0),
-        };
+    /// Bytes promised to uploads of its filesystem that are not on the disk yet.
+    pub fn reserved(&self) -> u64 {
+        let promised = self.device().map(|device| self.0.space.promised(device));
+        promised.map_or(0, |promised| promised.bytes())
+    }
+
+    /// Looks whether it is there, and how much space it has.
+    pub(super) fn status(&self) -> RootStatus {
+        let look = self.0.space.look();
+        let state = self.refresh();
+        let Space { total, free } = self.space();
         RootStatus {
             root: self.0.id,
             path: self.0.path.display().to_string(),
             state,
             total,
-            free: free.saturating_sub(promised),
-            filesystem: live.map_or(0, |live| live.device),
+            free,
+            filesystem: self.device().unwrap_or(0),
+            look,
+        }
+    }
+
+    /// How much there is, and is free for uploads: what was promised is not, what lies in its trash
+    /// is.
+    pub(super) fn space(&self) -> Space {
+        if let Some(pretended) = self.0.policy.pretended_space {
+            let (total, free) = (pretended, pretended);
+            return Space { total, free };
+        }
+        let live = lock(&self.0.live).clone();
+        let trash = self.0.trash_bytes.load(Ordering::Relaxed);
+        match live.map(|live| space::of(live.top.as_fd())) {
+            Some(Ok(on_disk)) => Space {
+                total: on_disk.total,
+                free: on_disk
+                    .free
+                    .saturating_add(trash)
+                    .saturating_sub(self.reserved()),
+            },
+            _ => Space { total: 0, free: 0 },
         }
     }
 

@@ -1,5 +1,6 @@
 //! All roots of a slave, and the rules for having several.
 
+use std::fmt;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -7,12 +8,13 @@ use std::time::Duration;
 
 use drftpd_actors::{Clock, Dice};
 use drftpd_protocol::ids::RootId;
-use drftpd_protocol::wire::RootStatus;
+use drftpd_protocol::wire::{RootStatus, SpaceSeen};
 use serde::{Deserialize, Serialize};
 
 use super::error::StorageError;
 use super::identity;
 use super::root::{Root, lock};
+use super::space::Spaces;
 use crate::sys::beneath;
 
 /// One storage folder, as it is configured.
@@ -53,15 +55,24 @@ pub struct StoragePolicy {
     pub fsync: Fsync,
     /// How long what was set aside is kept, space permitting.
     pub trash_keep: Duration,
+    /// What every root says that it has and that is free, for tests; `None`: what is there.
+    pub pretended_space: Option<u64>,
 }
 
 /// The roots of a slave. Cloning gives another handle to the same ones.
 #[derive(Clone)]
 pub struct Roots(Arc<Shared>);
 
+impl fmt::Debug for Roots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.all()).finish()
+    }
+}
+
 struct Shared {
     policy: StoragePolicy,
     clock: Clock,
+    space: Spaces,
     slots: Mutex<Vec<Slot>>,
 }
 
@@ -108,9 +119,10 @@ impl Roots {
         }
         refuse_nested(configured)?;
         refuse_twice(configured)?;
+        let space = Spaces::new(dice.u64());
         let mut slots = Vec::with_capacity(configured.len());
         for RootConfig { path, .. } in configured {
-            let root = match Root::new(path, policy, clock.clone()) {
+            let root = match Root::new(path, policy, clock.clone(), space.clone()) {
                 Ok(root) => Some(root),
                 Err(StorageError::NoIdentity(path)) => {
                     let path = path.display();
@@ -128,6 +140,7 @@ impl Roots {
         Ok(Roots(Arc::new(Shared {
             policy,
             clock,
+            space,
             slots: Mutex::new(slots),
         })))
     }
@@ -153,11 +166,7 @@ impl Roots {
     /// told by and is left out.
     pub fn statuses(&self) -> Vec<RootStatus> {
         self.look_for_new();
-        let roots = self.all();
-        roots
-            .iter()
-            .map(|root| status_among(&roots, root))
-            .collect()
+        self.all().iter().map(Root::status).collect()
     }
 
     /// Looks at one root and says how it is; `None` for one that was never seen. A disk that hangs
@@ -165,7 +174,18 @@ impl Roots {
     pub fn status(&self, root: RootId) -> Option<RootStatus> {
         let roots = self.all();
         let root = roots.iter().find(|known| known.id() == root)?;
-        Some(status_among(&roots, root))
+        Some(root.status())
+    }
+
+    /// Looks at what is free on a root, and on those that share its filesystem.
+    pub fn space_seen(&self, root: &Root) -> SpaceSeen {
+        let (look, device) = (self.0.space.look(), root.device());
+        let roots = self.all().into_iter();
+        let beside = roots.filter(|other| other.device() == device);
+        SpaceSeen {
+            look,
+            free: beside.map(|root| (root.id(), root.space().free)).collect(),
+        }
     }
 
     /// Removes what was set aside longer ago than it is kept; says how many things.
@@ -227,16 +247,13 @@ impl Roots {
                 second: path.to_owned(),
             });
         }
-        Root::new(path, self.0.policy, self.0.clock.clone())
+        Root::new(
+            path,
+            self.0.policy,
+            self.0.clock.clone(),
+            self.0.space.clone(),
+        )
     }
-}
-
-/// How a root is now; roots of one filesystem share what is promised.
-fn status_among(roots: &[Root], root: &Root) -> RootStatus {
-    let state = root.refresh();
-    let device = root.device();
-    let same = roots.iter().filter(|other| other.device() == device);
-    root.status(state, same.map(Root::reserved).sum())
 }
 
 fn refuse_nested(configured: &[RootConfig]) -> Result<(), StorageError> {

@@ -195,29 +195,31 @@ impl Root {
         keep: u64,
         expected: u64,
     ) -> Result<Promise, StorageError> {
+        let promised = self.0.space.promised(live.device);
         let free = || -> Result<u64, StorageError> {
             let space = space::of(live.top.as_fd()).doing("asking for the space of a root")?;
-            Ok(space.free.saturating_sub(self.reserved()))
+            Ok(space.free)
         };
-        let mut there = free()?;
-        if there < expected {
-            self.make_room(live, expected - there);
-            there = free()?;
+        let there = || Ok::<u64, StorageError>(free()?.saturating_sub(promised.bytes()));
+        let mut left = there()?;
+        if left < expected {
+            self.make_room(live, expected - left);
+            left = there()?;
         }
-        let none = StorageError::NoSpace {
+        let none = |free| StorageError::NoSpace {
             wanted: expected,
-            free: there,
+            free,
         };
-        if there < expected {
-            return Err(none);
+        if left < expected {
+            return Err(none(left));
         }
         match space::allocate(out.as_fd(), keep, expected) {
-            Ok(true) => Ok(self.0.promised.promise(0)),
-            Ok(false) => Ok(self.0.promised.promise(expected)),
+            Ok(true) => Ok(promised.nothing()),
+            Ok(false) => promised.promise(expected, free)?.map_err(none),
             Err(error) => {
                 out.set_len(keep).doing("giving reserved space back")?;
                 match Errno::from_io_error(&error) {
-                    Some(Errno::NOSPC) => Err(none),
+                    Some(Errno::NOSPC) => Err(none(left)),
                     _ => Err(error).doing("reserving space"),
                 }
             }

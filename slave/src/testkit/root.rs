@@ -27,6 +27,7 @@ pub(crate) fn open_roots(
     let policy = StoragePolicy {
         fsync,
         trash_keep: KEEP,
+        pretended_space: None,
     };
     Roots::open(&configs, policy, clock.clone(), Dice::seeded(7))
 }

@@ -258,7 +258,6 @@ impl TransferActor {
         ordered: Ordered,
         ctx: &mut Context<Self>,
     ) -> Result<Begun, Fault> {
-        let size = opened.size;
         let step = self.channel.opened();
         let (wanted, connections) = mpsc::channel(1);
         self.wanted = Some(wanted);
@@ -274,7 +273,7 @@ impl TransferActor {
             return Err(Fault::new(FaultCode::ABORTED, text));
         }
         self.follow(step, ctx);
-        Ok(Begun { size })
+        Ok(opened.begun)
     }
 
     /// Starts the task that copies. In silence: its end is nobody's business.
@@ -296,6 +295,7 @@ impl TransferActor {
             pace: ordered.max_rate.map(|rate| Pace::new(rate, Instant::now())),
             patience: Patience::default(),
             first_byte: None,
+            space: None,
         };
         let entrance = Entrance {
             net: Arc::clone(&env.net),
@@ -320,6 +320,7 @@ impl TransferActor {
             outcome: report.outcome,
             took_ms: report.took_ms,
             tls: report.tls,
+            space: report.space,
         });
         tell(&self.deps.registry, ChannelOver { transfer, ended });
         ctx.stop();

@@ -179,6 +179,7 @@ impl<A: Clone> Book<A> {
             },
             took_ms: 0,
             tls: None,
+            space: None,
         };
         self.ends.push_back(end.clone());
         self.shed();

@@ -6,7 +6,9 @@ use std::time::Duration;
 use actix::Addr;
 use bytes::Bytes;
 use drftpd_actors::ask;
-use drftpd_protocol::wire::{BeginTransfer, Fault, FaultCode, Job, ReceiveJob, SendJob};
+use drftpd_protocol::wire::{
+    BeginTransfer, Begun, Fault, FaultCode, Job, ReceiveJob, SendJob, SpaceSeen,
+};
 
 use super::copy::Work;
 use super::copy::receive::Upload;
@@ -29,8 +31,8 @@ const SMALL: u64 = 64 << 10;
 pub struct Opened {
     /// What moves.
     pub work: Work,
-    /// Size of the file that goes out, as far as it is there; 0 for an upload.
-    pub size: u64,
+    /// As it is told to the master.
+    pub begun: Begun,
 }
 
 /// What opening needs beside the order.
@@ -65,13 +67,18 @@ impl Opener {
                 self.download(file, job, Some(follower)).await
             }
             (Found::File(file), Job::Send(job), _) => self.download(file, job, None).await,
-            (Found::Staged(root, staging), _, Growing::Tell(grower)) => {
+            (Found::Staged(staged), _, Growing::Tell(grower)) => {
                 let work = Work::Receive(Upload {
-                    root,
-                    staging,
+                    roots: self.env.roots.clone(),
+                    root: staged.root,
+                    staging: staged.staging,
                     grower,
                 });
-                Ok(Opened { work, size: 0 })
+                let begun = Begun {
+                    size: 0,
+                    space: Some(staged.space),
+                };
+                Ok(Opened { work, begun })
             }
             _ => {
                 let text = "an upload that was not booked";
@@ -132,25 +139,32 @@ impl Opener {
 /// What an order names, open.
 enum Found {
     File(Opening),
-    Staged(Root, Staging),
+    Staged(Staged),
+}
+
+struct Staged {
+    root: Root,
+    staging: Staging,
+    space: SpaceSeen,
 }
 
 async fn find(env: &Env, job: &Job, grows: bool) -> Result<Found, Fault> {
     match job {
         Job::Send(job) => Ok(Found::File(open_file(env, job, grows).await?)),
-        Job::Receive(job) => {
-            let (root, staging) = stage(env, job.clone()).await?;
-            Ok(Found::Staged(root, staging))
-        }
+        Job::Receive(job) => Ok(Found::Staged(stage(env, job.clone()).await?)),
     }
 }
 
-async fn stage(env: &Env, job: ReceiveJob) -> Result<(Root, Staging), Fault> {
+async fn stage(env: &Env, job: ReceiveJob) -> Result<Staged, Fault> {
     let roots = env.roots.clone();
     let stage = move || {
         let root = roots.get(job.root)?;
         let staging = root.stage(job.file, &job.base, job.expected)?;
-        Ok((root, staging))
+        Ok(Staged {
+            space: roots.space_seen(&root),
+            root,
+            staging,
+        })
     };
     on_disk(env, stage).await
 }
@@ -202,7 +216,8 @@ fn download(found: Opening, follower: Option<Follower>, job: &SendJob) -> Result
         follower,
         head: found.head,
     });
-    Ok(Opened { work, size })
+    let begun = Begun::of(size);
+    Ok(Opened { work, begun })
 }
 
 /// Runs storage's work on a thread.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use drftpd_actors::testkit::{MemNet, Probe, settle};
 use drftpd_actors::{ChildDown, Clock, Dice, Drain, Net, Place};
-use drftpd_protocol::wire::{Hello, Revision, RootState, RootStatus};
+use drftpd_protocol::wire::{Hello, Look, Revision, RootState, RootStatus};
 use drftpd_protocol::{Epoch, RootId, SlaveId};
 
 use super::{Authority, Enroll, SlavesClient, SlavesConfig, SlavesDeps, start};
@@ -178,6 +178,7 @@ pub(crate) fn status(byte: u8) -> RootStatus {
         total: 1_000_000,
         free: 500_000,
         filesystem: u64::from(byte),
+        look: Look::default(),
     }
 }
 

@@ -50,6 +50,7 @@ fn ended(outcome: Outcome) -> TransferEnded {
         outcome,
         took_ms: 5,
         tls: None,
+        space: None,
     }
 }
 
@@ -72,7 +73,7 @@ async fn running(rig: &Rig, link: &mut ScriptedSlave) -> Running {
     let name = slave("a");
     let script = async {
         let got = link.call::<BeginTransfer>().await;
-        link.answer(&got, &Begun { size: 9 });
+        link.answer(&got, &Begun::of(9));
     };
     let (running, ()) = tokio::join!(rig.client.begin(&name, begin()), script);
     running.unwrap()
@@ -114,7 +115,7 @@ fn an_end_that_comes_before_the_answer_to_begin_is_not_lost() {
         let script = async {
             let got = link.call::<BeginTransfer>().await;
             link.tell(&ended(Outcome::Sent { bytes: 9 }));
-            link.answer(&got, &Begun { size: 9 });
+            link.answer(&got, &Begun::of(9));
         };
         let (running, ()) = tokio::join!(rig.client.begin(&name, begin()), script);
         assert!(running.unwrap().ended.await.is_ok());
@@ -271,7 +272,7 @@ fn a_channel_of_this_master_gets_its_time_before_it_is_ended() {
         let name = slave("a");
         let script = async {
             let got = link.call::<BeginTransfer>().await;
-            link.answer(&got, &Begun { size: 9 });
+            link.answer(&got, &Begun::of(9));
         };
         let (begun, ()) = tokio::join!(rig.client.begin(&name, begin), script);
         let _running = begun.unwrap();

@@ -18,6 +18,7 @@ fn existing(paths: &[&Path]) -> Result<Roots, StorageError> {
     let policy = StoragePolicy {
         fsync: Fsync::Never,
         trash_keep: KEEP,
+        pretended_space: None,
     };
     Roots::open(&configs, policy, Clock::manual(NOW), Dice::seeded(1))
 }
@@ -94,7 +95,7 @@ fn two_folders_with_one_identity_are_refused_and_both_are_named() {
     std::fs::create_dir_all(two.join(".drftpd")).expect("made");
     let copied = std::fs::copy(one.join(".drftpd/identity"), two.join(".drftpd/identity"));
     copied.expect("cloned");
-    let text = existing(&[&one, &two]).err().expect("refused").to_string();
+    let text = existing(&[&one, &two]).expect_err("refused").to_string();
     assert!(text.contains("/one") && text.contains("/two"), "{text}");
     assert!(matches!(
         existing(&[&one, &one]),
@@ -134,7 +135,7 @@ fn two_slaves_do_not_use_one_root() {
     let dir = tempfile::tempdir().expect("a folder");
     Roots::create(dir.path(), &Dice::seeded(1)).expect("made");
     let first = existing(&[dir.path()]).expect("opens");
-    let second = existing(&[dir.path()]).err().expect("refused");
+    let second = existing(&[dir.path()]).expect_err("refused");
     assert!(matches!(second, StorageError::Locked(_)), "{second}");
     drop(first);
     assert!(existing(&[dir.path()]).is_ok());
@@ -146,7 +147,10 @@ fn a_status_says_space_and_filesystem_and_takes_promises_of_the_same_disk_off() 
     let (one, two) = (outer.path().join("one"), outer.path().join("two"));
     let clock = Clock::manual(NOW);
     let roots = open_roots(&[&one, &two], Fsync::Never, &clock).expect("opens");
-    let promise = roots.all()[0].0.promised.promise(u64::MAX / 2);
+    let device = roots.statuses()[0].filesystem;
+    let promised = roots.all()[0].0.space.promised(device);
+    let all = || Ok::<u64, StorageError>(u64::MAX);
+    let promise = promised.promise(u64::MAX / 2, all);
     let statuses = roots.statuses();
     assert_eq!(statuses[0].filesystem, statuses[1].filesystem);
     assert_ne!(statuses[0].filesystem, 0);
@@ -155,8 +159,28 @@ fn a_status_says_space_and_filesystem_and_takes_promises_of_the_same_disk_off() 
             .iter()
             .all(|status| status.total > 0 && status.free == 0)
     );
+    let refused = roots.all()[1].stage(id(5, 1), &Base::Empty, 1);
+    assert_eq!(
+        refused.expect_err("promised").fault().code,
+        FaultCode::NO_SPACE
+    );
     drop(promise);
     assert!(roots.statuses().iter().all(|status| status.free > 0));
+}
+
+#[test]
+fn a_look_at_space_tells_of_all_roots_of_the_filesystem_and_is_later_than_a_status_before_it() {
+    let outer = tempfile::tempdir().expect("a folder");
+    let (one, two) = (outer.path().join("one"), outer.path().join("two"));
+    let clock = Clock::manual(NOW);
+    let roots = open_roots(&[&one, &two], Fsync::Never, &clock).expect("opens");
+    let before = roots.statuses();
+    let root = roots.all().remove(0);
+    let seen = roots.space_seen(&root);
+    assert!(before.iter().all(|told| told.look.is_before(seen.look)));
+    let of: Vec<_> = seen.free.iter().map(|(root, _)| *root).collect();
+    assert_eq!(of, [before[0].root, before[1].root]);
+    assert!(seen.look.is_before(roots.statuses()[0].look));
 }
 
 #[test]

@@ -28,6 +28,7 @@ fn end(transfer: u64, upload: bool) -> TransferEnded {
         outcome: Outcome::Sent { bytes: 0 },
         took_ms: 0,
         tls: None,
+        space: None,
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drftpd_actors::Blocking;
+use drftpd_protocol::wire::SpaceSeen;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::error::TransferError;
@@ -33,6 +34,8 @@ pub struct CopyCx {
     pub patience: Patience,
     /// When the first byte moved.
     pub first_byte: Option<Instant>,
+    /// What was free when an upload had ended.
+    pub space: Option<SpaceSeen>,
 }
 
 impl CopyCx {

@@ -3,15 +3,18 @@
 
 use bytes::BytesMut;
 use drftpd_actors::BoxIo;
+use drftpd_protocol::wire::SpaceSeen;
 
 use super::super::error::TransferError;
 use super::intake::Intake;
 use super::sealed;
 use super::turn::{self, Terms, TurnEnd, Wire};
-use crate::storage::{Root, StorageError};
+use crate::storage::{Root, Roots, StorageError};
 
 /// One hop.
 pub struct Hop {
+    /// All roots, for what is free on them in the end.
+    pub roots: Roots,
     /// Where the file is stored.
     pub root: Root,
     /// The file.
@@ -51,7 +54,12 @@ pub enum Left {
     /// More may come; whether the socket had nothing.
     Going(Intake, bool),
     /// All is there and prepared.
-    Prepared { bytes: u64, size: u64, crc32: u32 },
+    Prepared {
+        bytes: u64,
+        size: u64,
+        crc32: u32,
+        space: SpaceSeen,
+    },
     /// It broke off.
     Broken(Broke),
 }
@@ -119,6 +127,7 @@ impl Hop {
                 bytes: received,
                 size,
                 crc32,
+                space: self.roots.space_seen(&self.root),
             },
             Err(error) => {
                 let kept = match &error {

@@ -16,7 +16,7 @@ pub mod turn;
 use std::time::Duration;
 
 use drftpd_actors::BoxIo;
-use drftpd_protocol::wire::{Outcome, TlsSeen};
+use drftpd_protocol::wire::{Outcome, SpaceSeen, TlsSeen};
 
 use self::cx::CopyCx;
 use self::receive::Upload;
@@ -42,18 +42,21 @@ pub struct Report {
     pub took_ms: u64,
     /// What the handshake told.
     pub tls: Option<TlsSeen>,
+    /// What an upload left free.
+    pub space: Option<SpaceSeen>,
 }
 
 /// Waits for the connection and moves the bytes.
 pub async fn run(work: Work, entrance: Entrance, mut cx: CopyCx) -> Report {
     let (outcome, tls) = match entrance.wait(&cx.stop).await {
         Ok(Entered { io, seen }) => (over(io, work, &mut cx).await, seen),
-        Err(error) => (give_up(work, error, &cx).await, None),
+        Err(error) => (give_up(work, error, &mut cx).await, None),
     };
     Report {
         outcome,
         took_ms: cx.took_ms(),
         tls,
+        space: cx.space,
     }
 }
 
@@ -65,7 +68,7 @@ async fn over(mut io: BoxIo, work: Work, cx: &mut CopyCx) -> Outcome {
 }
 
 /// Ends work that never had a connection. What an upload has in staging is kept.
-pub async fn give_up(work: Work, error: TransferError, cx: &CopyCx) -> Outcome {
+pub async fn give_up(work: Work, error: TransferError, cx: &mut CopyCx) -> Outcome {
     match work {
         Work::Receive(upload) => receive::give_up(upload, error, cx).await,
         Work::Send(_) => Outcome::Broken {

@@ -17,11 +17,13 @@ use super::hop::{Broke, Flood, Hop, Left};
 use super::intake::Intake;
 use super::lend::lend;
 use super::turn::Wire;
-use crate::storage::{Root, Staging};
+use crate::storage::{Root, Roots, Staging};
 
 /// An upload whose file is open in staging.
 #[derive(Debug)]
 pub struct Upload {
+    /// All roots.
+    pub roots: Roots,
     /// Where it is stored.
     pub root: Root,
     /// The staged file.
@@ -32,18 +34,18 @@ pub struct Upload {
 
 /// Receives until the end, and says how it ended.
 pub async fn receive(io: &mut BoxIo, upload: Upload, cx: &mut CopyCx) -> Outcome {
-    let (root, grower) = (upload.root, upload.grower);
+    let (roots, root, grower) = (upload.roots, upload.root, upload.grower);
     cx.meter.begins_at(upload.staging.len);
     grower.has(upload.staging.len);
     let intake = Intake::new(upload.staging);
-    match all(io, &root, intake, &grower, cx).await {
+    match all(io, (&roots, &root), intake, &grower, cx).await {
         Ok(prepared) => {
             grower.ended(GrowthState::Complete);
             prepared
         }
         Err(broke) => {
             super::reset(io);
-            let outcome = broken(root, broke, &grower, cx).await;
+            let outcome = broken((roots, root), broke, &grower, cx).await;
             grower.ended(GrowthState::Broken);
             outcome
         }
@@ -52,7 +54,7 @@ pub async fn receive(io: &mut BoxIo, upload: Upload, cx: &mut CopyCx) -> Outcome
 
 async fn all(
     io: &mut BoxIo,
-    root: &Root,
+    (roots, root): (&Roots, &Root),
     mut intake: Intake,
     grower: &Grower,
     cx: &mut CopyCx,
@@ -71,6 +73,7 @@ async fn all(
         }
         let before = intake.received;
         let hop = Hop {
+            roots: roots.clone(),
             root: root.clone(),
             intake,
             gathered: std::mem::take(&mut buffer),
@@ -93,7 +96,13 @@ async fn all(
                 intake = going;
                 dry
             }
-            Left::Prepared { bytes, size, crc32 } => {
+            Left::Prepared {
+                bytes,
+                size,
+                crc32,
+                space,
+            } => {
+                cx.space = Some(space);
                 failpoint("upload.prepared").map_err(|error| Broke::Closed {
                     bytes,
                     kept: Some(size),
@@ -130,7 +139,13 @@ fn flood(io: &mut BoxIo, wire: &mut Option<Wire>, floods: bool) -> Flood {
     wire.clone().map_or(Flood::None, Flood::Socket)
 }
 
-async fn broken(root: Root, broke: Broke, grower: &Grower, cx: &CopyCx) -> Outcome {
+async fn broken(
+    (roots, root): (Roots, Root),
+    broke: Broke,
+    grower: &Grower,
+    cx: &mut CopyCx,
+) -> Outcome {
+    let beside = root.clone();
     let (bytes, kept, fault) = match broke {
         Broke::Closed { bytes, kept, error } => (bytes, kept, error.fault()),
         Broke::Open(intake, error) => {
@@ -144,6 +159,8 @@ async fn broken(root: Root, broke: Broke, grower: &Grower, cx: &CopyCx) -> Outco
             (intake.received, kept, fault)
         }
     };
+    let seen = cx.blocking.run(move || roots.space_seen(&beside)).await;
+    cx.space = seen.ok();
     Outcome::Broken { fault, bytes, kept }
 }
 
@@ -158,10 +175,11 @@ async fn give_back(root: Root, staging: Staging, cx: &CopyCx) -> Option<u64> {
 }
 
 /// Ends an upload that never had a connection.
-pub async fn give_up(upload: Upload, error: TransferError, cx: &CopyCx) -> Outcome {
+pub async fn give_up(upload: Upload, error: TransferError, cx: &mut CopyCx) -> Outcome {
     let intake = Intake::new(upload.staging);
     let broke = Broke::Open(intake, error);
-    let outcome = broken(upload.root, broke, &upload.grower, cx).await;
+    let at = (upload.roots, upload.root);
+    let outcome = broken(at, broke, &upload.grower, cx).await;
     upload.grower.ended(GrowthState::Broken);
     outcome
 }
@@ -210,11 +228,12 @@ mod tests {
             pace: None,
             patience: Patience::default(),
             first_byte: None,
+            space: None,
         }
     }
 
     fn upload() -> (TempDir, Upload) {
-        let (dir, _roots, root) = one_root(Fsync::Never, &Clock::manual(0));
+        let (dir, roots, root) = one_root(Fsync::Never, &Clock::manual(0));
         let file = FileId {
             node: NodeId(7),
             generation: Generation(1),
@@ -222,6 +241,7 @@ mod tests {
         let staging = root.stage(file, &Base::Empty, 0).unwrap();
         let (grower, _) = Grower::new();
         let upload = Upload {
+            roots,
             root,
             staging,
             grower,

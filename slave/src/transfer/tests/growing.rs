@@ -14,7 +14,7 @@ fn a_growing_file_is_followed_to_its_end() {
         let (transfer, to) = rig.listen().await;
         let mut reader = rig.connect(to).await;
         let begun = rig.begin(transfer, rig.send(7)).await;
-        assert_eq!(begun, Ok(Begun { size: 100_000 }));
+        assert_eq!(begun, Ok(Begun::of(100_000)));
         assert!(read_some(&mut reader, 100_000).await == bytes[..100_000]);
         for piece in bytes[100_000..].chunks(100_000) {
             sleep(Duration::from_secs(1)).await;

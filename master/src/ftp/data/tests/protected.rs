@@ -65,7 +65,7 @@ impl Bench {
         outcome: Outcome,
         tls: Option<TlsSeen>,
     ) {
-        self.slave.answer(begin, &Begun { size: 5 });
+        self.slave.answer(begin, &Begun::of(5));
         settle().await;
         self.slave.tell(&TransferEnded {
             transfer: begin.call.transfer,
@@ -73,6 +73,7 @@ impl Bench {
             outcome,
             took_ms: 1,
             tls,
+            space: None,
         });
         self.slave.notice::<EndedSeen>().await;
     }

@@ -106,7 +106,7 @@ fn a_copy_that_is_not_there_is_fetched_from_the_next_slave() {
         };
         assert_eq!((job.offset, job.length), (0, None));
         assert!(bob.seen().is_empty(), "150 before the file is open");
-        has.answer(&begin, &Begun { size: 5 });
+        has.answer(&begin, &Begun::of(5));
         assert!(bob.expect(150).await.contains("x (5 bytes)"));
         let transfer = begin.call.transfer;
         has.tell(&TransferEnded {
@@ -115,6 +115,7 @@ fn a_copy_that_is_not_there_is_fetched_from_the_next_slave() {
             outcome: Outcome::Sent { bytes: 5 },
             took_ms: 1,
             tls: None,
+            space: None,
         });
         assert!(bob.expect(226).await.contains("5 bytes"));
         assert_eq!(has.notice::<EndedSeen>().await.transfer, transfer);
@@ -160,7 +161,7 @@ fn a_transfer_that_breaks_on_the_slave_is_what_the_slave_says() {
             bob.ask("PORT 127,0,0,1,19,136", 200).await;
             bob.send("RETR x\r\n").await;
             let begin = ordered(&mut slave).await;
-            slave.answer(&begin, &Begun { size: 5 });
+            slave.answer(&begin, &Begun::of(5));
             bob.expect(150).await;
             slave.tell(&TransferEnded {
                 transfer: begin.call.transfer,
@@ -172,6 +173,7 @@ fn a_transfer_that_breaks_on_the_slave_is_what_the_slave_says() {
                 },
                 took_ms: 1,
                 tls: None,
+                space: None,
             });
             bob.expect(reply).await;
             slave.notice::<EndedSeen>().await;
@@ -188,7 +190,7 @@ fn an_abort_waits_for_the_slaves_word_that_it_is_over() {
         bob.ask("PORT 127,0,0,1,19,136", 200).await;
         bob.send("RETR x\r\n").await;
         let begin = ordered(&mut slave).await;
-        slave.answer(&begin, &Begun { size: 5 });
+        slave.answer(&begin, &Begun::of(5));
         bob.expect(150).await;
         bob.send("ABOR\r\n").await;
         let abort = slave.call::<AbortTransfer>().await;
@@ -206,6 +208,7 @@ fn an_abort_waits_for_the_slaves_word_that_it_is_over() {
             },
             took_ms: 1,
             tls: None,
+            space: None,
         });
         bob.expect(426).await;
         bob.expect(226).await;
