@@ -2,8 +2,9 @@
 //! connections to their control connection.
 //!
 //! [`keeper`] reads the certificate, follows its files and publishes each good one; control connections and the links of
-//! slaves take the newest. [`rules`] says what holds for whom, [`policy`] judges, [`keys`] derives one ticket key for each control session. Handshakes are
-//! made where the connections are: on control connections and listings in `ftp`, for files on the slaves.
+//! slaves take the newest. [`rules`] says what holds for whom, [`policy`] judges, [`keys`] derives one ticket key for each
+//! control session. Handshakes are made where the connections are: on control connections and listings in `ftp`, for
+//! files on the slaves.
 
 pub mod config;
 pub mod identity;
