@@ -6,6 +6,7 @@
 // Tests wait on real clocks and start threads; the rules for actors are not theirs.
 #![allow(clippy::disallowed_methods)]
 
+pub mod acme;
 pub mod bystander;
 pub mod cbftp;
 pub mod client;
@@ -21,6 +22,7 @@ pub mod sites;
 pub mod wire;
 pub mod workload;
 
+pub use acme::AcmeAuthority;
 pub use client::Tool;
 pub use cluster::{Cluster, ClusterSpec, SlaveProcess};
 pub use data::Bytes;

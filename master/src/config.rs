@@ -10,6 +10,7 @@ use drftpd_actors::{Check, ConfigError, LogFormat, TelemetryConfig};
 use serde::Deserialize;
 
 use crate::accounts::AccountsConfig;
+use crate::acme::AcmeConfig;
 use crate::ftp::FtpConfig;
 use crate::ftp::data::{ClientsConfig, DataConfig, FxpConfig, PassiveConfig};
 use crate::slaves::SlavesConfig;
@@ -178,15 +179,20 @@ impl MasterConfig {
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Vec<ConfigError>> {
         let mut config: Self = drftpd_actors::read_with_overrides(path, overrides)?;
         config.beside(path.parent().unwrap_or(Path::new("")));
+        let mut gone = Vec::new();
         let no_folder = |folder: &Path| !folder.as_os_str().is_empty() && !folder.is_dir();
         let missing = |file: &Path| file.parent().is_some_and(no_folder);
         if let Some(file) = config.log.xferlog.as_deref().filter(|file| missing(file)) {
             let why = format!("{}: its folder does not exist", file.display());
-            let mut error = ConfigError::new("log.xferlog", why);
-            error.file = Some(path.to_owned());
-            return Err(vec![error]);
+            gone.push(ConfigError::new("log.xferlog", why));
         }
-        Ok(config)
+        gone.extend(config.tls.acme.iter().flat_map(AcmeConfig::missing));
+        if gone.is_empty() {
+            return Ok(config);
+        }
+        gone.iter_mut()
+            .for_each(|error| error.file = Some(path.to_owned()));
+        Err(gone)
     }
 
     /// Takes relative paths from this folder.
@@ -196,7 +202,9 @@ impl MasterConfig {
             &mut self.tls.certificate,
             &mut self.tls.key,
         ];
-        let others = others.into_iter().flatten();
+        let acme = self.tls.acme.as_mut().map(AcmeConfig::paths);
+        let others = others.into_iter().chain(acme.into_iter().flatten());
+        let others = others.flatten();
         for path in std::iter::once(&mut self.master.dir).chain(others) {
             *path = folder.join(&*path);
         }
@@ -229,7 +237,9 @@ impl MasterConfig {
         let implicit = self.tls.listen_implicit.iter();
         let implicit = implicit.map(|at| ("tls.listen_implicit", *at));
         let ftp = self.ftp.listen.iter().map(|at| ("ftp.listen", *at));
-        for (key, at) in ftp.chain(implicit) {
+        let acme = self.tls.acme.iter();
+        let acme = acme.map(|acme| ("tls.acme.http_listen", acme.http_listen));
+        for (key, at) in ftp.chain(implicit).chain(acme) {
             for (other, taken) in [
                 ("slaves.listen", self.slaves.listen),
                 ("admin.listen", self.admin.listen),

@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod accounts;
+pub mod acme;
 pub mod admin;
 pub mod cli;
 pub mod config;

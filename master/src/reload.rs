@@ -79,6 +79,8 @@ fn merge(older: &MasterConfig, newer: MasterConfig) -> MasterConfig {
         // Addresses are taken once, and a certificate of the master's own is made once.
         listen_implicit: older.tls.listen_implicit.clone(),
         names: older.tls.names.clone(),
+        // An order that runs would be another one.
+        acme: older.tls.acme.clone(),
         ..newer.tls
     };
     merged
@@ -107,6 +109,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
             merged.tls.listen_implicit == newer.tls.listen_implicit,
         ),
         ("tls.names", merged.tls.names == newer.tls.names),
+        ("tls.acme", merged.tls.acme == newer.tls.acme),
         ("passive", merged.passive == newer.passive),
         ("data", merged.data == newer.data),
         ("slaves", merged.slaves == newer.slaves),
@@ -140,11 +143,15 @@ mod tests {
         newer.tls.login = Policy::Required;
         newer.tls.listen_implicit = vec!["127.0.0.1:990".parse().unwrap()];
         newer.tls.names = vec!["ftp.example.net".to_owned()];
+        newer.tls.acme = Some(crate::acme::AcmeConfig::default());
         let reload = Reload::new(MasterConfig::default(), move || Ok(newer.clone()));
         let current = reload.current();
         let reloaded = reload.now().unwrap();
         assert_eq!(reloaded.counts, ["log.level", "shutdown", "tls"]);
-        assert_eq!(reloaded.waits, ["ftp", "tls.listen_implicit", "tls.names"]);
+        assert_eq!(
+            reloaded.waits,
+            ["ftp", "tls.listen_implicit", "tls.names", "tls.acme"]
+        );
         let now = current.borrow();
         assert_eq!(
             (now.log.level.as_str(), now.shutdown.drain.as_secs()),

@@ -34,6 +34,18 @@ fn every_wrong_value_is_named_by_its_key() {
         ("[tls]\ncertificate = \"c.pem\"", &["tls.key"]),
         ("[tls]\nlogin = \"maybe\"", &["tls.login"]),
         (
+            "[tls.acme]\ndomains = [\"*.example.net\"]\ndirectory = \"acme\"",
+            &[
+                "tls.acme.agree_to_terms",
+                "tls.acme.directory",
+                "tls.acme.domains[0]",
+            ],
+        ),
+        (
+            "[slaves]\nlisten = \"127.0.0.1:80\"\n[tls.acme]\nagree_to_terms = true\ndomains = [\"a.example\"]",
+            &["tls.acme.http_listen"],
+        ),
+        (
             "[tls]\nlisten_implicit = [\"x:990\"]\nrules = [{ networks = [\"10/8\"] }]",
             &["tls.listen_implicit[0]", "tls.rules[0].networks[0]"],
         ),
@@ -121,12 +133,16 @@ fn the_document_has_every_key_with_a_sentence() {
 fn section_is_whole(section: &str) {
     let lines: Vec<&str> = DOCUMENT.lines().collect();
     let header = format!("[{section}]");
-    let begin = lines.iter().position(|line| *line == header);
+    let is_header = |line: &&str| line.trim_start_matches('#') == header;
+    let begin = lines.iter().position(is_header);
     let begin = begin.unwrap_or_else(|| panic!("{header} is not in the document")) + 1;
     let end = lines[begin..].iter().position(|line| line.starts_with('['));
     let of_section = &lines[begin..end.map_or(lines.len(), |end| begin + end)];
     for key in known(&format!("{header}\nnobody_knows = 1")) {
-        if lines.contains(&format!("[{section}.{key}]").as_str()) {
+        let inner = format!("[{section}.{key}]");
+        // One that is off when it is absent stands in a comment.
+        let is_there = |line: &&str| line.trim_start_matches('#') == inner;
+        if lines.iter().any(is_there) {
             section_is_whole(&format!("{section}.{key}"));
             continue;
         }
@@ -158,6 +174,44 @@ fn relative_paths_are_taken_from_the_folder_of_the_file() {
     assert_eq!(tls, (dir.path().join("c.pem"), "/k.pem".into()));
     assert_eq!(config.master.store(), Path::new("/srv/d/store"));
     assert_eq!(config.names.case, crate::store::Case::Insensitive);
+}
+
+#[test]
+fn the_section_that_is_off_says_its_defaults_too() {
+    let begin = DOCUMENT.find("#[tls.acme]").unwrap();
+    let section = DOCUMENT[begin..].split("\n\n").next().unwrap();
+    let lines = section.lines().map(|line| match line.starts_with("# ") {
+        true => "",
+        false => line.trim_start_matches('#'),
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let config: MasterConfig = drftpd_actors::parse(&text, None).unwrap();
+    let acme = config.tls.acme.unwrap();
+    let named = AcmeConfig {
+        authority: acme.authority.clone(),
+        agree_to_terms: true,
+        domains: vec!["ftp.example.net".to_owned()],
+        contacts: vec!["mailto:ops@example.net".to_owned()],
+        profile: acme.profile.clone(),
+        external_account: acme.external_account.clone(),
+        external_account_key: acme.external_account_key.clone(),
+        ..AcmeConfig::default()
+    };
+    assert_eq!(acme, named);
+}
+
+#[test]
+fn files_that_an_authority_needs_are_looked_for_beside_the_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("m.toml");
+    let text =
+        "[tls.acme]\nagree_to_terms = true\ndomains = [\"a.example\"]\nauthority = \"ca.pem\"";
+    std::fs::write(&file, text).unwrap();
+    let errors = MasterConfig::read(&file, &[]).unwrap_err();
+    let keys: Vec<_> = errors.iter().map(|error| error.key.as_str()).collect();
+    assert_eq!(keys, ["tls.acme.authority"]);
+    std::fs::write(dir.path().join("ca.pem"), "").unwrap();
+    assert!(MasterConfig::read(&file, &[]).is_ok());
 }
 
 #[test]

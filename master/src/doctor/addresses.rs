@@ -24,6 +24,15 @@ pub(super) fn look(
             }
         }
     }
+    // Only while an order runs: free for it otherwise, whether the master runs or not.
+    if let Some(acme) = &config.tls.acme {
+        can_listen(
+            "tls.acme.http_listen",
+            acme.http_listen,
+            machine,
+            &mut notes,
+        );
+    }
     if let Some(address) = config.passive.address {
         let at = SocketAddr::new(address, 0);
         can_listen("passive.address", at, machine, &mut notes);

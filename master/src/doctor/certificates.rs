@@ -6,7 +6,8 @@ use std::path::Path;
 
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{Finding, Known, Notes};
+use super::{Finding, Known, Notes, ordered};
+use crate::acme::files::Folder;
 use crate::config::MasterConfig;
 use crate::tls::identity::IdentityError;
 use crate::tls::own;
@@ -21,6 +22,9 @@ pub(super) fn look(config: &MasterConfig, known: &Known, found: &mut Vec<Finding
     };
     authority(config, known, &mut notes);
     ftp(config, known, &mut notes);
+    if let Some(acme) = &config.tls.acme {
+        ordered::look(acme, &Folder::of(config), known.now, &mut notes);
+    }
 }
 
 fn authority(config: &MasterConfig, known: &Known, notes: &mut Notes<'_>) {
@@ -86,8 +90,9 @@ fn valid(whose: &str, der: &[u8], now: i64, notes: &mut Notes<'_>) {
 }
 
 fn ftp(config: &MasterConfig, known: &Known, notes: &mut Notes<'_>) {
-    let own = config.tls.certificate.is_none();
     let files = own::of(config);
+    let ordered = own::ordered(config).is_some_and(|ordered| ordered == files);
+    let own = config.tls.certificate.is_none() && !ordered;
     if own && !files.certificate.exists() && !files.key.exists() {
         return notes.note(
             "there is no certificate for FTP clients yet",
@@ -99,10 +104,12 @@ fn ftp(config: &MasterConfig, known: &Known, notes: &mut Notes<'_>) {
         Ok(identity) => {
             let der = identity.wire.chain.first().map(|der| der.0.clone());
             if let Some(der) = der {
-                valid("FTP clients", &der, known.now, notes);
+                if !ordered {
+                    valid("FTP clients", &der, known.now, notes);
+                }
                 names(config, &der, notes);
             }
-            if own {
+            if own && config.tls.acme.is_none() {
                 notes.note(
                     "FTP clients see a certificate of the master's own, which they do not know",
                     format!(

@@ -7,6 +7,7 @@ mod addresses;
 mod certificates;
 mod clock;
 pub mod machine;
+mod ordered;
 mod ports;
 mod slaves;
 #[cfg(test)]

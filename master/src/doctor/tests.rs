@@ -183,6 +183,38 @@ fn a_clock_that_is_behind_shows_in_the_store_and_in_certificates() {
 }
 
 #[test]
+fn a_certificate_that_an_authority_does_not_give_is_said_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config("[tls.acme]\nagree_to_terms = true\ndomains = [\"ftp.example.net\"]");
+    config.master.dir = dir.path().into();
+    let machine = MadeUp {
+        taken: [80].into(),
+        ..MadeUp::default()
+    };
+    says(
+        &wrong(&config, &machine, &known()),
+        "tls.acme.http_listen: [::]:80",
+    );
+    let machine = MadeUp::default();
+    let noted = said(&config, &machine, &known(), Severity::Note);
+    says(&noted, "has not given a certificate yet");
+    let folder = crate::acme::files::Folder::of(&config);
+    let record = crate::acme::plan::Record {
+        failures: 4,
+        failing_since: NOW - 3600,
+        why: "ftp.example.net: connection refused".to_owned(),
+        next_try: NOW + 600,
+        ..Default::default()
+    };
+    folder.store_record(&record).unwrap();
+    let said_wrong = wrong(&config, &machine, &known());
+    says(&said_wrong, "orders fail, 4 times since");
+    says(&said_wrong, "ftp.example.net: connection refused");
+    std::fs::write(dir.path().join("acme/certificate.pem"), "no certificate").unwrap();
+    says(&wrong(&config, &machine, &known()), "certificate.pem");
+}
+
+#[test]
 fn keys_that_others_can_read_and_missing_certificates_are_found() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();

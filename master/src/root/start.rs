@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use actix::Recipient;
+use actix::{Addr, Recipient};
 use drftpd_actors::{Budget, ChildDown, ChildSpec, EventBus, Health, Ping, Place, supervise};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -15,6 +15,7 @@ use tracing::warn;
 use super::{MasterError, XFERLOG};
 use crate::accounts::password::Hasher;
 use crate::accounts::{AccountsActor, AccountsClient, AccountsDeps};
+use crate::acme::{self, Acme};
 use crate::admin::http::HealthPage;
 use crate::admin::site::Site;
 use crate::admin::socket::ControlSocket;
@@ -49,6 +50,8 @@ pub(super) struct Parts {
     pub space: Option<JoinHandle<()>>,
     /// Follows the files of the certificate as long as it lives.
     pub _certificate: Option<Keeper>,
+    /// Orders certificates as long as somebody has its address.
+    pub _acme: Option<Addr<Acme>>,
 }
 
 /// Starts a master.
@@ -74,6 +77,7 @@ pub(super) async fn start(
     watch.actor("vfs", &vfs.ping());
     let keeper = certificate(&config, &deps)?;
     let certificates = keeper.as_ref().map(|keeper| keeper.certificates.clone());
+    let look = keeper.as_ref().map(|keeper| keeper.look.clone());
     let list = (&store, &vfs, enroll.clone());
     let slaves = slave_side(&config, &deps, list, certificates, &parent).await?;
     watch.actor("slave_registry", &slaves.ping());
@@ -114,7 +118,8 @@ pub(super) async fn start(
         Some(_) => &config.tls.listen_implicit[..],
         None => &[],
     };
-    let ftp = ftp::start(services, implicit, deps.places.sessions.clone(), parent).await?;
+    let sessions = deps.places.sessions.clone();
+    let ftp = ftp::start(services, implicit, sessions, parent.clone()).await?;
     watch.actor("ftp_acceptor", &ftp.ping);
     let online = Online {
         sessions: ftp.sessions,
@@ -143,6 +148,8 @@ pub(super) async fn start(
         admin: page.as_ref().map(|page: &HealthPage| page.address),
         slaves,
     };
+    // Last of all: the master serves whatever comes of it.
+    let acme = look.and_then(|look| acme::start(&config, &deps, look, parent));
     let space = deps.on_a_machine.then(|| look_for_space(store.clone()));
     Ok(Parts {
         space: space.map(tokio::task::spawn_local),
@@ -152,6 +159,7 @@ pub(super) async fn start(
         page,
         level: follow_level(&deps),
         _certificate: keeper,
+        _acme: acme,
     })
 }
 

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::policy::{Policy, Rules};
 use super::rules::Rule;
 use crate::accounts::who;
+use crate::acme::AcmeConfig;
 
 /// `[tls]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -42,6 +43,8 @@ pub struct TlsConfig {
     /// How often the files of certificate and key are looked at for a change.
     #[serde(with = "humantime_serde")]
     pub look_every: Duration,
+    /// The authority that gives the certificate; without it nothing is ordered.
+    pub acme: Option<AcmeConfig>,
 }
 
 /// As the configuration calls it.
@@ -94,6 +97,7 @@ impl Default for TlsConfig {
             rules: Vec::new(),
             handshake_timeout: Duration::from_secs(10),
             look_every: Duration::from_secs(60),
+            acme: None,
         }
     }
 }
@@ -115,6 +119,11 @@ impl Check for TlsConfig {
             self.key.is_some() && self.certificate.is_none(),
             "certificate",
             together,
+        );
+        wrong(
+            self.certificate.is_some() && self.acme.is_some(),
+            "acme",
+            "cannot be named together with certificate and key",
         );
         for (at, name) in self.names.iter().enumerate() {
             let bad = ServerName::try_from(name.as_str()).is_err();
@@ -144,6 +153,9 @@ impl Check for TlsConfig {
             ("look_every", self.look_every),
         ] {
             wrong(time < Duration::from_secs(1), key, "must be 1s or more");
+        }
+        if let Some(acme) = &self.acme {
+            acme.check(errors);
         }
     }
 }

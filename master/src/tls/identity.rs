@@ -87,6 +87,16 @@ pub struct Contents {
     key: Vec<u8>,
 }
 
+impl Contents {
+    /// Of one file that has both.
+    pub fn of_one_file(pem: &[u8]) -> Self {
+        Self {
+            certificate: pem.to_vec(),
+            key: pem.to_vec(),
+        }
+    }
+}
+
 impl Files {
     /// Reads both. Blocks for two small files.
     ///
@@ -104,6 +114,11 @@ impl Files {
             return Err(IdentityError::Open(self.key.clone(), mode));
         }
         Ok(Contents { certificate, key })
+    }
+
+    /// Whether the certificate is there. Blocks for a moment.
+    pub fn exist(&self) -> bool {
+        self.certificate.exists()
     }
 
     /// Makes of it what can be shown.

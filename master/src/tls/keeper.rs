@@ -1,10 +1,11 @@
 //! Keeps the certificate: reads it at the start (or makes one), looks at its files again on a reload, which may name
-//! others, and from time to time, and publishes each good one. A bad one is said in the log, once, and the old one goes on.
+//! others, when an authority has given a new one, and from time to time, and publishes each good one. A bad one is said in
+//! the log, once, and the old one goes on.
 
 use std::sync::Arc;
 
 use drftpd_actors::{Blocking, Clock, Dice};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
@@ -35,7 +36,20 @@ pub struct Keeper {
     pub tls: Tls,
     /// For the links of slaves.
     pub certificates: Certificates,
+    /// Makes it look at once.
+    pub look: Look,
     task: JoinHandle<()>,
+}
+
+/// Makes a keeper look at its files at once.
+#[derive(Debug, Clone, Default)]
+pub struct Look(Arc<Notify>);
+
+impl Look {
+    /// There is something new.
+    pub fn now(&self) {
+        self.0.notify_one();
+    }
 }
 
 impl Keeper {
@@ -51,12 +65,11 @@ impl Keeper {
         blocking: Blocking,
     ) -> Result<Self, CannotSecure> {
         let config = current.borrow_and_update().clone();
-        let files = prepare(&config, clock, dice)?;
-        let contents = files.read()?;
-        let identity = files.understand(&contents)?;
+        let (files, contents, identity) = first(&config, clock, dice)?;
         say_validity(&identity, clock);
         let (to, certificates) = watch::channel(Arc::new(identity));
         let tls = Tls::new(current.clone(), certificates.clone(), dice);
+        let look = Look::default();
         let following = Following {
             current,
             files,
@@ -66,10 +79,11 @@ impl Keeper {
             dice: dice.clone(),
             blocking,
         };
-        let task = tokio::task::spawn_local(following.follow());
+        let task = tokio::task::spawn_local(following.follow(look.clone()));
         Ok(Self {
             tls,
             certificates,
+            look,
             task,
         })
     }
@@ -81,12 +95,37 @@ impl Drop for Keeper {
     }
 }
 
-/// The files that count: those of the configuration, else the master's own, made where they are missing.
+/// What is shown first. A certificate of an authority that is of no use is ordered again, and nobody shall have to wait
+/// for that.
+fn first(
+    config: &MasterConfig,
+    clock: &Clock,
+    dice: &Dice,
+) -> Result<(Files, Contents, Identity), CannotSecure> {
+    let read = |files: Files| -> Result<_, CannotSecure> {
+        let contents = files.read()?;
+        let identity = files.understand(&contents)?;
+        Ok((files, contents, identity))
+    };
+    let files = prepare(config, clock, dice)?;
+    let named = own::named(config);
+    let is_ordered = files != named;
+    read(files).or_else(|why| match is_ordered {
+        true => {
+            warn!(%why, "certificate of the authority is not shown");
+            read(named)
+        }
+        false => Err(why),
+    })
+}
+
+/// The files that count: those that an authority gave, those of the configuration, else the master's own, made where they
+/// are missing.
 ///
 /// # Errors
 /// When they are missing and cannot be made.
 pub fn prepare(config: &MasterConfig, clock: &Clock, dice: &Dice) -> Result<Files, OwnError> {
-    let files = own::of(config);
+    let files = own::named(config);
     if config.tls.certificate.is_some() {
         return Ok(files);
     }
@@ -95,7 +134,7 @@ pub fn prepare(config: &MasterConfig, clock: &Clock, dice: &Dice) -> Result<File
         let file = files.certificate.display();
         info!(%file, ?names, "certificate made, signed by itself");
     }
-    Ok(files)
+    Ok(own::of(config))
 }
 
 fn say_validity(identity: &Identity, clock: &Clock) {
@@ -119,12 +158,13 @@ struct Following {
 }
 
 impl Following {
-    async fn follow(mut self) {
+    async fn follow(mut self, look: Look) {
         let mut said = String::new();
         loop {
             let every = self.current.borrow().tls.look_every;
             tokio::select! {
                 () = told(&mut self.current) => {}
+                () = look.0.notified() => {}
                 () = sleep(every) => {}
             }
             match self.look().await {
@@ -239,6 +279,37 @@ mod tests {
             current.send_modify(|_| {});
             settle().await;
             assert_eq!(shown(), second);
+        });
+    }
+
+    #[test]
+    fn what_an_authority_gave_counts_at_once_and_a_bad_one_keeps_nobody_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(dir.path());
+        config.tls.acme = Some(crate::acme::AcmeConfig::default());
+        sim(async {
+            let (clock, dice) = (Clock::system(), Dice::seeded(1));
+            let start = || {
+                let reads = watch::channel(Arc::new(config.clone())).1;
+                Keeper::start(reads, &clock, &dice, Blocking::inline()).unwrap()
+            };
+            let shown = |keeper: &Keeper| keeper.certificates.borrow().fingerprint;
+            let keeper = start();
+            let own = shown(&keeper);
+            let fresh = tempfile::tempdir().unwrap();
+            let other = self::config(fresh.path());
+            let made = prepare(&other, &clock, &Dice::seeded(2)).unwrap();
+            let both = fs::read_to_string(made.key).unwrap()
+                + &fs::read_to_string(made.certificate).unwrap();
+            let file = own::ordered(&config).unwrap().certificate;
+            crate::slaves::secret_file::write(&file, both.as_bytes()).unwrap();
+            keeper.look.now();
+            settle().await;
+            let given = shown(&keeper);
+            assert_ne!(given, own);
+            assert_eq!(shown(&start()), given, "after a restart");
+            fs::write(&file, "half of it").unwrap();
+            assert_eq!(shown(&start()), own);
         });
     }
 

@@ -12,6 +12,8 @@ use rcgen::{
 };
 
 use super::identity::Files;
+use crate::acme::AcmeConfig;
+use crate::acme::files::Folder;
 use crate::config::MasterConfig;
 use crate::slaves::secret_file::{self, SecretFileError};
 
@@ -32,8 +34,21 @@ pub enum OwnError {
     Make(#[from] rcgen::Error),
 }
 
-/// The files that count: those of the configuration, else the master's own, which may not be there yet.
+/// The files that count: those that an authority gave, those of the configuration, else the master's own, which may not
+/// be there yet.
 pub fn of(config: &MasterConfig) -> Files {
+    let ordered = ordered(config).filter(Files::exist);
+    ordered.unwrap_or_else(|| named(config))
+}
+
+/// Where the certificate of an authority is, as soon as there is one (`tls.acme`).
+pub fn ordered(config: &MasterConfig) -> Option<Files> {
+    let acme = config.tls.acme.as_ref();
+    acme.map(|_| Folder::of(config).certificate())
+}
+
+/// The files of the configuration, else the master's own.
+pub fn named(config: &MasterConfig) -> Files {
     match (&config.tls.certificate, &config.tls.key) {
         (Some(certificate), Some(key)) => Files {
             certificate: certificate.clone(),
@@ -102,6 +117,7 @@ pub fn names(config: &MasterConfig, host: Option<String>) -> Vec<String> {
     names.extend(loopback.map(|ip| ip.to_string()));
     names.extend(told);
     names.extend(config.tls.names.iter().cloned());
+    names.extend(config.tls.acme.iter().flat_map(AcmeConfig::names));
     let mut each = Vec::new();
     for name in names {
         if !each.contains(&name) {
