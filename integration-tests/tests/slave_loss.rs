@@ -88,6 +88,36 @@ fn a_slave_killed_in_an_upload_gives_426_and_partial_and_resume_while_others_go_
 }
 
 #[test]
+fn an_upload_of_a_slave_that_only_lost_its_link_is_resumed_as_soon_as_it_is_back() -> Result<()> {
+    // The slave stands still: for the master it is gone, its channel and its client are not.
+    let master = ["heartbeat=\"300ms\"", "lost_transfer_after=\"8s\""];
+    let spec = ClusterSpec {
+        slaves: 1,
+        master: master.map(|set| format!("slaves.{set}")).to_vec(),
+        ..ClusterSpec::default()
+    };
+    let cluster = Cluster::with(spec)?;
+    let mut ftp = cluster.login()?;
+    let whole = Bytes::vec(46, 3_000_000);
+    let (stream, _) = begin(&cluster, &mut ftp, "big.bin", &whole[..2_000_000])?;
+    let process = cluster.slaves[0].process.as_ref().context("runs")?;
+    process.signal(rustix::process::Signal::STOP)?;
+    ftp.expect(426)?;
+    ftp.ask("REST 1000000", 350)?;
+    ftp.data(Mode::Pasv, "", "")?;
+    let said = ftp.ask("STOR big.bin", 450)?;
+    ensure!(said.contains("still being closed"), "{said}");
+    process.signal(rustix::process::Signal::CONT)?;
+    cluster.wait_online(1)?;
+    // The first attempt; the client's old connection is still open.
+    ftp.ask("REST 2000000", 350)?;
+    ftp.put(Mode::Pret, "big.bin", &whole[2_000_000..])?;
+    ensure!(ftp.get(Mode::Pret, "big.bin")? == whole);
+    drop(stream);
+    Ok(())
+}
+
+#[test]
 fn a_slave_that_is_back_at_once_gives_426_at_once_and_resume() -> Result<()> {
     // Nothing but its return ends the transfer.
     let mut spec = impatient(1);

@@ -331,6 +331,7 @@ impl Held {
                     Some(end.outcome)
                 }
                 _ => {
+                    self.services.slaves.give_up(&slave, transfer);
                     lose(self.upload.take()).await;
                     None
                 }

@@ -6,12 +6,15 @@
 //! stored; told again meanwhile it is passed over, and after long silence it is given up as an
 //! orphan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drftpd_protocol::wire::TransferEnded;
 use drftpd_protocol::{SlaveId, TransferId};
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
+
+/// Transfers of absent slaves that are remembered; a transfer that is forgotten is ended later.
+const MOST_GIVEN_UP: usize = 10_000;
 
 struct Waiting {
     slave: SlaveId,
@@ -44,10 +47,21 @@ pub enum End {
     Orphan(Box<TransferEnded>),
 }
 
+/// Transfers of a slave that came back, that nobody waits for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Nobodys {
+    /// Whoever waited has given them up while the slave was away: they are to be ended at once.
+    pub given_up: Vec<TransferId>,
+    /// They may be of an earlier master, or not have begun yet.
+    pub others: Vec<TransferId>,
+}
+
 /// All transfers that somebody waits for.
 #[derive(Default)]
 pub struct Awaited {
     waiting: BTreeMap<TransferId, Waiting>,
+    /// Those of absent slaves that nobody waits for any more, until the slave is back.
+    given_up: BTreeMap<TransferId, SlaveId>,
     delivered: BTreeMap<TransferId, Delivered>,
 }
 
@@ -72,6 +86,15 @@ impl Awaited {
     /// Nobody waits any more.
     pub fn forget(&mut self, transfer: TransferId) {
         self.waiting.remove(&transfer);
+    }
+
+    /// Nobody waits any more, and the slave is away: it is told when it is back.
+    pub fn give_up(&mut self, slave: SlaveId, transfer: TransferId) {
+        self.waiting.remove(&transfer);
+        self.given_up.insert(transfer, slave);
+        if self.given_up.len() > MOST_GIVEN_UP {
+            self.given_up.pop_first();
+        }
     }
 
     /// How far a transfer is. Only its own slave is believed.
@@ -132,7 +155,9 @@ impl Awaited {
 
     /// A slave is back with these transfers. Those it does not know any more are lost: their
     /// waiters hear it at once. Answers those that nobody waits for, to be ended.
-    pub fn link_back(&mut self, slave: &SlaveId, has: &[TransferId]) -> Vec<TransferId> {
+    pub fn link_back(&mut self, slave: &SlaveId, has: &[TransferId]) -> Nobodys {
+        let its = |_: &TransferId, of: &mut SlaveId| of == slave;
+        let given_up: Vec<_> = self.given_up.extract_if(.., its).collect();
         self.waiting
             .retain(|transfer, waiting| waiting.slave != *slave || has.contains(transfer));
         let its = self
@@ -141,7 +166,9 @@ impl Awaited {
             .filter(|waiting| waiting.slave == *slave);
         its.for_each(|waiting| waiting.lost_at = None);
         let nobodys = has.iter().filter(|transfer| !self.is_known(**transfer));
-        nobodys.copied().collect()
+        let given_up: BTreeSet<_> = given_up.into_iter().map(|(transfer, _)| transfer).collect();
+        let (given_up, others) = nobodys.partition(|transfer| given_up.contains(transfer));
+        Nobodys { given_up, others }
     }
 
     /// Whether somebody waits for a transfer, or has its end and did not say that it is stored.
@@ -152,8 +179,11 @@ impl Awaited {
     /// Gives up what waited too long: waiters hear that their transfer is lost; delivered ends
     /// whose waiter said nothing are orphans.
     pub fn expire(&mut self, now: Instant) -> Vec<(SlaveId, TransferEnded)> {
-        self.waiting
-            .retain(|_, waiting| waiting.lost_at.is_none_or(|at| at > now));
+        let late = |_: &TransferId, it: &mut Waiting| it.lost_at.is_some_and(|at| at <= now);
+        let late: Vec<_> = self.waiting.extract_if(.., late).collect();
+        for (transfer, waiting) in late {
+            self.give_up(waiting.slave, transfer);
+        }
         let over = self
             .delivered
             .extract_if(.., |_, delivered| delivered.orphan_at <= now);
@@ -188,6 +218,13 @@ mod tests {
         }
     }
 
+    fn nobodys(given_up: &[TransferId], others: &[TransferId]) -> Nobodys {
+        Nobodys {
+            given_up: given_up.to_vec(),
+            others: others.to_vec(),
+        }
+    }
+
     fn later(seconds: u64) -> Instant {
         Instant::now() + Duration::from_secs(seconds)
     }
@@ -198,7 +235,7 @@ mod tests {
         let mut waiter = awaited.expect(slave("a"), T);
         awaited.link_lost(&slave("a"), later(60));
         assert!(awaited.expire(later(59)).is_empty());
-        assert_eq!(awaited.link_back(&slave("a"), &[T]), []);
+        assert_eq!(awaited.link_back(&slave("a"), &[T]), nobodys(&[], &[]));
         awaited.expire(later(600));
         awaited.moved(&slave("a"), T, 3);
         assert_eq!(*waiter.progress.borrow_and_update(), 3);
@@ -211,7 +248,7 @@ mod tests {
         let mut awaited = Awaited::default();
         let mut without = awaited.expect(slave("a"), T);
         awaited.link_lost(&slave("a"), later(60));
-        assert_eq!(awaited.link_back(&slave("a"), &[]), []);
+        assert_eq!(awaited.link_back(&slave("a"), &[]), nobodys(&[], &[]));
         assert_eq!(without.ended.try_recv(), Err(TryRecvError::Closed));
 
         let mut never = awaited.expect(slave("a"), T);
@@ -219,6 +256,13 @@ mod tests {
         awaited.expire(later(60));
         assert_eq!(never.ended.try_recv(), Err(TryRecvError::Closed));
         assert!(awaited.waiting.is_empty());
+        // Its slave may be in the middle of it, and is told as soon as it is back.
+        let back = awaited.link_back(&slave("b"), &[T]);
+        assert_eq!(back, nobodys(&[], &[T]), "another slave's");
+        let back = awaited.link_back(&slave("a"), &[T]);
+        assert_eq!(back, nobodys(&[T], &[]));
+        let back = awaited.link_back(&slave("a"), &[T]);
+        assert_eq!(back, nobodys(&[], &[T]), "told once");
     }
 
     #[tokio::test(start_paused = true)]
@@ -226,7 +270,7 @@ mod tests {
         let mut awaited = Awaited::default();
         let _waiter = awaited.expect(slave("a"), T);
         let back = awaited.link_back(&slave("a"), &[T, TransferId(8)]);
-        assert_eq!(back, [TransferId(8)]);
+        assert_eq!(back, nobodys(&[], &[TransferId(8)]));
     }
 
     #[tokio::test(start_paused = true)]

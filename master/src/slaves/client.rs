@@ -122,6 +122,12 @@ impl SlavesClient {
         })
     }
 
+    /// Nobody waits for a transfer any more: its slave ends it, now or when it is back.
+    pub fn give_up(&self, slave: &SlaveId, transfer: TransferId) {
+        let slave = slave.clone();
+        tell(&self.registry, ForgetEnd { slave, transfer });
+    }
+
     /// What a transfer's end says is stored; the slave may forget it.
     pub fn seen(&self, slave: &SlaveId, transfer: TransferId) {
         let slave = slave.clone();

@@ -115,7 +115,8 @@ pub(super) struct ExpectEnd {
     pub transfer: TransferId,
 }
 
-/// Nobody waits any more: if the transfer runs all the same, it is ended.
+/// Nobody waits any more: if the transfer runs all the same, it is ended, now or when its slave is
+/// back.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct ForgetEnd {

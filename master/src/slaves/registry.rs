@@ -178,7 +178,11 @@ impl Handler<LinkUp> for SlaveRegistry {
         );
         self.state.granted.remove(&slave);
         self.publish_links();
-        for transfer in self.state.awaited.link_back(&slave, &msg.hello.transfers) {
+        let nobodys = self.state.awaited.link_back(&slave, &msg.hello.transfers);
+        for transfer in nobodys.given_up {
+            self.abort(&msg.handle, transfer, ctx);
+        }
+        for transfer in nobodys.others {
             self.unwanted(slave.clone(), transfer, ctx);
         }
         let transfers = u32::try_from(msg.hello.transfers.len()).unwrap_or(u32::MAX);
@@ -268,10 +272,13 @@ impl Handler<ForgetEnd> for SlaveRegistry {
     type Result = ();
 
     fn handle(&mut self, msg: ForgetEnd, ctx: &mut Self::Context) {
-        self.state.awaited.forget(msg.transfer);
-        if let Some((_, handle)) = self.state.roster.link(&msg.slave) {
-            let handle = handle.clone();
-            self.abort(&handle, msg.transfer, ctx);
+        match self.state.roster.link(&msg.slave) {
+            Some((_, handle)) => {
+                let handle = handle.clone();
+                self.state.awaited.forget(msg.transfer);
+                self.abort(&handle, msg.transfer, ctx);
+            }
+            None => self.state.awaited.give_up(msg.slave, msg.transfer),
         }
     }
 }

@@ -34,6 +34,14 @@ pub enum VfsError {
     /// Its upload broke off and was not finished.
     #[error("{0} is incomplete")]
     Incomplete(VfsPath),
+    /// Its upload broke off with its slave, which has not told yet how much is kept.
+    #[error("{path} is still being closed")]
+    Closing {
+        /// The file.
+        path: VfsPath,
+        /// Where its bytes are.
+        root: RootId,
+    },
     /// REST names a byte that is not there.
     #[error("offset {offset} is beyond the {size} bytes that are there")]
     BadOffset {
@@ -79,6 +87,10 @@ impl VfsError {
             Self::NotEmpty(_) => Reply::new(550, "Directory is not empty"),
             Self::Busy(_) => Reply::new(450, "File is being uploaded, try again later"),
             Self::JustFound(_) => Reply::new(450, "File was just found on a disk, try again"),
+            Self::Closing { .. } => Reply::new(
+                450,
+                "The upload that broke off is still being closed, try again",
+            ),
             Self::Incomplete(_) => Reply::new(450, "Upload of this file is not complete"),
             Self::BadOffset { size, .. } => Reply::new(
                 554,

@@ -139,6 +139,7 @@ fn over(
         return Err(VfsError::Busy(path.clone()));
     }
     let complete = entry.state == FileState::Complete;
+    let at = stored.as_ref().map(|upload| upload.root);
     let partial = stored.filter(|upload| !complete && upload.state == StoredState::Partial);
     let known = match &partial {
         _ if complete => Some(entry.size),
@@ -147,7 +148,13 @@ fn over(
     };
     let offset = match (mode, known) {
         (UploadMode::Store | UploadMode::Resume { offset: 0 }, _) => return Ok(How::Fresh),
-        (_, None) => return Err(VfsError::Incomplete(path.clone())),
+        (_, None) => {
+            let path = path.clone();
+            return Err(match at {
+                Some(root) => VfsError::Closing { path, root },
+                None => VfsError::Incomplete(path),
+            });
+        }
         (UploadMode::Append, Some(size)) => size,
         (UploadMode::Resume { offset }, Some(size)) if offset > size => {
             return Err(VfsError::BadOffset { offset, size });

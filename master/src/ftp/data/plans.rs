@@ -1,7 +1,10 @@
 //! What a transfer would be, and whether it may: the same for PRET, for PASV and for the transfer's own verb.
 
+use std::time::Duration;
+
 use drftpd_actors::AskError;
 use drftpd_protocol::{RootId, VfsPath};
+use tokio::time::{Instant, sleep};
 
 use super::dupes;
 use crate::accounts::Action;
@@ -10,7 +13,12 @@ use crate::ftp::guard::TransferGuard;
 use crate::ftp::services::VerbCx;
 use crate::slaves::slave_of;
 use crate::transfer::{Direction, TransferError, Want};
-use crate::vfs::{Entry, FileState, Readable, UploadMode, UploadPlan};
+use crate::vfs::{Entry, FileState, Readable, UploadMode, UploadPlan, VfsError};
+
+/// How long a slave that is back may take to close an upload that somebody wants to go on with.
+const TO_CLOSE: Duration = Duration::from_secs(3);
+/// How often it is looked whether it has.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A download that is allowed.
 #[derive(Debug)]
@@ -48,7 +56,7 @@ pub async fn download(cx: &VerbCx, path: &VfsPath) -> Result<DownloadFrom, FtpEr
 /// When the user may not, or the file list cannot take it.
 pub async fn upload(cx: &VerbCx, path: &VfsPath, mode: UploadMode) -> Result<UploadTo, FtpError> {
     let path = cx.services.vfs.resolve(path).await?;
-    let plan = match cx.services.vfs.plan_upload(&path, mode).await {
+    let plan = match planned(cx, &path, mode).await {
         Ok(plan) => plan,
         Err(why) => {
             // Nobody learns what is there by trying.
@@ -58,6 +66,24 @@ pub async fn upload(cx: &VerbCx, path: &VfsPath, mode: UploadMode) -> Result<Upl
     };
     judge(cx, &path, mode, plan.existing.as_ref()).await?;
     Ok(UploadTo { path, mode, plan })
+}
+
+/// What the file list says of an upload. One that broke off with its slave's link is closed as soon as the slave is
+/// back, which takes it a moment: whoever comes to go on with it waits that long.
+async fn planned(cx: &VerbCx, path: &VfsPath, mode: UploadMode) -> Result<UploadPlan, VfsError> {
+    let until = Instant::now() + TO_CLOSE;
+    loop {
+        let plan = cx.services.vfs.plan_upload(path, mode).await;
+        let Err(VfsError::Closing { root, .. }) = &plan else {
+            return plan;
+        };
+        let views = cx.services.slaves.views();
+        let is_back = slave_of(&views.borrow(), *root).is_some();
+        if !is_back || Instant::now() >= until {
+            return plan;
+        }
+        sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// Whether the user may send to there, in the light of what is there.
@@ -151,7 +177,7 @@ impl UploadTo {
     /// What the coordinator says.
     pub async fn hold_early(&self, cx: &VerbCx) -> Result<TransferGuard, FtpError> {
         if self.plan.existing.is_some() && self.plan.only_roots.is_none() {
-            let appended = cx.services.vfs.plan_upload(&self.path, UploadMode::Append);
+            let appended = planned(cx, &self.path, UploadMode::Append);
             let roots = appended.await.ok().and_then(|plan| plan.only_roots);
             let bytes = cx.state.expected.unwrap_or(0);
             if roots.is_some()

@@ -282,6 +282,43 @@ fn a_channel_of_this_master_gets_its_time_before_it_is_ended() {
 }
 
 #[test]
+fn what_was_given_up_while_a_slave_was_away_is_ended_as_soon_as_it_is_back() {
+    sim(async {
+        // Nobody heard of it for too long, or whoever waited went away meanwhile.
+        for goes in [false, true] {
+            let rig = Rig::new().await;
+            let mut link = rig.slave("a", &[1]).await;
+            // One of this master, which else gets its time.
+            let transfer = TransferId(rig.client.enroll().first_transfer().0 + 5);
+            let begin = BeginTransfer {
+                transfer,
+                ..begin()
+            };
+            let name = slave("a");
+            let script = async {
+                let got = link.call::<BeginTransfer>().await;
+                link.answer(&got, &Begun::of(9));
+            };
+            let (running, ()) = tokio::join!(rig.client.begin(&name, begin), script);
+            let running = running.unwrap();
+            drop(link);
+            rig.until(|views| views.is_empty()).await;
+            if goes {
+                drop(running);
+                rig.client.give_up(&name, transfer);
+            } else {
+                assert!(running.ended.await.is_err());
+            }
+            let mut link = again(&rig, &[transfer]).await;
+            let back = Instant::now();
+            let ended = link.call::<AbortTransfer>().await.call.transfer;
+            assert_eq!(ended, transfer);
+            assert!(back.elapsed() < Duration::from_millis(100), "{goes}");
+        }
+    });
+}
+
+#[test]
 fn a_refused_begin_leaves_nobody_waiting_and_a_dropped_one_is_ended() {
     sim(async {
         let rig = Rig::new().await;

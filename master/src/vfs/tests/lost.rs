@@ -22,7 +22,7 @@ fn a_lost_upload_is_partial_at_once_and_resumed_when_its_slave_has_told_what_it_
         assert_eq!((entry.state, entry.size), (FileState::Partial, 500));
         assert_eq!(fx.vfs.running_uploads(), 0);
         let too_early = fx.begin("/file", UploadMode::Append, A).await;
-        assert!(matches!(too_early, Err(VfsError::Incomplete(_))));
+        assert!(matches!(too_early, Err(VfsError::Closing { .. })));
         let told = vec![staged(upload.file, 700)];
         fx.vfs.merge_staged(A, told).await.unwrap();
         let resumed = fx.begin("/file", UploadMode::Append, A).await.unwrap();
