@@ -1,4 +1,4 @@
-//! How often dials may fail (PORT, EPRT): whoever looks for open ports by sending us there gets no far.
+//! How often dials may fail (PORT, EPRT): whoever looks for open ports by sending us there does not get far.
 //!
 //! Counted for each user at each address. Where too many failed within a minute the next transfer hears, without a
 //! dial, what a failed one hears. Clients whose firewall lets nobody in notice nothing when they turn to PASV: only
