@@ -127,8 +127,10 @@ impl Secured {
         self.ftp.ask(&format!("RETR {name}"), 150)?;
         let mut stream = protect(&self.config, data.stream()?)?;
         let got = discard(&mut stream)?;
-        self.ftp.expect(226)?;
         self.count(&stream);
+        // As clients do: a slave waits a moment for that, and asks the system only then whether all has arrived.
+        drop(stream);
+        self.ftp.expect(226)?;
         Ok(got)
     }
 
