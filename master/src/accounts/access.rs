@@ -50,12 +50,9 @@ mod tests {
 
     fn account(admin: bool) -> Account {
         Account {
-            name: "somebody".to_owned(),
-            group: "drftpd".to_owned(),
             admin,
-            fxp: false,
             overwrite: true,
-            home: VfsPath::root(),
+            ..Account::of_test("somebody", "drftpd")
         }
     }
 

@@ -19,6 +19,21 @@ pub struct Account {
     pub home: VfsPath,
 }
 
+#[cfg(test)]
+impl Account {
+    /// Somebody without any right of their own, for tests.
+    pub(crate) fn of_test(name: &str, group: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            group: group.to_owned(),
+            admin: false,
+            fxp: false,
+            overwrite: false,
+            home: VfsPath::root(),
+        }
+    }
+}
+
 /// Whose a name is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Whose {

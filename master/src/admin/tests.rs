@@ -88,12 +88,8 @@ fn operators_commands_are_for_operators() {
     let user = |admin| {
         Caller::User(cx::User {
             account: std::sync::Arc::new(crate::accounts::Account {
-                name: "u".to_owned(),
-                group: "g".to_owned(),
                 admin,
-                fxp: false,
-                overwrite: false,
-                home: drftpd_protocol::VfsPath::root(),
+                ..crate::accounts::Account::of_test("u", "g")
             }),
             session: drftpd_protocol::SessionId(1),
             peer: [127, 0, 0, 1].into(),

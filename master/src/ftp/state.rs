@@ -310,12 +310,8 @@ mod tests {
 
     fn bob() -> Account {
         Account {
-            name: "bob".to_owned(),
-            group: "users".to_owned(),
-            admin: false,
-            fxp: false,
-            overwrite: false,
             home: path("/home/bob"),
+            ..Account::of_test("bob", "users")
         }
     }
 

@@ -157,7 +157,8 @@ impl Awaited {
     /// waiters hear it at once. Answers those that nobody waits for, to be ended.
     pub fn link_back(&mut self, slave: &SlaveId, has: &[TransferId]) -> Nobodys {
         let its = |_: &TransferId, of: &mut SlaveId| of == slave;
-        let given_up: Vec<_> = self.given_up.extract_if(.., its).collect();
+        let given_up = self.given_up.extract_if(.., its);
+        let given_up: BTreeSet<_> = given_up.map(|(transfer, _)| transfer).collect();
         self.waiting
             .retain(|transfer, waiting| waiting.slave != *slave || has.contains(transfer));
         let its = self
@@ -166,7 +167,6 @@ impl Awaited {
             .filter(|waiting| waiting.slave == *slave);
         its.for_each(|waiting| waiting.lost_at = None);
         let nobodys = has.iter().filter(|transfer| !self.is_known(**transfer));
-        let given_up: BTreeSet<_> = given_up.into_iter().map(|(transfer, _)| transfer).collect();
         let (given_up, others) = nobodys.partition(|transfer| given_up.contains(transfer));
         Nobodys { given_up, others }
     }

@@ -79,8 +79,6 @@ impl TlsConfig {
 
 #[cfg(test)]
 mod tests {
-    use drftpd_protocol::VfsPath;
-
     use super::*;
     use Policy::{Allowed, Refused, Required};
 
@@ -104,17 +102,6 @@ mod tests {
         networks = ["10.0.0.0/8"]
         data = "allowed"
     "#;
-
-    fn somebody(name: &str, group: &str) -> Account {
-        Account {
-            name: name.to_owned(),
-            group: group.to_owned(),
-            admin: false,
-            fxp: false,
-            overwrite: false,
-            home: VfsPath::root(),
-        }
-    }
 
     #[test]
     fn the_first_rule_that_speaks_of_client_and_user_decides() {
@@ -219,7 +206,7 @@ mod tests {
                 data,
                 resumption,
             };
-            let rules = config.rules(client.parse().unwrap(), &somebody(name, group));
+            let rules = config.rules(client.parse().unwrap(), &Account::of_test(name, group));
             assert_eq!(rules, want, "{name} of {group} at {client}");
         }
     }
@@ -246,10 +233,10 @@ mod tests {
         for client in ["192.0.2.1", "10.1.0.1", "10.2.0.1"] {
             let client = client.parse().unwrap();
             for who in [
-                somebody("root", "users"),
-                somebody("one", "scanners"),
-                somebody("eve", "scanners"),
-                somebody("bob", "users"),
+                Account::of_test("root", "users"),
+                Account::of_test("one", "scanners"),
+                Account::of_test("eve", "scanners"),
+                Account::of_test("bob", "users"),
             ] {
                 let possible = config.possible(client);
                 assert!(possible.contains(&config.rules(client, &who)), "{who:?}");

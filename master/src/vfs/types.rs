@@ -79,6 +79,7 @@ pub struct Times {
     pub created: Option<i64>,
 }
 
+#[cfg(test)]
 impl Times {
     /// The time of modification alone.
     pub fn modified(at: i64) -> Self {

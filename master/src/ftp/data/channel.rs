@@ -71,8 +71,7 @@ pub fn may_dial(cx: &VerbCx, to: SocketAddr, path: &VfsPath) -> Result<SocketAdd
 /// # Errors
 /// [`DataError::TooManyFailed`].
 async fn may_try(cx: &VerbCx) -> Result<(), DataError> {
-    let user = cx.account().map_or("", |account| &account.name);
-    if cx.services.data.dials.may_try(user, cx.client()) {
+    if cx.services.data.dials.may_try(user(cx), cx.client()) {
         return Ok(());
     }
     active::fail_late(Instant::now()).await;
@@ -81,8 +80,11 @@ async fn may_try(cx: &VerbCx) -> Result<(), DataError> {
 
 /// A dial for the user has failed for good.
 fn dial_failed(cx: &VerbCx) {
-    let user = cx.account().map_or("", |account| &account.name);
-    cx.services.data.dials.failed(user, cx.client());
+    cx.services.data.dials.failed(user(cx), cx.client());
+}
+
+fn user(cx: &VerbCx) -> &str {
+    cx.account().map_or("", |account| &account.name)
 }
 
 impl Channel {

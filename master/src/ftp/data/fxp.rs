@@ -153,23 +153,12 @@ mod tests {
         ]
     "#;
 
-    fn somebody(name: &str, group: &str) -> Account {
-        Account {
-            name: name.to_owned(),
-            group: group.to_owned(),
-            admin: false,
-            fxp: false,
-            overwrite: false,
-            home: VfsPath::root(),
-        }
-    }
-
     #[test]
     fn the_first_rule_that_speaks_of_user_and_path_decides() {
         let config: FxpConfig = drftpd_actors::parse(TEXT, None).unwrap();
         let of = |name: &str, group: &str, path: &str, otherwise: bool| {
             let path = VfsPath::absolute(path.as_bytes()).unwrap();
-            match config.of(&somebody(name, group), &path, otherwise) {
+            match config.of(&Account::of_test(name, group), &path, otherwise) {
                 Fxp::No => "no",
                 Fxp::Any { .. } => "any",
                 Fxp::Among { .. } => "some",
@@ -192,7 +181,7 @@ mod tests {
         let ip = |text: &str| text.parse::<IpAddr>().unwrap();
         let client = ip("203.0.113.7");
         let rule = |name: &str, group: &str| {
-            let fxp = config.of(&somebody(name, group), &path, false);
+            let fxp = config.of(&Account::of_test(name, group), &path, false);
             fxp.who_may_connect(client)
         };
         let some = rule("ann", "trusted");
@@ -200,7 +189,7 @@ mod tests {
         assert!(!some.holds(ip("192.0.2.1")));
         let any = rule("bob", "users");
         assert!(any.holds(client) && any.holds(ip("192.0.2.1")));
-        let near = config.of(&somebody("bob", "users"), &path, false);
+        let near = config.of(&Account::of_test("bob", "users"), &path, false);
         assert!(!near.who_may_connect(ip("192.0.2.1")).holds(client));
         assert_eq!(rule("carl", "users"), PeerRule::Only(client));
     }
