@@ -33,8 +33,8 @@ pub struct TransferConfig {
     /// Networks that are never dialled, beside those that cannot be clients (multicast,
     /// link-local, …; see `peers.rs`). Empty: loopback and private addresses are dialled.
     pub deny_dial: Vec<Network>,
-    /// How long a client that took a whole file may take to close its side, before the system is
-    /// asked whether everything arrived.
+    /// How long a client that took a whole file may take to close its side where the system cannot say whether
+    /// everything arrived.
     #[serde(with = "humantime_serde")]
     pub close_wait: Duration,
 }

@@ -24,7 +24,7 @@ pub struct CopyCx {
     pub stop: Stop,
     /// How long no byte may move.
     pub stall: Duration,
-    /// How long a peer that took all may take to close, before the system is asked.
+    /// How long a peer that took all may take to close where the system cannot say that it has.
     pub close_wait: Duration,
     /// The transfer's counter.
     pub meter: Arc<Meter>,

@@ -16,7 +16,10 @@ use super::super::error::TransferError;
 use super::cx::CopyCx;
 use super::queue::{self, Unacknowledged};
 
-/// How often a slow line is looked at.
+/// When the system is asked first: most lines have brought everything over by then, and a client that waits for
+/// 226 waits no longer for a small file.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+/// How often a slow line is looked at in the end.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// What a client may send back to a download before it is taken for something else.
 const MOST_BACK: usize = 64 << 10;
@@ -27,8 +30,9 @@ const MOST_BACK: usize = 64 << 10;
 /// When the connection was reset, the peer stopped taking, or the transfer was told to stop.
 pub async fn until_taken(io: &mut BoxIo, cx: &CopyCx) -> Result<(), TransferError> {
     cx.on_wire(io.shutdown()).await?;
-    let mut look_at = Instant::now() + cx.close_wait;
     let mut queue = Queue::new();
+    let mut pause = FIRST_LOOK;
+    let mut look_at = Instant::now() + pause;
     let mut back = 0;
     let mut scrap = [0; 512];
     loop {
@@ -53,7 +57,8 @@ pub async fn until_taken(io: &mut BoxIo, cx: &CopyCx) -> Result<(), TransferErro
                 if queue.is_empty(io, cx).await? {
                     return Ok(());
                 }
-                look_at = Instant::now() + LOOK_EVERY;
+                pause = LOOK_EVERY.min(pause * 2);
+                look_at = Instant::now() + pause;
             }
         }
     }
@@ -61,25 +66,26 @@ pub async fn until_taken(io: &mut BoxIo, cx: &CopyCx) -> Result<(), TransferErro
 
 /// What the system has still to send, as it shrinks.
 struct Queue {
+    began: Instant,
     least: u64,
     shrank: Instant,
 }
 
 impl Queue {
     fn new() -> Self {
+        let now = Instant::now();
         Queue {
+            began: now,
             least: u64::MAX,
-            shrank: Instant::now(),
+            shrank: now,
         }
     }
 
-    /// Whether all bytes arrived, or nobody can say.
+    /// Whether all bytes arrived, or nobody can say and the wait for that is over.
     async fn is_empty(&mut self, io: &BoxIo, cx: &CopyCx) -> Result<bool, TransferError> {
-        let Some(tcp) = io.socket() else {
-            return Ok(true);
-        };
-        let Ok(socket) = queue::id(tcp) else {
-            return Ok(true);
+        let waited = self.began.elapsed() >= cx.close_wait;
+        let Some(Ok(socket)) = io.socket().map(queue::id) else {
+            return Ok(waited);
         };
         let asked = cx
             .blocking
@@ -88,7 +94,7 @@ impl Queue {
         let unsent = match asked {
             Unacknowledged::Bytes(bytes) => bytes,
             Unacknowledged::NotListed => u64::MAX,
-            Unacknowledged::Unknown => return Ok(true),
+            Unacknowledged::Unknown => return Ok(waited),
         };
         if unsent < self.least {
             self.least = unsent;
