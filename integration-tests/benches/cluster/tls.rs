@@ -18,7 +18,8 @@ use drftpd_actors::tls::{DATA_PROTOCOLS, FtpServer, SessionTickets};
 use drftpd_integration_tests::cluster::{PASSWORD, USER};
 use drftpd_integration_tests::{Bytes, Cluster, Ftp, Mode};
 use rustls::crypto::aws_lc_rs::cipher_suite::{
-    TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS13_AES_256_GCM_SHA384,
+    TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384,
 };
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
@@ -63,7 +64,8 @@ impl Write for LargeReads {
 
 type Protected = StreamOwned<ClientConnection, LargeReads>;
 
-/// A client as people have it: it keeps its sessions. Of the suites it has AES-GCM alone.
+/// A client as people have it: it keeps its sessions and leaves the choice of the suite to the server. It has AES-GCM
+/// alone.
 fn client(
     believed: CertificateDer<'static>,
     version: &'static SupportedProtocolVersion,
@@ -73,7 +75,9 @@ fn client(
     let provider = CryptoProvider {
         cipher_suites: vec![
             TLS13_AES_256_GCM_SHA384,
+            TLS13_AES_128_GCM_SHA256,
             TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
         ],
         ..aws_lc_rs::default_provider()
     };
