@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::Message;
 use drftpd_protocol::wire::TlsSeen;
-use drftpd_protocol::{SessionId, SlaveId, VfsPath};
+use drftpd_protocol::{RootId, SessionId, SlaveId, VfsPath};
 
 use crate::transfer::Direction;
 
@@ -39,4 +39,57 @@ pub struct TransferLogged {
     pub complete: bool,
     /// TLS of its data connection, as its slave told.
     pub tls: Option<TlsSeen>,
+}
+
+/// A walk found files on a slave's disk that nobody had brought there through this master; they are in the tree now.
+/// Published once for each page of a walk.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct FilesAdopted {
+    /// The slave.
+    pub slave: SlaveId,
+    /// The root.
+    pub root: RootId,
+    /// How many.
+    pub files: u64,
+}
+
+/// A walk found a file whose place something else has in the tree: it was kept beside it.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct ConflictKept {
+    /// The slave.
+    pub slave: SlaveId,
+    /// The root.
+    pub root: RootId,
+    /// Where it is now.
+    pub path: VfsPath,
+}
+
+/// A walk that saw everything did not find copies that a root should have. Their entries stay.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct CopiesMissing {
+    /// The slave.
+    pub slave: SlaveId,
+    /// The root.
+    pub root: RootId,
+    /// How many.
+    pub copies: u64,
+    /// Of so many of them there is no other copy.
+    pub lost: u64,
+}
+
+/// A root misses so many of its copies that nothing it says counts until an operator confirms it (`root confirm`).
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct RootHeld {
+    /// The slave.
+    pub slave: SlaveId,
+    /// The root.
+    pub root: RootId,
+    /// How many it misses.
+    pub missing: u64,
+    /// How many it should have.
+    pub copies: u64,
 }

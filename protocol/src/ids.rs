@@ -56,6 +56,12 @@ impl NodeId {
     pub const ROOT: NodeId = NodeId(1);
 }
 
+impl Default for OpSeq {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl OpSeq {
     /// Before the first operation.
     pub const NONE: OpSeq = OpSeq(0);

@@ -80,6 +80,7 @@ pub static COMMANDS: &[&Command] = &[
     &commands::help::HELP,
     &commands::sessions::KICK,
     &commands::process::RELOAD,
+    &commands::roots::CONFIRM,
     &commands::roots::LIST,
     &commands::process::SHUTDOWN,
     &commands::slaves::ADD,

@@ -79,7 +79,8 @@ pub(super) async fn start(
     let certificates = keeper.as_ref().map(|keeper| keeper.certificates.clone());
     let look = keeper.as_ref().map(|keeper| keeper.look.clone());
     let list = (&store, &vfs, enroll.clone());
-    let slaves = slave_side(&config, &deps, list, certificates, &parent).await?;
+    let with = (certificates, bus.clone());
+    let slaves = slave_side(&config, &deps, list, with, &parent).await?;
     watch.actor("slave_registry", &slaves.ping());
     let transfers = coordinator(&config, &deps, &store, &slaves, &parent);
     watch.actor("transfer_coordinator", &transfers.ping());
@@ -287,7 +288,7 @@ async fn slave_side(
     config: &MasterConfig,
     deps: &Deps,
     (store, vfs, enroll): (&Store, &VfsClient, Enroll),
-    certificates: Option<Certificates>,
+    (certificates, bus): (Option<Certificates>, EventBus),
     parent: &Recipient<ChildDown>,
 ) -> Result<SlavesClient, MasterError> {
     let given = SlavesDeps {
@@ -301,6 +302,7 @@ async fn slave_side(
         dice: deps.dice.clone(),
         core: deps.places.core.clone(),
         links: deps.places.links.clone(),
+        bus,
         drain: deps.drain.clone(),
         parent: parent.clone(),
     };

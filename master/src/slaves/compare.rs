@@ -1,27 +1,42 @@
 //! Files that a walk found where the file list has another of the same size: both are read, and
-//! equal ones become a further copy. How two disks with the same content become one tree.
+//! equal ones become a further copy. How two disks with the same content become one tree. Where no other root has the
+//! file, its checksum says what the bytes should be.
+
+use std::collections::BTreeSet;
 
 use drftpd_protocol::wire::{Algorithm, Checksum, ChecksumDone};
-use drftpd_protocol::{FileId, OpSeq, RootId};
+use drftpd_protocol::{FileId, NodeId, OpSeq, RootId};
 use futures_util::StreamExt;
 use futures_util::stream;
 use tokio::sync::mpsc;
 use tracing::debug;
 
 use super::error::SlaveError;
+use super::findings::Findings;
 use super::link::LinkHandle;
 use super::roots::RootCx;
 use super::view::slave_of;
-use crate::vfs::{Compare, Merged, VfsError};
+use crate::vfs::{Compare, VfsError};
 
 /// Results that are told to the file list in one command at most.
 const AT_ONCE: usize = 64;
 
-/// Compares what comes until nothing more can come; answers what the results changed.
+/// What comparing came to.
+#[derive(Default)]
+pub(super) struct Compared {
+    /// What it changed.
+    pub found: Findings,
+    /// Files of which the root has something else.
+    pub others: BTreeSet<NodeId>,
+    /// How many were found equal or not.
+    pub judged: usize,
+}
+
+/// Compares what comes until nothing more can come.
 pub(super) async fn run(
     cx: &RootCx,
     to_compare: mpsc::Receiver<Compare>,
-) -> Result<Merged, VfsError> {
+) -> Result<Compared, VfsError> {
     let coming = stream::unfold(to_compare, async |mut coming| {
         Some((coming.recv().await?, coming))
     });
@@ -31,22 +46,43 @@ pub(super) async fn run(
         .filter_map(async |result| result)
         .ready_chunks(AT_ONCE);
     let mut results = std::pin::pin!(results);
-    let mut sum = Merged::default();
+    let mut sum = Compared::default();
     while let Some(compared) = results.next().await {
+        let different = compared.iter().filter(|(_, equal)| !equal);
+        sum.others
+            .extend(different.map(|(compare, _)| compare.live.node));
+        sum.judged += compared.len();
         let files = &cx.deps.files;
         let merged = files.merge_compared(cx.root, cx.slave(), compared).await?;
-        sum.adopted += merged.adopted;
-        sum.kept_beside += merged.kept_beside;
-        sum.set_aside += merged.set_aside;
+        sum.found.add(cx, &merged);
     }
     Ok(sum)
 }
 
 /// Whether both are equal; `None` when that cannot be found out now: a later walk tries again.
 async fn judge(cx: &RootCx, compare: Compare) -> Option<(Compare, bool)> {
+    let known = compare.crc32.filter(|_| compare.holders.is_empty());
+    if let Some(crc32) = known {
+        return against(cx, compare, crc32).await;
+    }
     let (holder, root, after) = reachable(cx, &compare)?;
-    let found = checksum(cx, &cx.handle, cx.root, None, &compare, OpSeq::NONE);
-    let live = checksum(cx, &holder, root, Some(compare.live), &compare, after);
+    let method = Algorithm::Blake3;
+    let found = checksum(
+        cx,
+        &cx.handle,
+        (cx.root, OpSeq::NONE),
+        None,
+        &compare,
+        method,
+    );
+    let live = checksum(
+        cx,
+        &holder,
+        (root, after),
+        Some(compare.live),
+        &compare,
+        method,
+    );
     match tokio::join!(found, live) {
         (Ok(found), Ok(live)) if found.bytes == compare.size && live.bytes == compare.size => {
             Some((compare, found.sum == live.sum))
@@ -55,6 +91,29 @@ async fn judge(cx: &RootCx, compare: Compare) -> Option<(Compare, bool)> {
             let (found, live) = (found.err(), live.err());
             debug!(slave = %cx.slave(), root = %cx.root, file = %compare.live, ?found, ?live,
                 "two files could not be compared, a later walk tries again");
+            None
+        }
+    }
+}
+
+/// Whether what was found adds up to what it should.
+async fn against(cx: &RootCx, compare: Compare, crc32: u32) -> Option<(Compare, bool)> {
+    let method = Algorithm::Crc32;
+    let found = checksum(
+        cx,
+        &cx.handle,
+        (cx.root, OpSeq::NONE),
+        None,
+        &compare,
+        method,
+    );
+    match found.await {
+        Ok(found) if found.bytes == compare.size => {
+            Some((compare, found.sum == crc32.to_be_bytes()))
+        }
+        found => {
+            debug!(slave = %cx.slave(), root = %cx.root, file = %compare.live, found = ?found.err(),
+                "a file could not be compared, a later walk tries again");
             None
         }
     }
@@ -75,16 +134,16 @@ fn reachable(cx: &RootCx, compare: &Compare) -> Option<(LinkHandle, RootId, OpSe
 async fn checksum(
     cx: &RootCx,
     slave: &LinkHandle,
-    root: RootId,
+    (root, after): (RootId, OpSeq),
     file: Option<FileId>,
     compare: &Compare,
-    after: OpSeq,
+    algorithm: Algorithm,
 ) -> Result<ChecksumDone, SlaveError> {
     let call = Checksum {
         root,
         file,
         at: compare.at.clone(),
-        algorithm: Algorithm::Blake3,
+        algorithm,
         offset: 0,
         length: None,
         after,

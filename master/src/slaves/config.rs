@@ -42,6 +42,9 @@ pub struct SlavesConfig {
     pub compare_at_once: usize,
     /// Relayed data connections that may be expected at the same time.
     pub max_relays: usize,
+    /// How soon a root is walked again when a walk left something open; twice as long each time, up to an hour.
+    #[serde(with = "humantime_serde")]
+    pub walk_again_after: Duration,
     /// Walk every root of a slave when it comes, to find what was changed by hand.
     pub remerge_at_start: bool,
 }
@@ -72,6 +75,7 @@ impl Default for SlavesConfig {
             walk_credit: 16,
             compare_at_once: 2,
             max_relays: 4096,
+            walk_again_after: Duration::from_secs(60),
             remerge_at_start: true,
         }
     }
@@ -92,6 +96,7 @@ impl Check for SlavesConfig {
             ("ping_timeout", self.ping_timeout),
             ("lost_transfer_after", self.lost_transfer_after),
             ("work_timeout", self.work_timeout),
+            ("walk_again_after", self.walk_again_after),
         ];
         for (key, _) in times.iter().filter(|(_, time)| time.is_zero()) {
             refuse(key, "must not be zero");

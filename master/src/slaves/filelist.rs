@@ -2,10 +2,10 @@
 //! a test holds in its hand.
 
 use drftpd_protocol::wire::{DirStep, RootOp, StagedEntry, WalkEntry};
-use drftpd_protocol::{FileId, OpSeq, RootId, SlaveId};
+use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId};
 use futures_util::future::LocalBoxFuture;
 
-use crate::vfs::{Compare, Merged, OpsHeads, VfsClient, VfsError};
+use crate::vfs::{Begins, Compare, Concluded, Merged, OpsHeads, SawAll, VfsClient, VfsError};
 
 /// An answer of the file list.
 pub type Answer<'a, T> = LocalBoxFuture<'a, Result<T, VfsError>>;
@@ -25,6 +25,8 @@ pub trait FileList: Send + Sync + 'static {
     ) -> Answer<'_, Vec<(OpSeq, RootOp)>>;
     /// Operations up to here are done.
     fn ops_done(&self, root: RootId, through: OpSeq) -> Answer<'_, ()>;
+    /// What a walk of a root begins from.
+    fn walk_begins(&self, root: RootId) -> Answer<'_, Begins>;
     /// A page of a walk.
     fn merge_page<'a>(
         &'a self,
@@ -40,10 +42,10 @@ pub trait FileList: Send + Sync + 'static {
         slave: &'a SlaveId,
         compared: Vec<(Compare, bool)>,
     ) -> Answer<'a, Merged>;
-    /// Staged files of a walk.
-    fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, ()>;
-    /// A walk saw everything; these files are still being received.
-    fn walked(&self, root: RootId, running: Vec<FileId>) -> Answer<'_, ()>;
+    /// Staged files of a walk; answers which of the list's files they are.
+    fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, Vec<NodeId>>;
+    /// A walk saw everything.
+    fn walked(&self, root: RootId, walk: SawAll) -> Answer<'_, Concluded>;
     /// The end of a transfer that nobody waits for.
     fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()>;
 }
@@ -70,6 +72,10 @@ impl FileList for VfsClient {
         Box::pin(VfsClient::ops_done(self, root, through))
     }
 
+    fn walk_begins(&self, root: RootId) -> Answer<'_, Begins> {
+        Box::pin(VfsClient::walk_begins(self, root))
+    }
+
     fn merge_page<'a>(
         &'a self,
         root: RootId,
@@ -89,12 +95,12 @@ impl FileList for VfsClient {
         Box::pin(VfsClient::merge_compared(self, root, slave, compared))
     }
 
-    fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, ()> {
+    fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, Vec<NodeId>> {
         Box::pin(VfsClient::merge_staged(self, root, files))
     }
 
-    fn walked(&self, root: RootId, running: Vec<FileId>) -> Answer<'_, ()> {
-        Box::pin(VfsClient::walked(self, root, running))
+    fn walked(&self, root: RootId, walk: SawAll) -> Answer<'_, Concluded> {
+        Box::pin(VfsClient::walked(self, root, walk))
     }
 
     fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()> {

@@ -90,6 +90,16 @@ pub(super) struct Remerging {
     pub runs: bool,
 }
 
+/// Whether a root is held: nothing that it says counts.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Holding {
+    pub slave: SlaveId,
+    pub link: LinkId,
+    pub root: RootId,
+    pub held: bool,
+}
+
 /// Running transfers moved.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -11,6 +11,7 @@ mod door;
 pub mod enroll;
 pub mod error;
 pub mod filelist;
+mod findings;
 mod link;
 mod manager;
 mod messages;

@@ -232,6 +232,17 @@ impl Handler<Remerging> for SlaveRegistry {
     }
 }
 
+impl Handler<Holding> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: Holding, ctx: &mut Self::Context) {
+        let roster = &mut self.state.roster;
+        if roster.holding(&msg.slave, msg.link, msg.root, msg.held) {
+            self.publish_soon(ctx);
+        }
+    }
+}
+
 impl Handler<TransfersMoved> for SlaveRegistry {
     type Result = ();
 

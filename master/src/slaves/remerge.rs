@@ -1,24 +1,27 @@
 //! Walks a root and brings what lies there into the file list, page by page, on credit: a slave
 //! sends no more pages than were granted, and one is granted for every page that is committed.
 //!
-//! A walk that breaks off begins anew; nothing that it brought so far is wrong.
+//! A walk that breaks off begins anew; nothing that it brought so far is wrong. When one saw everything, what it did
+//! not see is missing. What it had to leave open is looked at by another walk soon.
 
 use std::time::Duration;
 
-use drftpd_actors::{AskError, ask, tell};
+use drftpd_actors::{AskError, Backoff, ask, tell};
+use drftpd_protocol::NodeId;
 use drftpd_protocol::wire::{WalkCredit, WalkDone, WalkPage, WalkRoot, WalkStaged};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesOrdered;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{error, info, warn};
+use tracing::error;
 
 use super::compare;
 use super::error::SlaveError;
-use super::messages::{FollowWalk, Remerging};
+use super::findings::{self, Findings};
+use super::messages::{FollowWalk, Holding, Remerging};
 use super::roots::RootCx;
-use crate::vfs::{Compare, Merged, VfsError};
+use crate::vfs::{Compare, Merged, SawAll, Seen, VfsError};
 
 /// Pages that may be on their way into the store at the same time.
 const MERGES: usize = 4;
@@ -26,10 +29,10 @@ const MERGES: usize = 4;
 const BESIDE: usize = 64;
 /// Files that may wait to be compared before pages are held back.
 const COMPARES: usize = 1024;
-/// Problems of one walk that are logged.
-const SAID: usize = 32;
 /// A walk that is silent so long is given up.
 const SILENCE: Duration = Duration::from_secs(600);
+/// Longest pause before a walk that looks at what an earlier one left open.
+const LONGEST_REST: Duration = Duration::from_secs(3600);
 /// How long the manager may take to note a walk.
 const TO_FOLLOW: Duration = Duration::from_secs(10);
 
@@ -62,16 +65,20 @@ enum WalkError {
 /// Walks the root when it comes (if so configured), and whenever it is asked for.
 pub(super) async fn walks(cx: &RootCx, again: &Notify) {
     if !cx.deps.config.remerge_at_start {
+        if let Ok(begins) = cx.deps.files.walk_begins(cx.root).await {
+            holding(cx, begins.held);
+        }
         again.notified().await;
     }
     let mut backoff = cx.backoff();
+    let mut rest = Rest::new(cx);
     let mut shown = Shown::begin(cx);
     loop {
         match walk(cx).await {
-            Ok(()) => {
+            Ok(after) => {
                 backoff.reset();
                 drop(shown);
-                again.notified().await;
+                rest.until(again, after).await;
                 shown = Shown::begin(cx);
             }
             Err(WalkError::Slave(SlaveError::Offline(_))) => sleep(backoff.next_wait()).await,
@@ -90,9 +97,48 @@ pub(super) async fn walks(cx: &RootCx, again: &Notify) {
     }
 }
 
-/// One walk, from its order to the commit of its last page.
-async fn walk(cx: &RootCx) -> Result<(), WalkError> {
+/// What a walk leaves to a later one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// Nothing, or nothing that counts.
+    Nothing,
+    /// Something that was under way, or that should be seen twice.
+    Something,
+}
+
+/// The time between two walks.
+struct Rest(Backoff);
+
+impl Rest {
+    fn new(cx: &RootCx) -> Self {
+        let (first, dice) = (cx.deps.config.walk_again_after, cx.deps.dice.clone());
+        Self(Backoff::new(first, LONGEST_REST.max(first), dice))
+    }
+
+    /// Waits until somebody asks, or until it is time for what was left.
+    async fn until(&mut self, again: &Notify, after: After) {
+        if after == After::Something {
+            let pause = self.0.next_wait();
+            if timeout(pause, again.notified()).await.is_err() {
+                return;
+            }
+        } else {
+            again.notified().await;
+        }
+        self.0.reset();
+    }
+}
+
+/// One walk, from its order to what it says of copies that it did not see.
+async fn walk(cx: &RootCx) -> Result<After, WalkError> {
     let begun = Instant::now();
+    // Before the slave begins: what is decided later may be seen or not.
+    let begins = cx.deps.files.walk_begins(cx.root).await?;
+    holding(cx, begins.held);
+    if begins.held {
+        findings::say_held(cx);
+        return Ok(After::Nothing);
+    }
     let (root, credit) = (cx.root, cx.deps.config.walk_credit);
     let number = cx.deps.dice.u64();
     let (to, items) = mpsc::channel(credit as usize + BESIDE);
@@ -114,30 +160,57 @@ async fn walk(cx: &RootCx) -> Result<(), WalkError> {
         cx,
         number,
         compares,
-        sum: Merged::default(),
+        brought: Brought::default(),
     };
     let (walked, compared) = tokio::join!(merging.run(items), compare::run(cx, to_compare));
-    let ((done, sum), compared) = (walked?, compared?);
-    say(cx, &done, &sum, &compared, begun.elapsed());
-    if done.complete {
-        Ok(cx.deps.files.walked(root, done.running).await?)
-    } else {
-        Err(WalkError::Incomplete)
+    let ((done, mut brought), compared) = (walked?, compared?);
+    brought.found += compared.found;
+    let undecided = brought.comparing.len() > compared.judged;
+    let comparing = brought.comparing.into_iter();
+    let perhaps = comparing.filter(|node| !compared.others.contains(node));
+    brought.seen.extend(perhaps);
+    findings::say(cx, &done, &brought.found, begun.elapsed());
+    if !done.complete {
+        return Err(WalkError::Incomplete);
     }
+    let saw = SawAll {
+        since: begins.since,
+        running: done.running,
+        seen: brought.seen,
+        conclude: brought.found.unknown == 0,
+    };
+    let concluded = cx.deps.files.walked(root, saw).await?;
+    findings::say_missing(cx, &concluded);
+    if concluded.held {
+        holding(cx, true);
+        return Ok(After::Nothing);
+    }
+    let open = brought.found.left + concluded.unsettled + concluded.missing;
+    Ok(match open > 0 || undecided {
+        true => After::Something,
+        false => After::Nothing,
+    })
 }
 
-fn say(cx: &RootCx, done: &WalkDone, sum: &Merged, compared: &Merged, took: Duration) {
-    let (slave, root) = (cx.slave(), cx.root);
-    for problem in done.problems.iter().take(SAID) {
-        warn!(%slave, %root, problem, "a walk found something that it could not read");
-    }
-    info!(
-        %slave, %root, dirs = done.dirs, files = done.files, complete = done.complete,
-        good = sum.good, adopted = sum.adopted + compared.adopted,
-        kept_beside = sum.kept_beside + compared.kept_beside,
-        set_aside = sum.set_aside + compared.set_aside,
-        took_ms = took.as_millis(), "a root was walked"
-    );
+/// Tells whether anything that the root says counts.
+fn holding(cx: &RootCx, held: bool) {
+    let (slave, link, root) = (cx.slave().clone(), cx.link, cx.root);
+    let news = Holding {
+        slave,
+        link,
+        root,
+        held,
+    };
+    tell(&cx.registry, news);
+}
+
+/// What a walk has brought so far.
+#[derive(Default)]
+struct Brought {
+    found: Findings,
+    seen: Seen,
+    /// Files that are compared with what lies at their place.
+    comparing: Vec<NodeId>,
 }
 
 type Step<'a> = LocalBoxFuture<'a, Result<(Merged, u32), VfsError>>;
@@ -146,7 +219,7 @@ struct Merging<'a> {
     cx: &'a RootCx,
     number: u64,
     compares: mpsc::Sender<Compare>,
-    sum: Merged,
+    brought: Brought,
 }
 
 impl<'a> Merging<'a> {
@@ -154,12 +227,12 @@ impl<'a> Merging<'a> {
     async fn run(
         mut self,
         mut items: mpsc::Receiver<WalkItem>,
-    ) -> Result<(WalkDone, Merged), WalkError> {
+    ) -> Result<(WalkDone, Brought), WalkError> {
         let mut steps: FuturesOrdered<Step<'a>> = FuturesOrdered::new();
         let mut end = None;
         loop {
             if let Some(done) = end.take_if(|_| steps.is_empty()) {
-                return Ok((done, self.sum));
+                return Ok((done, self.brought));
             }
             let more = end.is_none() && steps.len() < MERGES;
             let turn = async {
@@ -183,10 +256,10 @@ impl<'a> Merging<'a> {
 
     /// A page is in the store: its differences are looked into, and another page may come.
     async fn committed(&mut self, (merged, pages): (Merged, u32)) {
-        self.sum.good += merged.good;
-        self.sum.adopted += merged.adopted;
-        self.sum.kept_beside += merged.kept_beside;
-        self.sum.set_aside += merged.set_aside;
+        self.brought.found.add(self.cx, &merged);
+        self.brought.seen.extend(merged.seen);
+        let comparing = merged.compare.iter().map(|compare| compare.live.node);
+        self.brought.comparing.extend(comparing);
         for compare in merged.compare {
             if self.compares.send(compare).await.is_err() {
                 break; // comparing failed; the walk ends with its error
@@ -213,8 +286,12 @@ fn merge(cx: &RootCx, item: WalkItem) -> Step<'_> {
                 Ok((merged.await?, 1))
             }
             WalkItem::Staged(staged) => {
-                files.merge_staged(root, staged.files).await?;
-                Ok((Merged::default(), 0))
+                let seen = files.merge_staged(root, staged.files).await?;
+                let merged = Merged {
+                    seen,
+                    ..Merged::default()
+                };
+                Ok((merged, 0))
             }
             WalkItem::Done(_) => Ok((Merged::default(), 0)),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
-use drftpd_actors::{Backoff, Dice};
+use drftpd_actors::{Backoff, Dice, EventBus};
 use drftpd_protocol::{OpSeq, RootId, SlaveId};
 use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
@@ -40,6 +40,8 @@ pub(super) struct RootDeps {
     pub views: watch::Receiver<SlaveViews>,
     /// For numbers of walks and for jitter.
     pub dice: Dice,
+    /// Where what walks find is published.
+    pub bus: EventBus,
 }
 
 /// One root of one link.

@@ -83,6 +83,7 @@ impl<M: Clone> Roster<M> {
             receiving: 0,
             sending: 0,
             remerging: false,
+            held: BTreeSet::new(),
             since,
         };
         let link = Link {
@@ -146,6 +147,15 @@ impl<M: Clone> Roster<M> {
             link.remerging.remove(&root);
         }
         link.view.remerging = !link.remerging.is_empty();
+    }
+
+    /// Whether nothing that a root says counts. Tells whether that is news.
+    pub fn holding(&mut self, slave: &SlaveId, id: LinkId, root: RootId, held: bool) -> bool {
+        match self.links.get_mut(slave).filter(|link| link.id == id) {
+            Some(link) if held => link.view.held.insert(root),
+            Some(link) => link.view.held.remove(&root),
+            None => false,
+        }
     }
 
     /// Whether a slave shows a root now, as far as it may.
@@ -281,6 +291,18 @@ mod tests {
         assert_eq!(roster.told(&slave("a"), LinkId(1), alive(Vec::new())), None);
         assert_eq!(roster.link_down(LinkId(1)), None);
         assert!(roster.is_current(&slave("a"), LinkId(9)));
+    }
+
+    #[test]
+    fn a_root_is_held_as_long_as_its_own_link_says() {
+        let mut roster = roster(&["a"]);
+        let one = RootId([1; 16]);
+        assert!(roster.holding(&slave("a"), LinkId(1), one, true));
+        assert!(!roster.holding(&slave("a"), LinkId(1), one, true));
+        assert!(!roster.holding(&slave("a"), LinkId(9), one, false));
+        assert_eq!(roster.views()[&slave("a")].held, BTreeSet::from([one]));
+        assert!(roster.holding(&slave("a"), LinkId(1), one, false));
+        assert!(roster.views()[&slave("a")].held.is_empty());
     }
 
     #[test]

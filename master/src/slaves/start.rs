@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use actix::Recipient;
-use drftpd_actors::{Budget, ChildDown, ChildSpec, Clock, Dice, Drain, Net, Place, ask, supervise};
+use drftpd_actors::{
+    Budget, ChildDown, ChildSpec, Clock, Dice, Drain, EventBus, Net, Place, ask, supervise,
+};
 use tokio::sync::watch;
 
 use super::authority::AuthorityError;
@@ -45,6 +47,8 @@ pub struct SlavesDeps {
     pub core: Place,
     /// Where links run: a pool of arbiters.
     pub links: Place,
+    /// Where what walks find is published.
+    pub bus: EventBus,
     /// When the master drains, nobody new is let in.
     pub drain: Drain,
     /// Hears when the registry is down for good.
@@ -113,6 +117,7 @@ pub async fn start(deps: SlavesDeps) -> Result<SlavesClient, SlavesStartError> {
             links: links.clone(),
             views: views.clone(),
             dice: deps.dice,
+            bus: deps.bus,
         }),
         unproven: Unproven::new(config.max_unproven, config.max_unproven_per_address),
         drain: deps.drain,

@@ -1,6 +1,6 @@
 //! What the rest of the master may know about slaves: latest values, by a watch channel.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub struct SlaveView {
     pub sending: u64,
     /// Whether a remerge of one of its roots runs.
     pub remerging: bool,
+    /// Roots that are held: they take no uploads, and nothing that a walk of them finds counts.
+    pub held: BTreeSet<RootId>,
     /// Online since, Unix seconds.
     pub since: i64,
 }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::error::StoreError;
 
 /// What brings a store from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 const V1: &str = "
 -- Facts about the store itself: its identity, epoch, which names are the same.
@@ -131,6 +131,16 @@ ALTER TABLE node ADD COLUMN created INTEGER NOT NULL DEFAULT 0;
 UPDATE node SET created = modified;
 ";
 
+const V4: &str = "
+-- Copies that a walk did not find have state 2 (missing), since then.
+ALTER TABLE copy ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+-- Of a root that is held: how many copies its walk missed. Once an operator has confirmed that: how many its
+-- next walk may miss and be believed.
+ALTER TABLE root ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
+-- The position of the log that last moved the directory itself.
+ALTER TABLE root_dir ADD COLUMN placed INTEGER NOT NULL DEFAULT 0;
+";
+
 /// Columns that a version of the store brought, so that dumps of older ones can be loaded: their rows get the
 /// column's default, and then what `fill` says.
 pub(super) struct Brought {
@@ -153,6 +163,24 @@ pub(super) const BROUGHT: &[Brought] = &[
         table: "node",
         columns: &["created"],
         fill: "UPDATE node SET created = modified",
+    },
+    Brought {
+        version: 4,
+        table: "copy",
+        columns: &["since"],
+        fill: "",
+    },
+    Brought {
+        version: 4,
+        table: "root",
+        columns: &["missing"],
+        fill: "",
+    },
+    Brought {
+        version: 4,
+        table: "root_dir",
+        columns: &["placed"],
+        fill: "",
     },
 ];
 
@@ -244,6 +272,7 @@ pub(super) const TABLES: &[Table] = {
                 ("newest", Number),
                 ("done", Number),
                 ("shown", Number),
+                ("missing", Number),
             ],
             key: "key",
         },
@@ -288,7 +317,12 @@ pub(super) const TABLES: &[Table] = {
         },
         Table {
             name: "copy",
-            columns: &[("node", Number), ("root", Number), ("state", Number)],
+            columns: &[
+                ("node", Number),
+                ("root", Number),
+                ("state", Number),
+                ("since", Number),
+            ],
             key: "node, root",
         },
         Table {
@@ -298,6 +332,7 @@ pub(super) const TABLES: &[Table] = {
                 ("root", Number),
                 ("digest", Bytes),
                 ("touched", Number),
+                ("placed", Number),
             ],
             key: "dir, root",
         },

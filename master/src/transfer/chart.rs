@@ -136,7 +136,12 @@ pub fn chart(
     let tally = ledger.tally(chain.receives(), now);
     let mut rows = Vec::new();
     for view in views.values() {
-        let usable = view.roots.iter().filter(|root| usable(root, want, chain));
+        // What a root that is held takes would be told by it alone.
+        let held = |root: &RootId| chain.receives() && view.held.contains(root);
+        let usable = view
+            .roots
+            .iter()
+            .filter(|root| usable(root, want, chain) && !held(&root.root));
         for root in usable {
             rows.push(row(view, root, &tally, ledger, chain));
         }

@@ -60,6 +60,7 @@ fn slave(name: &str, roots: Vec<RootStatus>) -> SlaveView {
         receiving: 0,
         sending: 0,
         remerging: false,
+        held: BTreeSet::new(),
         since: 0,
     }
 }
@@ -150,6 +151,21 @@ fn an_upload_needs_a_root_that_can_be_written_and_has_room() {
         rig.views.send_replace(Arc::default());
         let gone = why(rig.client.hold(upload("/d/g", 1)).await);
         assert!(gone.contains("online"), "{gone}");
+    });
+}
+
+#[test]
+fn a_root_that_is_held_serves_what_it_has_and_takes_nothing() {
+    sim(async {
+        let mut slaves = three();
+        for view in &mut slaves[..2] {
+            view.held.insert(view.roots[0].root);
+        }
+        let rig = rig(TransferConfig::default(), slaves);
+        let slot = rig.client.hold(upload("/d/f", 1)).await.unwrap();
+        assert_eq!(slot.slave.as_str(), "s3");
+        let slot = rig.client.hold(download(&[2])).await.unwrap();
+        assert_eq!(slot.slave.as_str(), "s2");
     });
 }
 

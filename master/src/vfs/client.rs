@@ -2,33 +2,32 @@
 //!
 //! Every change answers after the commit that holds it, `begin_upload` excepted.
 
+mod walks;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Addr, Recipient};
 use drftpd_actors::{Blocking, Ping, ask};
-use drftpd_protocol::wire::{DirStep, Place, RootOp, StagedEntry, WalkEntry};
-use drftpd_protocol::{DirId, FileId, Name, NodeId, OpSeq, RootId, SlaveId, VfsPath};
+use drftpd_protocol::{DirId, FileId, Name, NodeId, RootId, VfsPath};
 
 use super::actor::VfsActor;
 use super::commands::{
-    Commit, Delete, EndUpload, LoseUpload, MakeDir, MakeLink, MergeCompared, MergePage,
-    MergeStaged, OpsDone, RemoveDir, Rename, SetTimes, ShowRoot, Walked,
+    Commit, Delete, EndUpload, LoseUpload, MakeDir, MakeLink, RemoveDir, Rename, SetTimes,
 };
 use super::error::VfsError;
 use super::heads::OpsHeads;
-use super::messages::{BeginUpload, Change, Finish, Merge, Orphan};
-use super::tree::{TreeCommand, log, walk};
+use super::messages::{BeginUpload, Change, Finish, Orphan};
+use super::tree::{TreeCommand, walk};
 use super::types::{Entry, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan};
 use super::uploads::Uploads;
 use super::{plan, reads};
 use crate::store::{Sql, Store};
 use tokio::sync::watch;
+pub use walks::{Begins, Compare, Concluded, Merged, SawAll};
 
 /// How long a change may take; a page of a walk is the longest.
 const CHANGE_LIMIT: Duration = Duration::from_secs(30);
-/// Operations of a log in one answer at most.
-const MAX_OPS: usize = 4096;
 
 /// Handle to the file list; cheap to clone, one per holder.
 #[derive(Clone)]
@@ -47,46 +46,6 @@ pub struct Owner {
     pub user: String,
     /// Group name.
     pub group: String,
-}
-
-/// A file of a walk whose place is taken by a live file of the same size: the caller compares
-/// checksums of both and tells with [`VfsClient::merge_compared`].
-#[derive(Debug, Clone)]
-pub struct Compare {
-    /// The live file and where it is.
-    pub live: FileId,
-    /// Where the found file lies (the same place, on the walked root).
-    pub at: Place,
-    /// Roots that hold the live file.
-    pub holders: Vec<(RootId, OpSeq)>,
-    /// Size of both.
-    pub size: u64,
-    /// Time of modification of the found one.
-    pub modified: i64,
-    /// CRC-32 of the live file where known.
-    pub crc32: Option<u32>,
-}
-
-/// What a page of a walk changed.
-#[derive(Debug, Clone, Default)]
-pub struct Merged {
-    /// Files adopted.
-    pub adopted: u64,
-    /// Copies that are as the file list says.
-    pub good: u64,
-    /// Conflicts kept beside.
-    pub kept_beside: u64,
-    /// Files set aside.
-    pub set_aside: u64,
-    /// Files and directories that go to their place by an operation.
-    pub moved: u64,
-    /// Identities that this store never gave out, left as they are: the store is older than the
-    /// disk.
-    pub unknown: u64,
-    /// Left for the next walk: an upload to their place runs, or an operation is under way.
-    pub left: u64,
-    /// To be compared by the caller.
-    pub compare: Vec<Compare>,
 }
 
 // What a point read finds is there at once; a store on other machines would be waited for.
@@ -302,85 +261,6 @@ impl VfsClient {
     ) -> Result<(), VfsError> {
         let end = EndUpload { file, root, kept };
         ask(&self.addr, Orphan(file, end), CHANGE_LIMIT).await?
-    }
-
-    /// A slave shows a root: known or new, the file list has a row for it from now on. Answers the
-    /// position up to which its disk has followed its log: send what is behind it.
-    pub async fn root_shown(&self, root: RootId, slave: &SlaveId) -> Result<OpSeq, VfsError> {
-        let slave = slave.clone();
-        self.change(ShowRoot { root, slave }).await
-    }
-
-    /// Operations of a root's log behind `after`, with the position of the newest there is.
-    pub async fn ops_after(
-        &self,
-        root: RootId,
-        after: OpSeq,
-        limit: usize,
-    ) -> Result<Vec<(OpSeq, RootOp)>, VfsError> {
-        let limit = limit.min(MAX_OPS);
-        let read = move |sql: &Sql<'_>| -> Result<_, VfsError> {
-            let row = log::root(sql, root)?.ok_or(VfsError::UnknownRoot(root))?;
-            Ok(log::behind(sql, row.key, after, limit)?)
-        };
-        self.store.read_on(&self.blocking, read).await
-    }
-
-    /// Operations up to here are done on the root's disk.
-    pub async fn ops_done(&self, root: RootId, through: OpSeq) -> Result<(), VfsError> {
-        self.change(OpsDone { root, through }).await
-    }
-
-    /// A page of a walk: adopts what is new, confirms what is known, sets aside what is not, in
-    /// one command.
-    pub async fn merge_page(
-        &self,
-        root: RootId,
-        slave: &SlaveId,
-        dir: Vec<DirStep>,
-        entries: Vec<WalkEntry>,
-    ) -> Result<Merged, VfsError> {
-        let slave = slave.clone();
-        let page = MergePage {
-            root,
-            slave,
-            dir,
-            entries,
-        };
-        ask(&self.addr, Merge(page), CHANGE_LIMIT).await?
-    }
-
-    /// The answer to a [`Compare`]: equal files become another copy, others are kept beside.
-    pub async fn merge_compared(
-        &self,
-        root: RootId,
-        slave: &SlaveId,
-        compared: Vec<(Compare, bool)>,
-    ) -> Result<Merged, VfsError> {
-        let slave = slave.clone();
-        self.change(MergeCompared {
-            root,
-            slave,
-            compared,
-        })
-        .await
-    }
-
-    /// Staged files of a walk: committed ones are published, known intents become partial, the
-    /// rest is discarded.
-    pub async fn merge_staged(
-        &self,
-        root: RootId,
-        files: Vec<StagedEntry>,
-    ) -> Result<(), VfsError> {
-        self.change(MergeStaged { root, files }).await
-    }
-
-    /// A walk of a root saw everything there is: of uploads that were lost with their master or their
-    /// slave, and of which it told nothing, nothing is left. Those in `running` are still under way.
-    pub async fn walked(&self, root: RootId, running: Vec<FileId>) -> Result<(), VfsError> {
-        let running = running.into_iter().collect();
-        self.change(Walked { root, running }).await
     }
 
     /// The path of a node, for logs and operators.

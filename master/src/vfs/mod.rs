@@ -20,10 +20,11 @@ pub(crate) mod testkit;
 mod tests;
 
 pub use actor::{Deps, start};
-pub use client::{Compare, Merged, Owner, VfsClient};
+pub use client::{Begins, Compare, Concluded, Merged, Owner, SawAll, VfsClient};
 pub use config::VfsConfig;
 pub use error::VfsError;
 pub use heads::OpsHeads;
+pub use tree::unseen::Seen;
 pub use types::{
     Entry, FileState, Kind, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan,
 };

@@ -1,4 +1,4 @@
-//! The disks behind the tree: `root list`.
+//! The disks behind the tree: `root list`, `root confirm`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,9 +7,11 @@ use drftpd_protocol::wire::RootState;
 use drftpd_protocol::{RootId, SlaveId};
 use serde::Serialize;
 
-use super::super::{AdminError, Answer, Command, Cx, Outcome, Permission};
+use super::super::{AdminError, Answer, Args, Code, Command, Cx, Kind, Outcome, Param, Permission};
 use super::table;
+use crate::slaves::slave_of;
 use crate::store::{Sql, StoreError};
+use crate::vfs::VfsError;
 
 /// `root list`.
 pub(in crate::admin) const LIST: Command = Command {
@@ -21,6 +23,61 @@ pub(in crate::admin) const LIST: Command = Command {
     changes: false,
     run: |cx, _| Box::pin(std::future::ready(list(&cx))),
 };
+
+/// `root confirm ROOT`.
+pub(in crate::admin) const CONFIRM: Command = Command {
+    name: "root confirm",
+    site: &["CONFIRMROOT"],
+    params: &[Param::new(
+        "root",
+        Kind::Text,
+        "the root's identity, as root list shows it",
+    )],
+    about: "says that what a held root misses is gone; it is walked again and believed",
+    permission: Permission::Operator,
+    changes: true,
+    run: |cx, args| Box::pin(confirm(cx, args)),
+};
+
+#[derive(Serialize)]
+struct Confirmed {
+    root: RootId,
+    missing: u64,
+}
+
+async fn confirm(cx: Cx, args: Args) -> Outcome {
+    let online = cx.online()?;
+    let root = args
+        .text("root")
+        .unwrap_or_default()
+        .parse::<RootId>()
+        .map_err(|why| AdminError::argument("root", &why))?;
+    let confirmed = online.vfs.confirm_root(root).await;
+    let missing = confirmed.map_err(|why| match why {
+        VfsError::UnknownRoot(_) => AdminError {
+            code: Code::NotFound,
+            ..AdminError::argument("root", &why)
+        },
+        _ => AdminError::failed(&why),
+    })?;
+    let missing = missing.ok_or_else(|| AdminError::argument("root", "is not held"))?;
+    let views = online.slaves.views().borrow().clone();
+    if let Some(view) = slave_of(&views, root) {
+        // One that is going away now is walked when it is back.
+        drop(online.slaves.walk_again(&view.slave, Some(root)));
+    }
+    Answer::of(&Confirmed { root, missing })
+}
+
+impl fmt::Display for Confirmed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (root, missing) = (self.root, self.missing);
+        write!(
+            f,
+            "root {root} is walked again, and {missing} copies may be missing"
+        )
+    }
+}
 
 #[derive(Serialize)]
 struct Listed {

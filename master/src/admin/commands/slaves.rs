@@ -178,6 +178,7 @@ fn list(cx: &Cx) -> Outcome {
 fn slave(row: SlaveRow, views: &BTreeMap<SlaveId, SlaveView>, running: bool) -> Slave {
     let view = views.get(&row.name);
     let state = match view {
+        Some(view) if !view.held.is_empty() => "held",
         Some(view) if view.remerging => "remerging",
         Some(_) => "online",
         None if row.joined == 0 => "invited",

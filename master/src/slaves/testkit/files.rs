@@ -1,15 +1,15 @@
 //! A file list that notes what it is told, and has the logs that the test puts in.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
 use drftpd_protocol::wire::{DirStep, RootOp, StagedEntry, WalkEntry};
-use drftpd_protocol::{FileId, OpSeq, RootId, SlaveId};
+use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId};
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
 use crate::slaves::filelist::{Answer, FileList};
-use crate::vfs::{Compare, Merged, OpsHeads, VfsError};
+use crate::vfs::{Begins, Compare, Concluded, Merged, OpsHeads, SawAll, VfsError};
 
 /// What the list was told, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ struct State {
     logs: BTreeMap<RootId, Vec<(OpSeq, RootOp)>>,
     done: BTreeMap<RootId, OpSeq>,
     merged: VecDeque<Merged>,
+    concluded: VecDeque<Concluded>,
+    held: BTreeSet<RootId>,
     failing: u32,
     panicking: bool,
 }
@@ -75,6 +77,20 @@ impl FakeFiles {
     /// What the next page will find.
     pub fn will_find(&self, merged: Merged) {
         self.state().merged.push_back(merged);
+    }
+
+    /// What the next walk that saw everything says.
+    pub fn will_conclude(&self, concluded: Concluded) {
+        self.state().concluded.push_back(concluded);
+    }
+
+    /// Whether nothing counts that a root says.
+    pub fn hold(&self, root: RootId, held: bool) {
+        let mut state = self.state();
+        match held {
+            true => state.held.insert(root),
+            false => state.held.remove(&root),
+        };
     }
 
     /// The next questions fail.
@@ -166,12 +182,31 @@ impl FileList for FakeFiles {
         async move { self.note(told).map(|()| Merged::default()) }.boxed_local()
     }
 
-    fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, ()> {
-        async move { self.note(Told::Staged(root, files.len())) }.boxed_local()
+    fn walk_begins(&self, root: RootId) -> Answer<'_, Begins> {
+        async move {
+            let state = self.state();
+            Ok(Begins {
+                since: state.done.get(&root).copied().unwrap_or(OpSeq::NONE),
+                held: state.held.contains(&root),
+            })
+        }
+        .boxed_local()
     }
 
-    fn walked(&self, root: RootId, running: Vec<FileId>) -> Answer<'_, ()> {
-        async move { self.note(Told::Walked(root, running.len())) }.boxed_local()
+    fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, Vec<NodeId>> {
+        async move {
+            self.note(Told::Staged(root, files.len()))?;
+            Ok(Vec::new())
+        }
+        .boxed_local()
+    }
+
+    fn walked(&self, root: RootId, walk: SawAll) -> Answer<'_, Concluded> {
+        async move {
+            self.note(Told::Walked(root, walk.running.len()))?;
+            Ok(self.state().concluded.pop_front().unwrap_or_default())
+        }
+        .boxed_local()
     }
 
     fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()> {

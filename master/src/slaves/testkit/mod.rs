@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drftpd_actors::testkit::{MemNet, Probe, settle};
-use drftpd_actors::{ChildDown, Clock, Dice, Drain, Net, Place};
+use drftpd_actors::{ChildDown, Clock, Dice, Drain, EventBus, Net, Place};
 use drftpd_protocol::wire::{Hello, Look, Revision, RootState, RootStatus};
 use drftpd_protocol::{Epoch, RootId, SlaveId};
 
 use super::{Authority, Enroll, SlavesClient, SlavesConfig, SlavesDeps, start};
+use crate::events::RootHeld;
 use crate::store::{Case, Identity, Store, StoreConfig};
 use crate::tls::Certificates;
 
@@ -32,6 +33,8 @@ pub(crate) struct Rig {
     pub identity: Identity,
     pub drain: Drain,
     pub parent: Probe<ChildDown>,
+    /// Hears of roots that are held.
+    pub held: Probe<RootHeld>,
     _dir: tempfile::TempDir,
 }
 
@@ -95,6 +98,8 @@ impl Rig {
         let lifetime = config.token_lifetime;
         let authority = Arc::new(authority);
         let enroll = Enroll::new(store, authority, clock.clone(), dice.clone(), lifetime);
+        let (bus, held) = (EventBus::new(), Probe::start());
+        bus.subscribe::<RootHeld>("test", held.recipient());
         let (files, parent, drain) = (Arc::new(FakeFiles::default()), Probe::start(), Drain::new());
         let deps = SlavesDeps {
             config: SlavesConfig {
@@ -110,6 +115,7 @@ impl Rig {
             dice,
             core: Place::here(),
             links: Place::here(),
+            bus,
             drain: drain.clone(),
             parent: parent.recipient(),
         };
@@ -122,6 +128,7 @@ impl Rig {
             identity,
             drain,
             parent,
+            held,
             _dir: dir,
         }
     }

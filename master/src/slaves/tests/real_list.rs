@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drftpd_actors::{Blocking, Clock, Dice, Drain, Net, Place, TokioNet};
+use drftpd_actors::{Blocking, Clock, Dice, Drain, EventBus, Net, Place, TokioNet};
 use drftpd_protocol::VfsPath;
 use drftpd_slave::SlaveConfig;
 use drftpd_slave::join::{JoinOrder, join};
@@ -48,6 +48,7 @@ async fn cluster() -> Cluster {
         dice,
         core: Place::here(),
         links: Place::here(),
+        bus: EventBus::new(),
         drain: Drain::new(),
         parent: parent.recipient(),
     };

@@ -1,9 +1,9 @@
 //! What comparing found: equal files become another copy, others are kept beside.
 
 use drftpd_protocol::wire::RootOp;
-use drftpd_protocol::{DirId, NodeId, RootId, SlaveId};
+use drftpd_protocol::{DirId, NodeId, RootId, SlaveId, VfsPath};
 
-use super::found::keep_beside;
+use super::found::{Loose, conflict_names, keep_beside};
 use crate::vfs::client::{Compare, Merged};
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::log::RootRow;
@@ -23,19 +23,24 @@ impl TreeCommand for MergeCompared {
     fn apply(self, tree: &Tree<'_>) -> Result<Merged, VfsError> {
         let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
         let mut merged = Merged::default();
+        if root.held {
+            return Ok(merged);
+        }
         for (compare, equal) in self.compared {
             let Some(dir) = unmoved(tree, &compare)? else {
                 merged.left += 1;
                 continue;
             };
-            let done = match equal {
-                true => another_copy(tree, &root, dir, &compare)?,
-                false => other_bytes(tree, &root, &self.slave, dir, &compare)?,
-            };
-            match (done, equal) {
-                (true, true) => merged.adopted += 1,
-                (true, false) => merged.kept_beside += 1,
-                (false, _) => merged.left += 1,
+            if equal {
+                match another_copy(tree, &root, dir, &compare)? {
+                    true => merged.adopted += 1,
+                    false => merged.left += 1,
+                }
+            } else {
+                match other_bytes(tree, &root, &self.slave, dir, &compare)? {
+                    Some(path) => merged.kept_beside.push(path),
+                    None => merged.left += 1,
+                }
             }
         }
         Ok(merged)
@@ -76,14 +81,19 @@ fn other_bytes(
     slave: &SlaveId,
     dir: DirId,
     compare: &Compare,
-) -> Result<bool, VfsError> {
+) -> Result<Option<VfsPath>, VfsError> {
     if nodes::child(tree, dir, &compare.at.name)?.is_none() {
-        return Ok(false); // its place is free meanwhile: the next walk adopts it
+        return Ok(None); // its place is free meanwhile: the next walk adopts it
     }
-    let (from, size) = (compare.at.clone(), compare.size);
-    let kept = keep_beside(tree, root, slave, dir, from, size, compare.modified)?;
-    if kept {
-        totals::add_file(tree, dir, size)?;
+    let from = compare.at.clone();
+    let names = conflict_names(&from.name, slave);
+    let loose = Loose {
+        size: compare.size,
+        modified: compare.modified,
+    };
+    let kept = keep_beside(tree, root, dir, from, names, loose)?;
+    if kept.is_some() {
+        totals::add_file(tree, dir, compare.size)?;
     }
     Ok(kept)
 }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use drftpd_protocol::path::MAX_NAME;
 use drftpd_protocol::wire::{Moved, Place, RootOp};
-use drftpd_protocol::{DirId, FileId, Name, SlaveId};
+use drftpd_protocol::{DirId, FileId, Name, NameError, SlaveId, VfsPath};
 
 use super::end::is_ours;
 use super::merge::{Page, found_entry};
@@ -38,15 +38,17 @@ pub(super) fn known(
         };
     };
     match file.generation.cmp(&entry.generation) {
-        _ if entry.kind != Kind::File => page.merged.left += 1,
-        Ordering::Less => return set_aside(page, name, file),
-        Ordering::Greater if is_ours(tree, file)? => page.merged.left += 1,
-        Ordering::Greater => page.merged.unknown += 1,
-        // It lies at a place although the file list knows of no commit.
-        Ordering::Equal if entry.state != FileState::Complete => page.merged.unknown += 1,
-        Ordering::Equal => return live(page, name, &entry, size, crc32),
+        Ordering::Less => set_aside(page, name, file),
+        Ordering::Equal if entry.state == FileState::Complete => {
+            live(page, name, &entry, size, crc32)
+        }
+        // It lies at a place although the file list knows of no commit. Nothing is concluded from that.
+        _ => {
+            page.merged.seen.push(entry.id);
+            page.merged.unknown += 1;
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 /// A file of the tree, as its current generation.
@@ -67,6 +69,7 @@ fn live(
         return set_aside(page, name, entry.file());
     }
     copies::add(tree, entry, page.root.key)?;
+    page.merged.seen.push(entry.id);
     if let (None, Some(crc32)) = (entry.crc32, crc32) {
         let sql = "UPDATE node SET crc32 = ?2 WHERE id = ?1";
         tree.run(sql, params![number(entry.id.0), crc32])?;
@@ -97,8 +100,15 @@ pub(super) fn foreign(
     modified: i64,
 ) -> Result<(), VfsError> {
     let tree = page.tree;
-    if !page.here.in_place || !page.here.takes(name.as_bytes().len()) {
-        page.merged.left += 1; // its directory is brought to its place first, or its path is too long
+    if page.here.displaced {
+        return displaced(page, name, size, modified);
+    }
+    if !page.here.in_place {
+        page.merged.left += 1; // its directory is brought to its place first
+        return Ok(());
+    }
+    if !page.here.takes(name.as_bytes().len()) {
+        page.merged.refused += 1; // a path that is too long for the tree
         return Ok(());
     }
     let there = match page.here.dir() {
@@ -111,8 +121,10 @@ pub(super) fn foreign(
     if there.kind == Kind::File {
         let upload = plan::stored(tree, there.id)?.map(|upload| upload.state);
         if there.state != FileState::Complete || upload == Some(StoredState::Runs) {
-            page.merged.left += 1;
-            return Ok(());
+            return page.leave(&there);
+        }
+        if page.is_behind() && copies::held(tree, there.id, page.root.key)?.is_some() {
+            return page.leave(&there); // what gives it its identity, or comes to its place, is under way
         }
         if there.size == size && there.name.as_ref() == Some(&name) {
             return same_size(page, name, &there, modified);
@@ -146,22 +158,19 @@ fn same_size(
     let (mine, others): (Vec<_>, Vec<_>) = holders
         .into_iter()
         .partition(|(root, _)| *root == page.root.id);
-    if !mine.is_empty() && page.is_behind() {
-        page.merged.left += 1; // the operation that gives it its identity is under way
-        return Ok(());
-    }
     let (size, at) = (there.size, page.here.in_tree(name.clone()));
     match (mine.is_empty(), others.is_empty()) {
-        // Nobody can show the bytes it should have.
-        (true, true) => beside(page, name, size, modified),
-        // Its identity was lost, and there is no other copy to ask.
-        (false, true) => {
+        // Nobody can show the bytes it should have, nor what they add up to.
+        (true, true) if there.crc32.is_none() => beside(page, name, size, modified),
+        // Its identity was lost, and there is nothing to compare it with.
+        (false, true) if there.crc32.is_none() => {
             let file = there.file();
             page.append(&RootOp::Identify { file, at, size })?;
+            page.merged.seen.push(there.id);
             page.merged.good += 1;
             Ok(())
         }
-        (_, false) => {
+        _ => {
             page.merged.compare.push(Compare {
                 live: there.file(),
                 at,
@@ -175,72 +184,102 @@ fn same_size(
     }
 }
 
+/// The place is taken by something else.
 fn beside(page: &mut Page<'_, '_>, name: Name, size: u64, modified: i64) -> Result<(), VfsError> {
+    let from = |page: &Page<'_, '_>| page.here.in_tree(name.clone());
+    let names = conflict_names(&name, &page.slave.clone());
+    keep(page, from, names, Loose { size, modified })
+}
+
+/// A directory above has a name that something else has in the tree.
+fn displaced(
+    page: &mut Page<'_, '_>,
+    name: Name,
+    size: u64,
+    modified: i64,
+) -> Result<(), VfsError> {
+    let from = |page: &Page<'_, '_>| page.here.on_disk(name.clone());
+    let names = conflict_names(&name, &page.slave.clone());
+    let names = std::iter::once(Ok(name.clone())).chain(names);
+    keep(page, from, names, Loose { size, modified })
+}
+
+fn keep(
+    page: &mut Page<'_, '_>,
+    from: impl FnOnce(&Page<'_, '_>) -> Place,
+    names: impl Iterator<Item = Result<Name, NameError>>,
+    loose: Loose,
+) -> Result<(), VfsError> {
     if !page.here.takes(MAX_NAME) {
-        page.merged.left += 1; // the name beside may be longer than a path may be
+        page.merged.refused += 1; // the name beside may be longer than a path may be
         return Ok(());
     }
     let dir = page.make_missing()?;
-    let from = page.here.in_tree(name);
-    let kept = keep_beside(
-        page.tree,
-        &page.root,
-        &page.slave,
-        dir,
-        from,
-        size,
-        modified,
-    )?;
-    if kept {
-        page.adopted_bytes += number(size);
-        page.merged.kept_beside += 1;
-    } else {
-        page.merged.left += 1;
+    let from = from(page);
+    match keep_beside(page.tree, &page.root, dir, from, names, loose)? {
+        Some(path) => {
+            page.adopted_bytes += number(loose.size);
+            page.merged.kept_beside.push(path);
+        }
+        None => page.merged.left += 1,
     }
     Ok(())
 }
 
-/// Gives a file without identity, whose place is taken, a place beside it. Not again while the
-/// disk may not yet have followed the first time.
+/// A file without identity.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Loose {
+    pub size: u64,
+    pub modified: i64,
+}
+
+/// Gives a file without identity, whose place is taken, the first of these names in a directory that is free; answers
+/// its path. Not again while the disk may not yet have followed the first time.
 pub(super) fn keep_beside(
     tree: &Tree<'_>,
     root: &RootRow,
-    slave: &SlaveId,
     dir: DirId,
     from: Place,
-    size: u64,
-    modified: i64,
-) -> Result<bool, VfsError> {
+    names: impl Iterator<Item = Result<Name, NameError>>,
+    loose: Loose,
+) -> Result<Option<VfsPath>, VfsError> {
     let is_behind = root.done < root.newest;
-    for n in 1..=CONFLICTS {
-        let name = conflict_name(&from.name, slave, n)?;
+    for name in names {
+        let name = name?;
         if let Some(taken) = nodes::child(tree, dir, &name)? {
             let held = copies::held(tree, taken.id, root.key)? == Some(true);
-            if is_behind && held && taken.size == size {
-                return Ok(false);
+            if is_behind && held && taken.size == loose.size {
+                return Ok(None);
             }
             continue;
         }
-        let mut entry = found_entry(tree, dir, name.clone(), modified)?;
-        entry.size = size;
+        let mut entry = found_entry(tree, dir, name, loose.modified)?;
+        entry.size = loose.size;
         nodes::insert(tree, &entry)?;
         copies::add(tree, &entry, root.key)?;
-        let dirs = from.dirs.clone();
-        let (file, to) = (entry.file(), Place { dirs, name });
         let op = RootOp::KeepBeside {
-            file,
+            file: entry.file(),
             from,
-            to,
-            size,
+            to: walk::place_of(tree, &entry)?,
+            size: loose.size,
         };
         log::append(tree, root.key, &op)?;
-        return Ok(true);
+        return Ok(Some(walk::path_of(tree, entry.id)?));
     }
-    Ok(false)
+    Ok(None)
+}
+
+/// Names beside a name: `NAME.conflict-SLAVE`, then `NAME.conflict-SLAVE.2` and so on.
+pub(super) fn conflict_names(
+    name: &Name,
+    slave: &SlaveId,
+) -> impl Iterator<Item = Result<Name, NameError>> + use<> {
+    let (name, slave) = (name.clone(), slave.clone());
+    (1..=CONFLICTS).map(move |n| conflict_name(&name, &slave, n))
 }
 
 /// `NAME.conflict-SLAVE`, then `NAME.conflict-SLAVE.2`, cut so that it is a name.
-fn conflict_name(name: &Name, slave: &SlaveId, n: u32) -> Result<Name, VfsError> {
+fn conflict_name(name: &Name, slave: &SlaveId, n: u32) -> Result<Name, NameError> {
     let mut end = format!(".conflict-{slave}");
     if n > 1 {
         end += &format!(".{n}");
@@ -248,7 +287,7 @@ fn conflict_name(name: &Name, slave: &SlaveId, n: u32) -> Result<Name, VfsError>
     let name = name.as_bytes();
     let mut bytes = name[..name.len().min(MAX_NAME - end.len())].to_vec();
     bytes.extend_from_slice(end.as_bytes());
-    Ok(Name::new(bytes)?)
+    Name::new(bytes)
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! A page of a walk: one directory of a root against the file list, in one command.
 //!
 //! What is new is adopted in place, what is known is confirmed or brought to its place, what is
-//! not wanted any more is set aside. Nothing that is missing on the disk is looked for here: an
-//! entry is never erased because a copy is not seen.
+//! not wanted any more is set aside. What is missing on the disk is found when the walk is over: here
+//! is only noted what was seen. An entry is never erased because a copy is not.
 
 use drftpd_protocol::wire::{DirStep, Moved, Place, RootOp, WalkEntry, WalkNode};
 use drftpd_protocol::{DirId, Name, NodeId, RootId, SlaveId};
 
-use super::found;
+use super::found::{self, conflict_names};
 use crate::vfs::client::Merged;
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::log::RootRow;
@@ -30,8 +30,11 @@ impl TreeCommand for MergePage {
     fn apply(self, tree: &Tree<'_>) -> Result<Merged, VfsError> {
         let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
         let mut merged = Merged::default();
-        let Some(here) = Here::find(tree, self.dir)? else {
-            merged.left = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
+        if root.held {
+            return Ok(merged); // nothing that it says counts
+        }
+        let Some(here) = Here::find(tree, &self.slave, self.dir)? else {
+            merged.refused = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
             return Ok(merged);
         };
         let mut page = Page {
@@ -66,13 +69,19 @@ pub(super) struct Here {
     pub in_place: bool,
     /// Whether the last directory itself is elsewhere in the tree.
     strayed: bool,
+    /// Whether the tree has something else where a directory of the way is: what has no identity belongs beside it.
+    pub displaced: bool,
     /// Whether every directory carries the identity it should.
     identified: bool,
 }
 
 impl Here {
-    /// `None` where something that is no directory stands in the way in the tree.
-    fn find(tree: &Tree<'_>, disk: Vec<DirStep>) -> Result<Option<Self>, VfsError> {
+    /// `None` where no name is left for a directory in whose way something stands in the tree.
+    fn find(
+        tree: &Tree<'_>,
+        slave: &SlaveId,
+        disk: Vec<DirStep>,
+    ) -> Result<Option<Self>, VfsError> {
         let mut here = Self {
             dir: NodeId::ROOT,
             missing: Vec::new(),
@@ -80,11 +89,12 @@ impl Here {
             way: Reach::NOTHING,
             in_place: true,
             strayed: false,
+            displaced: false,
             identified: true,
             disk: Vec::new(),
         };
         for step in &disk {
-            if !here.go(tree, step)? {
+            if !here.go(tree, slave, step)? {
                 return Ok(None);
             }
         }
@@ -96,7 +106,7 @@ impl Here {
     }
 
     /// Goes down one directory: by its identity where the tree knows it, else by its name.
-    fn go(&mut self, tree: &Tree<'_>, step: &DirStep) -> Result<bool, VfsError> {
+    fn go(&mut self, tree: &Tree<'_>, slave: &SlaveId, step: &DirStep) -> Result<bool, VfsError> {
         let by_id = match step.id {
             NodeId(0) => None,
             id => nodes::by_id(tree, id)?.filter(|entry| entry.kind == Kind::Dir),
@@ -105,6 +115,7 @@ impl Here {
             let here = dir.parent == self.dir && dir.name.as_ref() == Some(&step.name);
             self.strayed = !here || !self.missing.is_empty();
             self.in_place &= !self.strayed;
+            self.displaced = false;
             self.dir = dir.id;
             self.missing.clear();
             return Ok(true);
@@ -120,10 +131,30 @@ impl Here {
                 self.in_place &= dir.name.as_ref() == Some(&step.name);
                 self.dir = dir.id;
             }
-            Some(_) => return Ok(false),
+            Some(_) => return self.go_beside(tree, slave, &step.name),
             None => self.missing.push(step.name.clone()),
         }
         Ok(true)
+    }
+
+    /// Goes down a directory where the tree has a file: what is in it belongs into one of a name beside.
+    fn go_beside(
+        &mut self,
+        tree: &Tree<'_>,
+        slave: &SlaveId,
+        name: &Name,
+    ) -> Result<bool, VfsError> {
+        (self.in_place, self.displaced) = (false, true);
+        for name in conflict_names(name, slave) {
+            let name = name?;
+            match nodes::child(tree, self.dir, &name)? {
+                None => self.missing.push(name),
+                Some(dir) if dir.kind == Kind::Dir => self.dir = dir.id,
+                Some(_) => continue,
+            }
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// The directory in the tree, if all of it is there.
@@ -187,7 +218,7 @@ impl Page<'_, '_> {
             // One that is known has its own page, or is empty.
             WalkNode::Dir { id: Some(_) } => Ok(()),
             WalkNode::File { size, .. } if size > nodes::MAX_SIZE => {
-                self.merged.left += 1;
+                self.merged.refused += 1;
                 Ok(())
             }
             WalkNode::File {
@@ -234,6 +265,13 @@ impl Page<'_, '_> {
         Ok(())
     }
 
+    /// Leaves what stands at a found file's place to the next walk: it is not missing.
+    pub fn leave(&mut self, there: &Entry) -> Result<(), VfsError> {
+        self.merged.seen.push(there.id);
+        self.merged.left += 1;
+        Ok(())
+    }
+
     /// Whether the disk has not yet followed all that was decided before this page.
     pub fn is_behind(&self) -> bool {
         self.root.done < self.root.newest
@@ -254,7 +292,7 @@ impl Page<'_, '_> {
     }
 
     fn finish(self) -> Result<Merged, VfsError> {
-        let files = i64::try_from(self.merged.adopted + self.merged.kept_beside);
+        let files = i64::try_from(self.merged.adopted + self.merged.kept_beside.len() as u64);
         let files = files.unwrap_or(i64::MAX);
         totals::add(self.tree, self.here.dir, self.adopted_bytes, files)?;
         Ok(self.merged)

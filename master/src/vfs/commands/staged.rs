@@ -1,7 +1,7 @@
 //! What lies in the staging folder of a root, as a walk tells it.
 
-use drftpd_protocol::RootId;
 use drftpd_protocol::wire::{RootOp, StagedEntry};
+use drftpd_protocol::{NodeId, RootId};
 
 use super::end::{break_off, is_ours, throw_away};
 use crate::store::{number, params};
@@ -12,40 +12,46 @@ use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, walk};
 use crate::vfs::types::{Entry, FileState};
 
 /// Committed files are published, known intents become partial, the rest is thrown away or goes to the
-/// trash: but not prepared bytes whose identity this store never gave out.
+/// trash: but not prepared bytes whose identity this store never gave out. Answers which files were committed.
 pub struct MergeStaged {
     pub root: RootId,
     pub files: Vec<StagedEntry>,
 }
 
 impl TreeCommand for MergeStaged {
-    type Answer = ();
+    type Answer = Vec<NodeId>;
 
-    fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
+    fn apply(self, tree: &Tree<'_>) -> Result<Vec<NodeId>, VfsError> {
         let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
-        for staged in &self.files {
-            take(tree, &root, staged)?;
+        let mut seen = Vec::new();
+        for staged in self.files.iter().filter(|_| !root.held) {
+            if take(tree, &root, staged)? {
+                seen.push(staged.file.node);
+            }
         }
-        Ok(())
+        Ok(seen)
     }
 }
 
-fn take(tree: &Tree<'_>, root: &RootRow, staged: &StagedEntry) -> Result<(), VfsError> {
+/// Whether it is a copy that goes to its place.
+fn take(tree: &Tree<'_>, root: &RootRow, staged: &StagedEntry) -> Result<bool, VfsError> {
     let file = staged.file;
     let entry = nodes::by_id(tree, file.node)?;
     let upload = plan::stored(tree, file.node)?;
     let upload = upload.filter(|upload| upload.file == file && upload.root_key == root.key);
     match (entry, upload) {
-        (Some(_), Some(upload)) if upload.state == StoredState::Runs => note(tree, staged),
-        (Some(entry), Some(upload)) => break_off(tree, entry, &upload, Some(staged.size)),
-        (Some(entry), None) if is_committed(&entry, staged) => publish(tree, root, &entry, staged),
+        (Some(entry), None) if is_committed(&entry, staged) => {
+            return publish(tree, root, &entry, staged);
+        }
+        (Some(_), Some(upload)) if upload.state == StoredState::Runs => note(tree, staged)?,
+        (Some(entry), Some(upload)) => break_off(tree, entry, &upload, Some(staged.size))?,
         // Not complete, or adopted without a checksum: perhaps all that there is of it.
         _ if staged.prepared.is_none() && !is_ours(tree, file)? => {
             log::append(tree, root.key, &RootOp::SetAsideStaged { file })?;
-            Ok(())
         }
-        _ => throw_away(tree, root.key, file),
+        _ => throw_away(tree, root.key, file)?,
     }
+    Ok(false)
 }
 
 /// Its end is on the way here; or it was lost with its slave, which nobody has noticed yet. Then this
@@ -70,19 +76,19 @@ fn publish(
     root: &RootRow,
     entry: &Entry,
     staged: &StagedEntry,
-) -> Result<(), VfsError> {
+) -> Result<bool, VfsError> {
     let file = entry.file();
     let same_sum = staged.prepared.is_some() && staged.prepared == entry.crc32;
     let held = copies::held(tree, entry.id, root.key)?.is_some();
     if staged.size != entry.size || !(same_sum || held) {
         log::append(tree, root.key, &RootOp::DiscardStaged { file })?;
-        return Ok(());
+        return Ok(false);
     }
     if held && root.done < root.newest {
-        return Ok(()); // the operation that publishes it is under way
+        return Ok(true); // the operation that publishes it is under way
     }
     copies::add(tree, entry, root.key)?;
     let at = walk::place_of(tree, entry)?;
     log::append(tree, root.key, &RootOp::Publish { file, at })?;
-    Ok(())
+    Ok(true)
 }

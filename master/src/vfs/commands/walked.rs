@@ -10,7 +10,8 @@ use crate::vfs::error::VfsError;
 use crate::vfs::plan::{self, StoredState};
 use crate::vfs::tree::{Tree, TreeCommand, log, nodes};
 
-/// Ends uploads to this root of which nobody knows and nothing is left.
+/// Ends uploads to this root of which nobody knows and nothing is left; what an operator confirmed of missing copies
+/// was for this walk.
 pub struct Walked {
     pub root: RootId,
     /// Still being received: their end will be told.
@@ -37,6 +38,6 @@ impl TreeCommand for Walked {
                 break_off(tree, entry, &upload, None)?;
             }
         }
-        Ok(())
+        Ok(log::forget_missing(tree, root.key)?)
     }
 }

@@ -110,7 +110,10 @@ fn while_an_identity_is_on_its_way_its_file_is_left_alone() {
     with_vfs(|fx| async {
         fx.page(A, &[], vec![file("new", 5, None)]).await;
         let again = fx.page(A, &[], vec![file("new", 5, None)]).await;
-        assert_eq!((again.left, again.adopted, again.kept_beside), (1, 0, 0));
+        assert_eq!(
+            (again.left, again.adopted, again.kept_beside.len()),
+            (1, 0, 0)
+        );
         fx
     });
 }
@@ -182,7 +185,7 @@ fn two_trees_with_the_same_content_become_one_by_comparing() {
         let results = merged.compare.into_iter().zip([true, false]).collect();
         let merged = fx.vfs.merge_compared(B, &slave("beta"), results).await;
         let merged = merged.unwrap();
-        assert_eq!((merged.adopted, merged.kept_beside), (1, 1));
+        assert_eq!((merged.adopted, merged.kept_beside.len()), (1, 1));
         let ops = short(&fx.ops(B).await);
         assert_eq!(
             ops,
@@ -232,7 +235,7 @@ fn a_file_of_another_size_is_kept_beside_under_a_name_of_its_own() {
         fx.put("/one.conflict-beta", A, 1).await;
         let found = vec![file("one", 6, None), file("two", 7, None)];
         let merged = fx.page(B, &[], found).await;
-        assert_eq!(merged.kept_beside, 2);
+        assert_eq!(merged.kept_beside.len(), 2);
         let names = fx.names("/").await;
         assert!(names.contains(&"one.conflict-beta.2".into()), "{names:?}");
         assert!(names.contains(&"two.conflict-beta".into()), "{names:?}");
@@ -242,12 +245,16 @@ fn a_file_of_another_size_is_kept_beside_under_a_name_of_its_own() {
 }
 
 #[test]
-fn a_file_whose_identity_was_lost_gets_it_again_when_nobody_else_has_it() {
+fn a_file_whose_identity_was_lost_gets_it_again_when_it_adds_up_to_what_it_should() {
     with_vfs(|fx| async {
         let put = fx.put("/put", A, 5).await;
         set_done(&fx, A, 1).await;
         let merged = fx.page(A, &[], vec![file("put", 5, None)]).await;
-        assert_eq!(merged.good, 1);
+        let compare = merged.compare[0].clone();
+        assert_eq!((compare.holders.len(), compare.crc32), (0, Some(0xC0FFEE)));
+        let results = vec![(compare, true)];
+        let merged = fx.vfs.merge_compared(A, &slave("alpha"), results).await;
+        assert_eq!(merged.unwrap().adopted, 1);
         let ops = fx.vfs.ops_after(A, OpSeq(1), 10).await.unwrap();
         let RootOp::Identify { file: again, .. } = &ops[0].1 else {
             panic!("{ops:?}");
@@ -257,6 +264,33 @@ fn a_file_whose_identity_was_lost_gets_it_again_when_nobody_else_has_it() {
         let other = fx.page(B, &[], vec![file("put", 5, None)]).await;
         assert_eq!(other.compare.len(), 1);
         set_done(&fx, A, 0).await;
+        fx
+    });
+}
+
+#[test]
+fn a_file_whose_identity_and_bytes_nobody_else_knows_gets_its_identity_again() {
+    with_vfs(|fx| async {
+        fx.page(A, &[], vec![file("found", 5, None)]).await;
+        set_done(&fx, A, 1).await;
+        let merged = fx.page(A, &[], vec![file("found", 5, None)]).await;
+        assert_eq!((merged.good, merged.seen.len()), (1, 1));
+        assert_eq!(short(&fx.ops(A).await)[1..], ["identify /found 5"]);
+        set_done(&fx, A, 0).await;
+        fx
+    });
+}
+
+#[test]
+fn other_bytes_of_the_same_size_are_kept_beside_and_are_no_copy() {
+    on_strange_disks(|fx| async {
+        fx.put("/put", A, 5).await;
+        fx.follow(A).await;
+        let merged = fx.page(A, &[], vec![file("put", 5, None)]).await;
+        assert_eq!((merged.compare.len(), merged.seen.len()), (1, 0));
+        let results = vec![(merged.compare[0].clone(), false)];
+        let merged = fx.vfs.merge_compared(A, &slave("alpha"), results).await;
+        assert_eq!(merged.unwrap().kept_beside, [path("/put.conflict-alpha")]);
         fx
     });
 }
@@ -281,22 +315,43 @@ fn a_file_whose_place_an_upload_has_is_left_for_the_next_walk() {
     with_vfs(|fx| async {
         let upload = fx.begin("/new", UploadMode::Store, A).await.unwrap();
         let merged = fx.page(B, &[], vec![file("new", 5, None)]).await;
-        assert_eq!((merged.left, merged.kept_beside), (1, 0));
+        assert_eq!((merged.left, merged.kept_beside.len()), (1, 0));
         fx.commit(upload.file, A, 6).await.unwrap();
         let merged = fx.page(B, &[], vec![file("new", 5, None)]).await;
-        assert_eq!(merged.kept_beside, 1);
+        assert_eq!(merged.kept_beside, [path("/new.conflict-beta")]);
         fx
     });
 }
 
 #[test]
-fn a_directory_where_the_tree_has_a_file_is_left() {
+fn what_is_in_a_directory_where_the_tree_has_a_file_is_kept_in_one_beside() {
     with_vfs(|fx| async {
         fx.put("/one", A, 5).await;
-        let merged = fx.page(B, &[(NONE, "one")], vec![file("x", 1, None)]).await;
-        assert_eq!((merged.left, merged.adopted), (1, 0));
+        let way = [(NONE, "one")];
+        let merged = fx.page(B, &way, vec![file("x", 1, None)]).await;
+        assert_eq!(merged.kept_beside, [path("/one.conflict-beta/x")]);
+        let again = fx.page(B, &way, vec![file("x", 1, None)]).await;
+        assert_eq!((again.left, again.kept_beside.len()), (1, 0));
+        let way = [(NONE, "one"), (NONE, "sub")];
+        let merged = fx.page(B, &way, vec![file("y", 2, None)]).await;
+        assert_eq!(merged.kept_beside, [path("/one.conflict-beta/sub/y")]);
+        assert_eq!(
+            short(&fx.ops(B).await),
+            [
+                "beside /one/x /one.conflict-beta/x",
+                "beside /one/sub/y /one.conflict-beta/sub/y"
+            ]
+        );
+        assert_eq!(fx.totals("/one.conflict-beta").await, (3, 2));
+        fx
+    });
+}
+
+#[test]
+fn what_has_no_place_in_the_list_is_counted_and_left_for_good() {
+    with_vfs(|fx| async {
         let merged = fx.page(B, &[], vec![file("huge", u64::MAX, None)]).await;
-        assert_eq!((merged.left, merged.adopted), (1, 0));
+        assert_eq!((merged.refused, merged.left, merged.adopted), (1, 0, 0));
         fx
     });
 }

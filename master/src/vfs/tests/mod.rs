@@ -5,6 +5,7 @@ mod invariants;
 mod links;
 mod lost;
 mod merge;
+mod missing;
 mod model;
 mod random;
 mod reach;
@@ -13,6 +14,7 @@ mod strays;
 mod threads;
 mod tree;
 mod uploads;
+mod walking;
 
 use std::path::Path;
 
@@ -48,6 +50,16 @@ pub(super) fn with_case<F: Future<Output = Fixture>>(case: Case, test: impl FnOn
         let fixture = Fixture::open(dir.path(), case, NOW).await;
         let fixture = test(fixture).await;
         invariants::check(&fixture.store);
+    });
+}
+
+/// Tests of disks that people rearranged: the model of a disk knows nothing of it.
+pub(super) fn on_strange_disks<F: Future<Output = Fixture>>(test: impl FnOnce(Fixture) -> F) {
+    let dir = TempDir::new().unwrap();
+    sim(async {
+        let fixture = Fixture::open(dir.path(), Case::Sensitive, NOW).await;
+        let fixture = test(fixture).await;
+        invariants::check_tables(&fixture.store);
     });
 }
 

@@ -66,7 +66,11 @@ fn a_lost_upload_of_which_a_whole_walk_tells_nothing_is_gone_and_a_running_one_i
             prepared: None,
         };
         fx.vfs.merge_staged(A, vec![staged]).await.unwrap();
-        fx.vfs.walked(A, vec![runs.file]).await.unwrap();
+        let walk = SawAll {
+            running: vec![runs.file],
+            ..SawAll::default()
+        };
+        fx.vfs.walked(A, walk).await.unwrap();
         assert_eq!(fx.names("/").await, ["elsewhere", "old", "runs", "told"]);
         assert_eq!(fx.stat("/told").await.unwrap().size, 7);
         assert_eq!(fx.stat("/old").await.unwrap(), old);

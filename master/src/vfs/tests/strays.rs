@@ -5,16 +5,6 @@ use drftpd_protocol::wire::{WalkEntry, WalkNode};
 use super::merge::{NONE, file};
 use super::*;
 
-/// Tests of disks that people rearranged: the model of a disk knows nothing of it.
-fn on_strange_disks<F: Future<Output = Fixture>>(test: impl FnOnce(Fixture) -> F) {
-    let dir = TempDir::new().unwrap();
-    sim(async {
-        let fixture = Fixture::open(dir.path(), Case::Sensitive, NOW).await;
-        let fixture = test(fixture).await;
-        invariants::check_tables(&fixture.store);
-    });
-}
-
 #[test]
 fn a_file_that_was_moved_on_the_disk_goes_back_to_its_place() {
     on_strange_disks(|fx| async {

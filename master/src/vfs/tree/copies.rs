@@ -18,11 +18,14 @@ use crate::vfs::types::Entry;
 const GOOD: i64 = 0;
 /// A copy with other bytes: set aside, not served.
 const CORRUPT: i64 = 1;
+/// A copy that a walk did not find. Its root still hears of renames and deletes: it may come back.
+const MISSING: i64 = 2;
 
 /// What a command changes of a directory's row.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Touched {
     sum: u128,
+    placed: bool,
 }
 
 /// What one copy adds to its directory's digest.
@@ -82,17 +85,32 @@ pub fn add(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<bool, StoreE
 
 /// A root's copy has other bytes than the file list says. Tells whether that is news.
 pub fn spoil(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<bool, StoreError> {
+    no_longer_good(tree, entry, root, CORRUPT)
+}
+
+/// A root's copy is not there any more. Tells whether that is news.
+pub fn lose(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<bool, StoreError> {
+    no_longer_good(tree, entry, root, MISSING)
+}
+
+fn no_longer_good(
+    tree: &Tree<'_>,
+    entry: &Entry,
+    root: RootKey,
+    state: i64,
+) -> Result<bool, StoreError> {
     if held(tree, entry.id, root)? != Some(true) {
         return Ok(false);
     }
-    set_state(tree, entry.id, root, CORRUPT)?;
+    set_state(tree, entry.id, root, state)?;
     sum(tree, entry.parent, root, digest(entry).wrapping_neg());
     Ok(true)
 }
 
 fn set_state(tree: &Tree<'_>, node: NodeId, root: RootKey, state: i64) -> Result<(), StoreError> {
-    let sql = "UPDATE copy SET state = ?3 WHERE node = ?1 AND root = ?2";
-    tree.run(sql, params![number(node.0), root.0, state])?;
+    let since = if state == MISSING { tree.now } else { 0 };
+    let sql = "UPDATE copy SET state = ?3, since = ?4 WHERE node = ?1 AND root = ?2";
+    tree.run(sql, params![number(node.0), root.0, state, since])?;
     Ok(())
 }
 
@@ -146,7 +164,11 @@ pub fn roots_below(sql: &Sql<'_>, dir: DirId) -> Result<Vec<RootKey>, StoreError
 /// A directory lies in another one: whoever has something of it has something of what is above.
 pub fn dir_moved(tree: &Tree<'_>, dir: DirId, to: DirId) -> Result<Vec<RootKey>, StoreError> {
     let roots = roots_below(tree, dir)?;
-    roots.iter().for_each(|root| mark(tree, to, *root));
+    for root in &roots {
+        mark(tree, to, *root);
+        let mut touched = tree.touched.borrow_mut();
+        touched.entry((dir, *root)).or_default().placed = true;
+    }
     Ok(roots)
 }
 
@@ -163,9 +185,11 @@ pub(super) fn write_touched(tree: &Tree<'_>) -> Result<(), StoreError> {
     for ((dir, root), change) in touched.iter() {
         let seq = log::newest(tree, *root)?;
         if let Some(old) = stored(tree, *dir, *root)? {
-            let sql = "UPDATE root_dir SET digest = ?3, touched = ?4 WHERE dir = ?1 AND root = ?2";
+            let sql = "UPDATE root_dir SET digest = ?3, touched = ?4, placed = iif(?5, ?4, placed)
+                       WHERE dir = ?1 AND root = ?2";
             let new = old.wrapping_add(change.sum).to_le_bytes();
-            tree.run(sql, params![number(dir.0), root.0, &new[..], number(seq.0)])?;
+            let (dir, seq) = (number(dir.0), number(seq.0));
+            tree.run(sql, params![dir, root.0, &new[..], seq, change.placed])?;
         } else {
             add_row(tree, *dir, *root, change.sum, seq)?;
             add_rows_above(tree, *dir, *root, seq)?;

@@ -10,6 +10,9 @@ use crate::store::{Row, Sql, StoreError, id, number, params};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RootKey(pub i64);
 
+/// A root of which nothing counts that it says.
+const HELD: i64 = 1;
+
 /// The newest position of a root's log while a command runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Head {
@@ -28,6 +31,10 @@ pub struct RootRow {
     pub newest: OpSeq,
     /// What its disk has followed.
     pub done: OpSeq,
+    /// Whether nothing that it says counts until an operator has looked at it.
+    pub held: bool,
+    /// How many copies its walk missed when it was held; its next one may, when that was confirmed.
+    pub missing: u64,
 }
 
 impl RootRow {
@@ -43,7 +50,10 @@ impl RootRow {
 
 macro_rules! select {
     ($rest:literal) => {
-        concat!("SELECT key, id, slave, newest, done FROM root ", $rest)
+        concat!(
+            "SELECT key, id, slave, newest, done, state, missing FROM root ",
+            $rest
+        )
     };
 }
 
@@ -64,6 +74,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<RootRow> {
         slave: row.get(2)?,
         newest: OpSeq(id(row, 3)?),
         done: OpSeq(id(row, 4)?),
+        held: row.get::<_, i64>(5)? == HELD,
+        missing: id(row, 6)?,
     })
 }
 
@@ -76,6 +88,26 @@ pub fn show(tree: &Tree<'_>, root_: RootId, slave: &SlaveId) -> Result<RootRow, 
     )?;
     let row = root(tree, root_)?;
     row.ok_or_else(|| StoreError::Damaged("a root's row is not there".into()))
+}
+
+/// Nothing that a root says counts from now on: its walk missed so many copies.
+pub fn hold(tree: &Tree<'_>, root: RootKey, missing: u64) -> Result<(), StoreError> {
+    let sql = "UPDATE root SET state = ?2, missing = ?3 WHERE key = ?1 AND state = 0";
+    tree.run(sql, params![root.0, HELD, number(missing)])?;
+    Ok(())
+}
+
+/// A root that is held is in use again; false when it is not held.
+pub fn release(tree: &Tree<'_>, root: RootKey) -> Result<bool, StoreError> {
+    let sql = "UPDATE root SET state = 0 WHERE key = ?1 AND state = ?2";
+    Ok(tree.run(sql, params![root.0, HELD])? > 0)
+}
+
+/// A walk that missed what was confirmed is over.
+pub fn forget_missing(tree: &Tree<'_>, root: RootKey) -> Result<(), StoreError> {
+    let sql = "UPDATE root SET missing = 0 WHERE key = ?1 AND state = 0 AND missing <> 0";
+    tree.run(sql, [root.0])?;
+    Ok(())
 }
 
 /// Appends an operation to a root's log, whether the root is present or not.
@@ -171,6 +203,8 @@ mod tests {
             slave: "disk-1".into(),
             newest: OpSeq(newest),
             done: OpSeq(done),
+            held: false,
+            missing: 0,
         };
         assert_eq!(row(7, 6).pending(), OpSeq(7));
         assert_eq!(row(7, 7).pending(), OpSeq::NONE);

@@ -7,6 +7,7 @@ pub(super) mod log;
 pub(super) mod nodes;
 pub(super) mod reach;
 pub(super) mod totals;
+pub(super) mod unseen;
 pub(super) mod walk;
 
 use std::cell::RefCell;

@@ -103,6 +103,7 @@ impl Cluster {
             dice: dice.clone(),
             core: Place::here(),
             links: Place::here(),
+            bus: EventBus::new(),
             drain: drain.clone(),
             parent: down.recipient(),
         });

@@ -1,0 +1,128 @@
+//! What a walk found, for operators: lines of the log, and events.
+
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use drftpd_protocol::wire::WalkDone;
+use tracing::{error, info, warn};
+
+use super::roots::RootCx;
+use crate::events::{ConflictKept, CopiesMissing, FilesAdopted, RootHeld};
+use crate::vfs::{Concluded, Merged};
+
+/// Problems of one walk that are logged.
+const SAID: usize = 32;
+
+/// How much a walk found of each kind.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Findings {
+    pub adopted: u64,
+    pub good: u64,
+    pub kept_beside: u64,
+    pub set_aside: u64,
+    pub moved: u64,
+    pub unknown: u64,
+    pub left: u64,
+    pub refused: u64,
+}
+
+impl Findings {
+    /// Counts what a page brought, and says what is news.
+    pub fn add(&mut self, cx: &RootCx, merged: &Merged) {
+        let (slave, root, bus) = (cx.slave(), cx.root, &cx.deps.bus);
+        if merged.adopted > 0 {
+            bus.publish(FilesAdopted {
+                slave: slave.clone(),
+                root,
+                files: merged.adopted,
+            });
+        }
+        for path in &merged.kept_beside {
+            warn!(%slave, %root, %path, "a file whose place another one has is kept beside it");
+            bus.publish(ConflictKept {
+                slave: slave.clone(),
+                root,
+                path: path.clone(),
+            });
+        }
+        *self += Self {
+            adopted: merged.adopted,
+            good: merged.good,
+            kept_beside: merged.kept_beside.len() as u64,
+            set_aside: merged.set_aside,
+            moved: merged.moved,
+            unknown: merged.unknown,
+            left: merged.left,
+            refused: merged.refused,
+        };
+    }
+}
+
+impl AddAssign for Findings {
+    fn add_assign(&mut self, other: Self) {
+        self.adopted += other.adopted;
+        self.good += other.good;
+        self.kept_beside += other.kept_beside;
+        self.set_aside += other.set_aside;
+        self.moved += other.moved;
+        self.unknown += other.unknown;
+        self.left += other.left;
+        self.refused += other.refused;
+    }
+}
+
+/// Says how a walk ended.
+pub(super) fn say(cx: &RootCx, done: &WalkDone, found: &Findings, took: Duration) {
+    let (slave, root) = (cx.slave(), cx.root);
+    for problem in done.problems.iter().take(SAID) {
+        warn!(%slave, %root, problem, "a walk found something that it could not read");
+    }
+    if found.unknown > 0 {
+        error!(%slave, %root, files = found.unknown,
+            "files with identities that this store never gave out: it is older than the disk; nothing is done with \
+             them, and no copy is called missing");
+    }
+    if found.refused > 0 {
+        warn!(%slave, %root, files = found.refused, "files that have no place in the file list are left as they are");
+    }
+    info!(
+        %slave, %root, dirs = done.dirs, files = done.files, complete = done.complete,
+        good = found.good, adopted = found.adopted, kept_beside = found.kept_beside,
+        set_aside = found.set_aside, moved = found.moved, left = found.left,
+        took_ms = took.as_millis(), "a root was walked"
+    );
+}
+
+/// Says what a walk that saw everything did not see.
+pub(super) fn say_missing(cx: &RootCx, concluded: &Concluded) {
+    let (slave, root, bus) = (cx.slave().clone(), cx.root, &cx.deps.bus);
+    let Concluded {
+        copies,
+        missing,
+        lost,
+        ..
+    } = *concluded;
+    if concluded.held {
+        error!(%slave, %root, missing, copies,
+            "a root misses so many copies that it is held: nothing it says changes the file list until root confirm");
+        bus.publish(RootHeld {
+            slave,
+            root,
+            missing,
+            copies,
+        });
+    } else if missing > 0 {
+        warn!(%slave, %root, missing, lost, "copies are missing on a root; their entries stay");
+        bus.publish(CopiesMissing {
+            slave,
+            root,
+            copies: missing,
+            lost,
+        });
+    }
+}
+
+/// Says that a root is not walked.
+pub(super) fn say_held(cx: &RootCx) {
+    warn!(slave = %cx.slave(), root = %cx.root, "a root is held and not walked; root confirm believes it");
+}

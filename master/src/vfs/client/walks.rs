@@ -1,0 +1,246 @@
+//! What the slave side asks: logs of operations, and walks of roots.
+
+use drftpd_actors::ask;
+use drftpd_protocol::wire::{DirStep, Place, RootOp, StagedEntry, WalkEntry};
+use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId, VfsPath};
+
+use super::{CHANGE_LIMIT, VfsClient};
+use crate::store::Sql;
+use crate::vfs::commands::{
+    ConfirmRoot, HoldRoot, LoseCopies, MergeCompared, MergePage, MergeStaged, OpsDone, ShowRoot,
+    Walked,
+};
+use crate::vfs::error::VfsError;
+use crate::vfs::messages::Merge;
+use crate::vfs::tree::log;
+use crate::vfs::tree::unseen::{Seen, Unseen, unseen};
+
+/// Operations of a log in one answer at most.
+const MAX_OPS: usize = 4096;
+/// Missing copies that are noted in one command.
+const LOSE_AT_ONCE: usize = 256;
+/// So many missing copies are never too many, in a small root.
+const BELIEVED: u64 = 100;
+
+/// A file of a walk whose place is taken by a live file of the same size: the caller compares
+/// checksums of both and tells with [`VfsClient::merge_compared`].
+#[derive(Debug, Clone)]
+pub struct Compare {
+    /// The live file and where it is.
+    pub live: FileId,
+    /// Where the found file lies (the same place, on the walked root).
+    pub at: Place,
+    /// Other roots that hold the live file. Where there is none, there is a CRC-32.
+    pub holders: Vec<(RootId, OpSeq)>,
+    /// Size of both.
+    pub size: u64,
+    /// Time of modification of the found one.
+    pub modified: i64,
+    /// CRC-32 of the live file where known.
+    pub crc32: Option<u32>,
+}
+
+/// What a page of a walk changed.
+#[derive(Debug, Clone, Default)]
+pub struct Merged {
+    /// Files adopted.
+    pub adopted: u64,
+    /// Copies that are as the file list says.
+    pub good: u64,
+    /// Conflicts kept beside, at these paths.
+    pub kept_beside: Vec<VfsPath>,
+    /// Files set aside.
+    pub set_aside: u64,
+    /// Files and directories that go to their place by an operation.
+    pub moved: u64,
+    /// Identities that this store never gave out, left as they are: the store is older than the
+    /// disk.
+    pub unknown: u64,
+    /// Left for the next walk: an upload to their place runs, or an operation is under way.
+    pub left: u64,
+    /// Left for good: the file list has no place for them.
+    pub refused: u64,
+    /// To be compared by the caller.
+    pub compare: Vec<Compare>,
+    /// Files of which the root has a copy, wherever it lies, or may have one.
+    pub seen: Vec<NodeId>,
+}
+
+/// What a walk of a root begins from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Begins {
+    /// Position of the root's log up to which its disk has followed.
+    pub since: OpSeq,
+    /// Nothing that the root says counts until an operator confirms it: it is not walked.
+    pub held: bool,
+}
+
+/// A walk that saw everything there is on a root.
+#[derive(Debug, Clone, Default)]
+pub struct SawAll {
+    /// What it began from.
+    pub since: OpSeq,
+    /// Uploads that are still being received: their end will be told.
+    pub running: Vec<FileId>,
+    /// What it saw of the file list's files.
+    pub seen: Seen,
+    /// Whether what it did not see may be called missing: not when the store is older than the disk.
+    pub conclude: bool,
+}
+
+/// What a walk that saw everything says of a root's copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Concluded {
+    /// Copies that the root should have had.
+    pub copies: u64,
+    /// Those that are not there.
+    pub missing: u64,
+    /// Files of which that was the last copy.
+    pub lost: u64,
+    /// Copies that were not seen, but something happened to them meanwhile: for the next walk.
+    pub unsettled: u64,
+    /// So many are missing that nothing was changed, and the root is held.
+    pub held: bool,
+}
+
+impl VfsClient {
+    /// A slave shows a root: known or new, the file list has a row for it from now on. Answers the
+    /// position up to which its disk has followed its log: send what is behind it.
+    pub async fn root_shown(&self, root: RootId, slave: &SlaveId) -> Result<OpSeq, VfsError> {
+        let slave = slave.clone();
+        self.change(ShowRoot { root, slave }).await
+    }
+
+    /// Operations of a root's log behind `after`, with the position of the newest there is.
+    pub async fn ops_after(
+        &self,
+        root: RootId,
+        after: OpSeq,
+        limit: usize,
+    ) -> Result<Vec<(OpSeq, RootOp)>, VfsError> {
+        let limit = limit.min(MAX_OPS);
+        let read = move |sql: &Sql<'_>| -> Result<_, VfsError> {
+            let row = log::root(sql, root)?.ok_or(VfsError::UnknownRoot(root))?;
+            Ok(log::behind(sql, row.key, after, limit)?)
+        };
+        self.store.read_on(&self.blocking, read).await
+    }
+
+    /// Operations up to here are done on the root's disk.
+    pub async fn ops_done(&self, root: RootId, through: OpSeq) -> Result<(), VfsError> {
+        self.change(OpsDone { root, through }).await
+    }
+
+    /// What a walk of a root begins from; asked before the slave is.
+    // A point read; a store on other machines would be waited for.
+    #[allow(clippy::unused_async)]
+    pub async fn walk_begins(&self, root: RootId) -> Result<Begins, VfsError> {
+        let row = self.read(|sql, _| Ok(log::root(sql, root)?))?;
+        let row = row.ok_or(VfsError::UnknownRoot(root))?;
+        Ok(Begins {
+            since: row.done,
+            held: row.held,
+        })
+    }
+
+    /// A page of a walk: adopts what is new, confirms what is known, sets aside what is not, in
+    /// one command.
+    pub async fn merge_page(
+        &self,
+        root: RootId,
+        slave: &SlaveId,
+        dir: Vec<DirStep>,
+        entries: Vec<WalkEntry>,
+    ) -> Result<Merged, VfsError> {
+        let slave = slave.clone();
+        let page = MergePage {
+            root,
+            slave,
+            dir,
+            entries,
+        };
+        ask(&self.addr, Merge(page), CHANGE_LIMIT).await?
+    }
+
+    /// The answer to a [`Compare`]: equal files become another copy, others are kept beside.
+    pub async fn merge_compared(
+        &self,
+        root: RootId,
+        slave: &SlaveId,
+        compared: Vec<(Compare, bool)>,
+    ) -> Result<Merged, VfsError> {
+        let slave = slave.clone();
+        self.change(MergeCompared {
+            root,
+            slave,
+            compared,
+        })
+        .await
+    }
+
+    /// Staged files of a walk: committed ones are published, known intents become partial, the
+    /// rest is discarded. Answers which files the committed ones are.
+    pub async fn merge_staged(
+        &self,
+        root: RootId,
+        files: Vec<StagedEntry>,
+    ) -> Result<Vec<NodeId>, VfsError> {
+        self.change(MergeStaged { root, files }).await
+    }
+
+    /// A walk of a root saw everything there is. Of uploads that were lost with their master or their
+    /// slave, and of which it told nothing, nothing is left. Copies that it did not see are missing, unless
+    /// something happened to them since it began; where those are too many to be believed, the root is held instead.
+    pub async fn walked(&self, root: RootId, walk: SawAll) -> Result<Concluded, VfsError> {
+        let mut concluded = Concluded::default();
+        if walk.conclude {
+            let (since, seen) = (walk.since, walk.seen.sorted());
+            let read = move |sql: &Sql<'_>| -> Result<_, VfsError> {
+                let row = log::root(sql, root)?.ok_or(VfsError::UnknownRoot(root))?;
+                Ok((unseen(sql, row.key, since, &seen)?, row.missing))
+            };
+            let (unseen, confirmed) = self.store.read_on(&self.blocking, read).await?;
+            concluded = self.conclude(root, since, unseen, confirmed).await?;
+        }
+        if !concluded.held {
+            let running = walk.running.into_iter().collect();
+            self.change(Walked { root, running }).await?;
+        }
+        Ok(concluded)
+    }
+
+    async fn conclude(
+        &self,
+        root: RootId,
+        since: OpSeq,
+        unseen: Unseen,
+        confirmed: u64,
+    ) -> Result<Concluded, VfsError> {
+        let mut concluded = Concluded {
+            copies: unseen.copies,
+            unsettled: unseen.unsettled,
+            ..Concluded::default()
+        };
+        let missing = unseen.missing.len() as u64;
+        if missing > confirmed + BELIEVED.max(unseen.copies / 100) {
+            self.change(HoldRoot { root, missing }).await?;
+            concluded.missing = missing;
+            concluded.held = true;
+            return Ok(concluded);
+        }
+        for nodes in unseen.missing.chunks(LOSE_AT_ONCE) {
+            let nodes = nodes.to_vec();
+            let lose = LoseCopies { root, since, nodes };
+            let (missing, lost) = self.change(lose).await?;
+            concluded.missing += missing;
+            concluded.lost += lost;
+        }
+        Ok(concluded)
+    }
+
+    /// An operator confirms that what a held root misses is gone: its next walk is believed. Answers how many copies
+    /// that were; `None` when it is not held.
+    pub async fn confirm_root(&self, root: RootId) -> Result<Option<u64>, VfsError> {
+        self.change(ConfirmRoot { root }).await
+    }
+}
