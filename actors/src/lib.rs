@@ -9,6 +9,7 @@ mod blocking;
 mod bus;
 mod clock;
 mod config;
+mod crowd;
 mod dice;
 mod drain;
 mod failpoint;
@@ -34,6 +35,7 @@ pub use clock::Clock;
 pub use config::{
     Check, ConfigError, apply_overrides, parse, parse_table, read, read_with_overrides,
 };
+pub use crowd::Crowd;
 pub use dice::Dice;
 pub use drain::{Drain, Hold, StillHeld};
 pub use failpoint::{failpoint, panicpoint};

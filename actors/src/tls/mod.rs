@@ -12,6 +12,7 @@ mod tickets;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
@@ -56,6 +57,17 @@ pub fn version_name(version: ProtocolVersion) -> String {
 /// A cipher suite as IANA has it: `TLS_AES_256_GCM_SHA384`.
 pub fn cipher_name(suite: CipherSuite) -> String {
     format!("{suite:?}").replacen("TLS13_", "TLS_", 1)
+}
+
+/// Whether a handshake failed because of a TLS peer with a reason, its alert or a certificate that is not believed or not
+/// there; not because of somebody who speaks no TLS, or not at all.
+pub fn is_verdict(why: &io::Error) -> bool {
+    use rustls::Error::{AlertReceived, InvalidCertificate, NoCertificatesPresented};
+    let reason = why.get_ref().and_then(|reason| reason.downcast_ref());
+    matches!(
+        reason,
+        Some(AlertReceived(_) | InvalidCertificate(_) | NoCertificatesPresented)
+    )
 }
 
 fn provider() -> Arc<CryptoProvider> {

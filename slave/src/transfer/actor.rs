@@ -24,13 +24,13 @@ use tracing::debug;
 
 use super::channel::{Channel, Step};
 use super::copy::cx::CopyCx;
-use super::copy::{self, Report, Work};
+use super::copy::{self, Report, Work, has_ended};
 use super::env::Env;
 use super::job::{Opened, Opener};
 use super::messages::{AbortChannel, BeginJob, ChannelOver, StartChannel};
 use super::meter::Meter;
 use super::pace::{Pace, Patience};
-use super::peers::may_dial;
+use super::peers::{leads_home, may_dial};
 use super::registry::TransferRegistry;
 use super::shelf::Port;
 use super::stop::Stop;
@@ -60,8 +60,9 @@ pub struct TransferActor {
     wanted: Option<mpsc::Sender<BoxIo>>,
     /// Where the first connection came in, until no other is wanted.
     port: Option<Port>,
-    /// Under TLS others may come until a handshake has succeeded.
-    secures: bool,
+    /// Others may come after the first connection: under TLS until a handshake has succeeded, or since the first is
+    /// of no use.
+    more_come: bool,
     upload: Option<(RootId, FileId)>,
     due: Option<SpawnHandle>,
 }
@@ -77,7 +78,7 @@ impl TransferActor {
             held: None,
             wanted: None,
             port: None,
-            secures: false,
+            more_come: false,
             upload: None,
             due: None,
         }
@@ -236,14 +237,14 @@ impl TransferActor {
         self.follow(step, ctx);
     }
 
-    /// Gives the connection to the task that waits for it, and under TLS those that come after it.
+    /// Gives the connection to the task that waits for it, and those that come after it where it may need them.
     fn hand_over(&mut self, ctx: &mut Context<Self>) {
         let (Some(io), Some(wanted)) = (self.held.take(), self.wanted.take()) else {
             return;
         };
         drop(wanted.try_send(io)); // a task that was stopped wants it no more
         match (self.port.take(), &self.deps.open.path) {
-            (Some(port), DataPath::Listen { peers, .. }) if self.secures => {
+            (Some(port), DataPath::Listen { peers, .. }) if self.more_come => {
                 let more = listen::accept_more(port, peers.clone(), wanted).into_actor(self);
                 ctx.spawn(more.map(|port, act, _| act.deps.env.shelf.put(port)));
             }
@@ -261,13 +262,16 @@ impl TransferActor {
         let step = self.channel.opened();
         let (wanted, connections) = mpsc::channel(1);
         self.wanted = Some(wanted);
-        self.secures = ordered.tls.is_some();
+        let doubtful = ordered.tls.is_none()
+            && ordered.upload.is_some()
+            && self.held.as_ref().is_some_and(has_ended);
+        self.more_come = doubtful || ordered.tls.is_some();
         let aborted = step == Step::Vanish;
         if !aborted {
             self.upload = ordered.upload;
             self.set_due(ctx);
         }
-        self.copy(opened.work, connections, ordered, aborted, ctx);
+        self.copy(opened.work, (connections, doubtful), ordered, aborted, ctx);
         if aborted {
             let text = "aborted while the file was opened";
             return Err(Fault::new(FaultCode::ABORTED, text));
@@ -280,7 +284,7 @@ impl TransferActor {
     fn copy(
         &mut self,
         work: Work,
-        connections: mpsc::Receiver<BoxIo>,
+        (connections, doubtful): (mpsc::Receiver<BoxIo>, bool),
         ordered: Ordered,
         silent: bool,
         ctx: &mut Context<Self>,
@@ -301,6 +305,7 @@ impl TransferActor {
             net: Arc::clone(&env.net),
             connections,
             plan: ordered.tls,
+            doubtful,
             peer_is_known: self.peer_is_known(),
             until: Instant::now() + self.connect_timeout(),
         };
@@ -361,6 +366,9 @@ async fn start(env: Arc<Env>, path: DataPath) -> Result<Option<Port>, Fault> {
 fn dial_out(env: Arc<Env>, path: DataPath) -> LocalBoxFuture<'static, io::Result<BoxIo>> {
     async move {
         match path {
+            DataPath::Dial { to } if leads_home(to, *env.master.borrow()) => {
+                Err(io::ErrorKind::AddrNotAvailable.into())
+            }
             DataPath::Dial { to } => dial::dial(env.net.as_ref(), env.config.dial_from, to).await,
             DataPath::Relay { token } => {
                 let master = *env.master.borrow();

@@ -12,6 +12,7 @@ use super::config::TransferConfig;
 use super::env::Env;
 use super::peers::may_connect;
 use super::shelf::Port;
+use super::strangers::Strangers;
 
 /// After an error of the listener (no more file descriptors), wait so long.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -52,6 +53,7 @@ async fn bind(
                     listener,
                     opened,
                     family,
+                    strangers: Strangers::default(),
                 });
             }
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = Some(error),
@@ -110,9 +112,7 @@ pub async fn accept(port: &Port, peers: &PeerRule) -> BoxIo {
                 Ok(io) => return io,
                 Err(error) => tracing::warn!(%error, "a data connection could not be taken"),
             },
-            Ok(stranger) => {
-                tracing::info!(peer = %stranger.peer, "a stranger on a data port is closed");
-            }
+            Ok(stranger) => port.strangers.closed(stranger.peer),
             Err(error) => {
                 tracing::warn!(%error, "waiting for a data connection");
                 tokio::time::sleep(PAUSE).await;

@@ -23,6 +23,7 @@ pub mod ports;
 pub mod registry;
 pub mod shelf;
 pub mod stop;
+pub mod strangers;
 pub mod tls;
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub fn may_connect(rule: &PeerRule, peer: IpAddr) -> bool {
 /// Never: the unspecified address, multicast, broadcast, link-local addresses (where clouds keep
 /// their secrets) and ports below 1024; then the networks of `deny_dial`. Loopback and private
 /// addresses are allowed unless they are named there: laboratories, containers and the cluster in
-/// one process live on them.
+/// one process live on them ([`leads_home`] has the rest).
 ///
 /// # Errors
 /// The reason, for the log.
@@ -42,6 +42,13 @@ pub fn may_dial(to: SocketAddr, denied: &[Network]) -> Result<(), &'static str> 
         return Err("denied by transfer.deny_dial");
     }
     Ok(())
+}
+
+/// Whether a loopback address would be another machine's than the one that the master means, whose link is known: this
+/// one's own services must not be reached at the wish of somebody who came to the master's machine (through a tunnel, say).
+pub fn leads_home(to: SocketAddr, master: Option<SocketAddr>) -> bool {
+    let is_loopback = |at: SocketAddr| at.ip().to_canonical().is_loopback();
+    is_loopback(to) && master.is_some_and(|master| !is_loopback(master))
 }
 
 #[cfg(test)]
@@ -77,6 +84,21 @@ mod tests {
         ] {
             assert!(may_dial(bad.parse().unwrap(), &[]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn loopback_is_this_machine_only_where_the_master_is_here_too() {
+        let home = |to: &str, master: &str| leads_home(to.parse().unwrap(), master.parse().ok());
+        for to in [
+            "127.0.0.1:6379",
+            "127.9.9.9:6379",
+            "[::1]:6379",
+            "[::ffff:127.0.0.1]:6379",
+        ] {
+            assert!(home(to, "192.0.2.9:2122"), "{to}");
+            assert!(!home(to, "127.0.0.1:2122") && !home(to, "[::1]:2122") && !home(to, ""));
+        }
+        assert!(!home("192.0.2.1:6379", "192.0.2.9:2122"));
     }
 
     #[test]

@@ -13,9 +13,11 @@ use std::time::Duration;
 use drftpd_actors::{Dice, Listener};
 use drftpd_protocol::wire::{DataOpened, Family};
 use futures_util::FutureExt;
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 
 use super::ports::PortRange;
+use super::strangers::Strangers;
 
 /// How long a listener waits for a channel before its port is given back.
 const IDLE: Duration = Duration::from_secs(5);
@@ -23,6 +25,8 @@ const IDLE: Duration = Duration::from_secs(5);
 const MOST: usize = 64;
 /// Of a small range only this part may wait: other processes may share it.
 const PART: usize = 8;
+/// Strangers at a listener that waited; where more came, it is closed instead of being used again.
+const STALE: usize = 32;
 
 /// A port that is listened on, and what clients are told of it.
 pub struct Port {
@@ -32,6 +36,8 @@ pub struct Port {
     pub opened: DataOpened,
     /// Its address family.
     pub family: Family,
+    /// Who came there and was not expected.
+    pub strangers: Strangers,
 }
 
 /// Listeners that wait.
@@ -79,14 +85,12 @@ impl Shelf {
         let at = dice.below(fitting.len() as u64) as usize;
         let taken = idle.swap_remove(*fitting.get(at)?);
         drop(idle);
-        while let Some(Ok(stale)) = taken.port.listener.accept().now_or_never() {
-            tracing::info!(peer = %stale.peer, "a stranger on a data port is closed");
-        }
-        Some(taken.port)
+        without_strangers(taken.port)
     }
 
     /// Puts a listener back that belongs to this thread.
-    pub fn put(&self, port: Port) {
+    pub fn put(&self, mut port: Port) {
+        port.strangers = Strangers::default();
         let mut idle = self.idle();
         if idle.len() < self.most {
             idle.push(Idle {
@@ -109,6 +113,19 @@ impl Shelf {
     }
 }
 
+/// A listener to which nobody has come yet; nothing where too many have.
+fn without_strangers(port: Port) -> Option<Port> {
+    for _ in 0..STALE {
+        // Not counted against what this task may do at a time: it would look as if nobody were left.
+        let stale = unconstrained(port.listener.accept()).now_or_never();
+        match stale {
+            Some(Ok(stale)) => port.strangers.closed(stale.peer),
+            Some(Err(_)) | None => return Some(port),
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
@@ -127,6 +144,7 @@ mod tests {
                 port: at.port(),
             },
             family: Family::V4,
+            strangers: Strangers::default(),
         }
     }
 
@@ -148,6 +166,28 @@ mod tests {
             let io = taken.listener.accept().await.unwrap().adopt().unwrap();
             assert_eq!(io.peer_addr().unwrap(), client.local_addr().unwrap());
             assert!(shelf.take_any(Family::V4, &dice).is_none());
+        });
+    }
+
+    #[test]
+    fn a_port_to_which_too_many_came_meanwhile_is_not_used_again() {
+        sim(async {
+            let (net, dice) = (MemNet::new(), Dice::seeded(1));
+            let shelf = Shelf::new(PortRange::ANY);
+            for (strangers, is_used) in [(STALE - 1, true), (STALE, false)] {
+                shelf.put(port(&net, at()).await);
+                let mut came = Vec::new();
+                for _ in 0..strangers {
+                    came.push(net.connect(None, at()).await.unwrap());
+                }
+                let taken = shelf.take(Family::V4, &dice);
+                assert_eq!(taken.is_some(), is_used);
+                for mut stranger in came {
+                    assert_eq!(stranger.read(&mut [0; 1]).await.unwrap(), 0);
+                }
+                drop(taken);
+                assert!(net.connect(None, at()).await.is_err());
+            }
         });
     }
 

@@ -53,6 +53,13 @@ pub enum ClientEnd {
 }
 
 impl ClientEnd {
+    /// Looks who is there already, before an upload's 150.
+    pub fn look(&mut self) {
+        if let Self::Comes(passive, who) = self {
+            passive.look(who);
+        }
+    }
+
     async fn meet(self, limit: Duration) -> Result<BoxIo, DataError> {
         match self {
             Self::Comes(passive, who) => passive.accept(who, limit).await,

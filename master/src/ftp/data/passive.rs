@@ -2,16 +2,24 @@
 //!
 //! A client may connect before its verb comes; the system holds the connection until it is asked for. Strangers do
 //! not disturb: they are closed when they are met, and waiting goes on.
+//!
+//! Of the connections for an upload one that ended without a byte before 150 was said is rather somebody's who looks for
+//! open ports behind the client's address, and would be an empty file in the place of the client's own: another one is
+//! waited for, though only for a moment (`drftpd_slave::transfer::tls` does the same, and says why).
 
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use drftpd_actors::{BoxIo, Dice, Listener, Net};
+use drftpd_actors::{BoxIo, Dice, Incoming, Listener, Net};
 use drftpd_protocol::wire::PeerRule;
+use drftpd_slave::transfer::copy::has_ended;
+use drftpd_slave::transfer::strangers::Strangers;
+use futures_util::FutureExt;
+use tokio::task::unconstrained;
 use tokio::time::{sleep, timeout};
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::config::PassiveConfig;
 use super::error::DataError;
@@ -19,6 +27,10 @@ use super::ours::OurPort;
 
 /// After an error of the listener (no more file descriptors), wait so long.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long another connection may come after one that was no client's.
+pub(super) const GRACE: Duration = Duration::from_secs(3);
+/// Connections that are looked at before 150; there are seldom two.
+const EARLY: usize = 64;
 /// After so many taken ports the other sessions of the thread get a turn.
 const PORTS_AT_A_TIME: usize = 32;
 
@@ -28,6 +40,14 @@ pub struct Passive {
     announced: u16,
     stands_in: bool,
     told: Option<OurPort>,
+    strangers: Strangers,
+    /// Who was there before 150.
+    early: Option<Early>,
+}
+
+struct Early {
+    io: BoxIo,
+    doubtful: bool,
 }
 
 impl Passive {
@@ -67,6 +87,8 @@ impl Passive {
             announced: config.ports.seen_as(port, outside),
             stands_in: false,
             told: None,
+            strangers: Strangers::default(),
+            early: None,
         })
     }
 
@@ -101,24 +123,56 @@ impl Passive {
         self.told.as_ref()
     }
 
+    /// Looks who is there already; before an upload's 150.
+    pub fn look(&mut self, who: &PeerRule) {
+        for _ in 0..EARLY {
+            if self.early.as_ref().is_some_and(|early| !early.doubtful) {
+                return;
+            }
+            let Some(Ok(came)) = unconstrained(self.listener.accept()).now_or_never() else {
+                return;
+            };
+            if let Some(io) = self.welcome(came, who) {
+                let doubtful = has_ended(&io);
+                self.early = Some(Early { io, doubtful });
+            }
+        }
+    }
+
     /// Waits for the one who is welcome, then listens no more.
     ///
     /// # Errors
     /// [`DataError::NobodyConnected`] after `limit`.
-    pub async fn accept(self, who: PeerRule, limit: Duration) -> Result<BoxIo, DataError> {
-        let comes = timeout(limit, self.comes(&who)).await;
+    pub async fn accept(mut self, who: PeerRule, limit: Duration) -> Result<BoxIo, DataError> {
+        if let Some(Early { io, doubtful }) = self.early.take() {
+            return Ok(match doubtful {
+                false => io,
+                true => {
+                    let another = timeout(GRACE.min(limit), self.comes(&who)).await;
+                    another.unwrap_or(io)
+                }
+            });
+        }
+        self.meet(&who, limit).await
+    }
+
+    /// The same, and listens on.
+    ///
+    /// # Errors
+    /// [`DataError::NobodyConnected`] after `limit`.
+    pub async fn meet(&self, who: &PeerRule, limit: Duration) -> Result<BoxIo, DataError> {
+        let comes = timeout(limit, self.comes(who)).await;
         comes.map_err(|_elapsed| DataError::NobodyConnected)
     }
 
-    async fn comes(&self, who: &PeerRule) -> BoxIo {
+    /// Waits for the next one who is welcome. May be dropped without losing one.
+    pub async fn comes(&self, who: &PeerRule) -> BoxIo {
         loop {
             match self.listener.accept().await {
-                Ok(incoming) if who.holds(incoming.peer.ip()) => match incoming.adopt() {
-                    Ok(io) => return io,
-                    Err(why) => debug!(%why, "data connection lost before it was taken"),
-                },
-                Ok(stranger) => {
-                    info!(peer = %stranger.peer, "stranger at a data port is closed");
+                Ok(came) => {
+                    if let Some(io) = self.welcome(came, who) {
+                        return io;
+                    }
                 }
                 Err(why) => {
                     debug!(%why, "data port does not accept");
@@ -126,6 +180,17 @@ impl Passive {
                 }
             }
         }
+    }
+
+    /// Takes a connection if it is not a stranger's.
+    fn welcome(&self, came: Incoming, who: &PeerRule) -> Option<BoxIo> {
+        if !who.holds(came.peer.ip()) {
+            self.strangers.closed(came.peer);
+            return None;
+        }
+        let adopted = came.adopt();
+        let lost = |why: &io::Error| debug!(%why, "data connection lost before it was taken");
+        adopted.inspect_err(lost).ok()
     }
 }
 

@@ -157,7 +157,7 @@ pub async fn begin_upload(
     channel: Channel,
 ) -> Result<(Moving, drftpd_protocol::FileId), FtpError> {
     let tls = channel.tls(cx, &to.path);
-    let (mut guard, port, unopened) = match channel {
+    let (mut guard, port, mut unopened) = match channel {
         Channel::Listening(guard, port) => (guard, Some(port), None),
         Channel::Unopened(unopened) => {
             let mut guard = to.hold(cx).await?;
@@ -188,7 +188,11 @@ pub async fn begin_upload(
         base: upload.base,
         expected: cx.state.expected.unwrap_or(0),
     });
+    let in_clear = tls.is_none();
     let begun = order(cx, &mut guard, (job, tls), upload.after, Some(settles)).await?;
+    if in_clear && let Some((Unopened::Relay(client, _), _)) = &mut unopened {
+        client.look();
+    }
     let moving = Moving {
         guard,
         begun,

@@ -13,10 +13,13 @@ mod sealed;
 pub mod send;
 pub mod turn;
 
+use std::io::ErrorKind;
+use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use drftpd_actors::BoxIo;
 use drftpd_protocol::wire::{Outcome, SpaceSeen, TlsSeen};
+use socket2::SockRef;
 
 use self::cx::CopyCx;
 use self::receive::Upload;
@@ -83,8 +86,19 @@ pub async fn give_up(work: Work, error: TransferError, cx: &mut CopyCx) -> Outco
 /// dropped. A receiving server would take a plain close for the end of the file.
 pub fn reset(io: &BoxIo) {
     if let Some(tcp) = io.socket()
-        && let Err(error) = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO))
+        && let Err(error) = SockRef::from(tcp).set_linger(Some(Duration::ZERO))
     {
         tracing::debug!(%error, "a broken connection could not be reset");
+    }
+}
+
+/// Whether the other end has closed, or reset, a connection on which no byte waits. Where there is no socket nobody knows.
+pub fn has_ended(io: &BoxIo) -> bool {
+    let Some(tcp) = io.socket() else {
+        return false;
+    };
+    match SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]) {
+        Ok(waiting) => waiting == 0,
+        Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
     }
 }

@@ -183,34 +183,6 @@ fn a_client_that_does_not_believe_the_certificate_ends_its_transfer_at_once() {
 }
 
 #[test]
-fn strangers_who_connect_first_get_nothing_and_break_nothing() {
-    in_memory(|mut rig| async move {
-        let client = Client::for_rig(&rig, &TLS13);
-        let job = rig.store(7, b"hello");
-        // From the client's own address, as behind one router.
-        let me = PeerRule::Only("127.0.0.1".parse().unwrap());
-        let (transfer, to) = rig.listen_for(me).await;
-        let mut silent = rig.connect(to).await;
-        let mut order = rig.order(transfer, job);
-        order.tls = client.order(Resumption::Offered);
-        rig.transfers.begin(order).await.unwrap();
-        let mut babbler = rig.connect(to).await;
-        write(&mut babbler, b"GET / HTTP/1.1\r\n\r\n").await;
-        sleep(Duration::from_secs(1)).await;
-        let io = rig.connect(to).await;
-        let mut io = client.handshake(rig.net.as_ref(), io).await.unwrap().io;
-        assert_eq!(read_all(&mut io).await, b"hello");
-        close(&mut io).await;
-        drop(io);
-        assert_eq!(rig.ended().await.outcome, sent(5));
-        assert_eq!(read_all(&mut silent).await, b"");
-        let mut heard = Vec::new();
-        drop(babbler.read_to_end(&mut heard).await);
-        assert!(heard.len() < 16, "an alert at most: {heard:?}");
-    });
-}
-
-#[test]
 fn after_words_that_are_no_tls_another_client_is_waited_for_a_moment_only() {
     in_memory(|mut rig| async move {
         let client = Client::for_rig(&rig, &TLS13);

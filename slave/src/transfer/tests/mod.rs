@@ -11,6 +11,7 @@ mod handshakes;
 mod sealed;
 mod secured;
 mod sockets;
+mod strangers;
 mod uploads;
 
 use std::net::SocketAddr;

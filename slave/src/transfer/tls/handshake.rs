@@ -1,32 +1,32 @@
 //! From connections to the one that carries the transfer: the first one, or under TLS the first whose handshake
 //! succeeds.
 //!
-//! Handshakes of several connections go on side by side, so that a stranger who connects first and says nothing
-//! takes nobody's place.
+//! Handshakes of several connections go on side by side, and the oldest gives way to the next, so that strangers who
+//! connect first and say nothing, or little, take nobody's place, however many they are.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use drftpd_actors::tls::{cipher_name, version_name};
-use drftpd_actors::{BoxIo, Net, Secured};
+use drftpd_actors::tls::{cipher_name, is_verdict, version_name};
+use drftpd_actors::{BoxIo, Crowd, Net, Secured};
 use drftpd_protocol::wire::{FaultCode, TlsSeen};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use rustls_pki_types::ServerName;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::debug;
 
-use super::super::copy::reset;
+use super::super::copy::{has_ended, reset};
 use super::super::error::TransferError;
 use super::super::stop::{Stop, Stopped};
 use super::plan::Plan;
 
-/// Handshakes of one channel at a time.
-const MOST: usize = 8;
-/// How long after a handshake that failed another connection may come: the one that failed may have been a stranger's.
+/// Handshakes of one channel at a time. Who wants to keep a client out has to come so often within the time of its
+/// handshake; each may have a few ten kilobytes waiting.
+const MOST: usize = 32;
+/// How long after a handshake that failed, or a connection that was none, another one may come: it may have been a
+/// stranger's.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// How a transfer comes to its connection.
@@ -37,6 +37,8 @@ pub struct Entrance {
     pub connections: mpsc::Receiver<BoxIo>,
     /// TLS; `None`: plain.
     pub plan: Option<Plan>,
+    /// The first connection of an upload in clear had ended without a byte before the upload was ordered.
+    pub doubtful: bool,
     /// Only one peer may come, so that its own refusal ends the transfer at once.
     pub peer_is_known: bool,
     /// When a handshake must be over.
@@ -63,23 +65,43 @@ impl Entrance {
             first = self.connections.recv() => first,
         };
         let first = first.ok_or(Stopped(FaultCode::NO_CONNECTION))?;
-        let Some(plan) = self.plan.take() else {
-            return Ok(Entered {
-                io: first,
-                seen: None,
-            });
+        let entered = async {
+            match self.plan.take() {
+                Some(plan) => self.secure(first, &plan).await,
+                None => Ok(self.in_clear(first).await),
+            }
         };
         tokio::select! {
             biased;
             stopped = stop.said() => Err(stopped.into()),
-            entered = self.secure(first, &plan) => entered,
+            entered = entered => entered,
         }
+    }
+
+    /// In clear the first connection is the client's, but for one thing. One that had ended without a byte before its
+    /// upload was ordered is rather somebody's who looks for open ports, behind the same address: a client knows that
+    /// it may send when it hears 150, which is later. Taken for the client's it would be an empty file in the place of
+    /// the client's own. So another one is waited for; only for a moment, since a client, or a server that is sent
+    /// here, may also not have waited for 150, and its file may be empty.
+    async fn in_clear(&mut self, first: BoxIo) -> Entered {
+        let mut io = first;
+        if self.doubtful {
+            let until = self.until.min(Instant::now() + GRACE);
+            while has_ended(&io)
+                && let Ok(Some(another)) = timeout_at(until, self.connections.recv()).await
+            {
+                debug!("the connection before it was no client's");
+                io = another;
+            }
+        }
+        Entered { io, seen: None }
     }
 
     async fn secure(&mut self, first: BoxIo, plan: &Plan) -> Result<Entered, TransferError> {
         let net = Arc::clone(&self.net);
         let handshake = |io| handshake(net.as_ref(), io, plan);
-        let mut running = FuturesUnordered::from_iter([handshake(first)]);
+        let mut running = Crowd::new(MOST);
+        running.push(handshake(first));
         let mut until = self.until;
         let mut failed = TransferError::Handshake(io::ErrorKind::TimedOut.into());
         let mut verdict = false;
@@ -90,16 +112,16 @@ impl Entrance {
             }
             tokio::select! {
                 biased;
-                Some(done) = running.next() => match done {
+                done = running.next() => match done {
                     Ok(entered) => return Ok(entered),
                     Err(error) => {
                         debug!(%error, "a handshake failed");
-                        verdict |= self.peer_is_known && is_verdict(&error);
+                        verdict |= self.peer_is_known && is_final(&error);
                         failed = error;
                         until = self.until.min(Instant::now() + GRACE);
                     }
                 },
-                another = self.connections.recv(), if more_come && running.len() < MOST => match another {
+                another = self.connections.recv(), if more_come => match another {
                     Some(io) => {
                         running.push(handshake(io));
                         until = self.until;
@@ -113,20 +135,13 @@ impl Entrance {
     }
 }
 
-/// Whether it was no stranger that stumbled in, but a TLS peer with a reason: its alert, a certificate that is not
-/// believed or not there, a session that is not resumed.
-fn is_verdict(error: &TransferError) -> bool {
-    use rustls::Error::{AlertReceived, InvalidCertificate, NoCertificatesPresented};
-    let reason = match error {
-        TransferError::NotResumed => return true,
-        TransferError::Handshake(error) => error.get_ref(),
-        _ => None,
-    };
-    let reason = reason.and_then(|reason| reason.downcast_ref());
-    matches!(
-        reason,
-        Some(AlertReceived(_) | InvalidCertificate(_) | NoCertificatesPresented)
-    )
+/// Whether it was no stranger that stumbled in, but a TLS peer with a reason.
+fn is_final(error: &TransferError) -> bool {
+    match error {
+        TransferError::NotResumed => true,
+        TransferError::Handshake(error) => is_verdict(error),
+        _ => false,
+    }
 }
 
 async fn handshake(net: &dyn Net, io: BoxIo, plan: &Plan) -> Result<Entered, TransferError> {
