@@ -234,7 +234,7 @@ impl Acme {
                 self.deps.look.now();
             }
             Err(failed) => {
-                plan.failed(failed.why.to_string(), failed.wish, now);
+                plan.failed(failed.why.plain(), failed.wish, now);
             }
         }
         if plan.record().failures > 0 {

@@ -1,5 +1,6 @@
 //! Answers to HTTP-01 (RFC 8555, section 8.3): `GET /.well-known/acme-challenge/TOKEN` and nothing else, plain HTTP, only
-//! while an order runs. Everybody may come: connections are few, short and small.
+//! while an order runs. Everybody may come: connections are few, short and small, and who says nothing gives way to the
+//! next, so that nobody keeps the authority out.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -9,9 +10,7 @@ use std::time::Duration;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use bytes::Bytes;
-use drftpd_actors::{Incoming, Listener};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use drftpd_actors::{Crowd, Incoming, Listener};
 use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info};
 
 const FOLDER: &str = "/.well-known/acme-challenge/";
-/// Connections at a time; others wait to be accepted.
+/// Connections at a time; the oldest gives way to the next.
 const CONNECTIONS: usize = 64;
 /// One connection, from its first byte to its last.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -36,17 +35,17 @@ pub(super) type Tokens = BTreeMap<String, String>;
 
 /// Answers for ever; dropped, nobody listens any more.
 pub(super) async fn serve(listener: Box<dyn Listener>, tokens: Tokens) {
-    let mut connections = FuturesUnordered::new();
+    let mut connections = Crowd::new(CONNECTIONS);
     loop {
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+            accepted = listener.accept() => match accepted {
                 Ok(incoming) => connections.push(connection(incoming, &tokens)),
                 Err(why) => {
                     debug!(%why, "accepting for http-01 failed");
                     sleep(AFTER_ERROR).await;
                 }
             },
-            Some(()) = connections.next() => {}
+            () = connections.next() => {}
         }
     }
 }
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_say_nothing_keep_nobody_out_for_ever() {
+    fn those_who_say_nothing_keep_nobody_out() {
         drftpd_actors::testkit::sim(async {
             let net = drftpd_actors::testkit::MemNet::new();
             let at = SocketAddr::from(([10, 0, 0, 1], 80));
@@ -167,15 +166,18 @@ mod tests {
             let tokens = Tokens::from([("t".to_owned(), "t.x".to_owned())]);
             let crowd = async {
                 let mut silent = Vec::new();
-                for _ in 0..CONNECTIONS {
+                for _ in 0..2 * CONNECTIONS {
                     silent.push(here.connect(None, at).await.unwrap());
+                    drftpd_actors::testkit::settle().await;
                 }
+                let begun = tokio::time::Instant::now();
                 let mut io = here.connect(None, at).await.unwrap();
                 let request = b"GET /.well-known/acme-challenge/t HTTP/1.0\r\n\r\n";
                 io.write_all(request).await.unwrap();
                 let mut answer = String::new();
                 io.read_to_string(&mut answer).await.unwrap();
                 assert!(answer.ends_with("t.x"), "{answer}");
+                assert_eq!(begun.elapsed(), Duration::ZERO);
             };
             tokio::select! {
                 () = serve(listener, tokens) => {}

@@ -110,6 +110,12 @@ impl AcmeConfig {
         [&mut self.authority, &mut self.external_account_key]
     }
 
+    /// Whether the directory is asked without TLS.
+    pub(super) fn asks_in_clear(&self) -> bool {
+        let url: Result<Uri, _> = self.directory.parse();
+        url.is_ok_and(|url| url.scheme_str() == Some("http"))
+    }
+
     /// Files that are named and are not there, each with its key.
     pub(crate) fn missing(&self) -> Vec<ConfigError> {
         let named = [
@@ -229,7 +235,8 @@ fn directory(url: &str) -> Result<(), &'static str> {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host of a URL is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let ip = bare.parse::<IpAddr>();
     host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.to_canonical().is_loopback())

@@ -8,6 +8,9 @@ use drftpd_actors::BlockingError;
 
 use super::files::FolderError;
 
+/// The longest reason that is kept and shown, in characters.
+const LONGEST: usize = 1000;
+
 /// Why an order failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -66,11 +69,31 @@ impl<E: Into<AcmeError>> From<E> for Failed {
 }
 
 impl AcmeError {
+    /// For the log, the folder and people, in one line: what the authority says may be long, or meant for a terminal.
+    pub(super) fn plain(&self) -> String {
+        let text = self.to_string();
+        let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+        plain.take(LONGEST).collect()
+    }
+
     /// Whether the authority does not know the account (any more).
     pub(super) fn is_unknown_account(&self) -> bool {
         let Self::Authority(instant_acme::Error::Api(problem)) = self else {
             return false;
         };
         problem.r#type.as_deref() == Some("urn:ietf:params:acme:error:accountDoesNotExist")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_authority_says_is_one_short_line() {
+        let said = format!("no\r\nERROR\x1b[2J{}", "x".repeat(5000));
+        let plain = AcmeError::NotProved(said).plain();
+        assert!(plain.starts_with("no  ERROR [2Jxxx"), "{plain}");
+        assert_eq!(plain.chars().count(), LONGEST);
     }
 }

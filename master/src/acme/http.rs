@@ -22,6 +22,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tracing::debug;
 
+use super::config::{AcmeConfig, is_loopback};
+
 /// The longest answer: chains of certificates have some kilobytes.
 const LONGEST: usize = 1024 * 1024;
 
@@ -64,14 +66,15 @@ pub(super) struct Carrier {
     tls: Arc<ClientConfig>,
     limit: Duration,
     clock: Clock,
+    in_clear: bool,
     wish: watch::Sender<Option<Duration>>,
 }
 
 /// Both ends, and how long the authority wanted to be left alone in its last answer.
 pub(super) fn client(
+    config: &AcmeConfig,
     net: Arc<dyn Net>,
     tls: Arc<ClientConfig>,
-    limit: Duration,
     clock: Clock,
 ) -> (Asker, Carrier, watch::Receiver<Option<Duration>>) {
     let (give, asked) = mpsc::channel(1);
@@ -80,8 +83,9 @@ pub(super) fn client(
         asked,
         net,
         tls,
-        limit,
+        limit: config.request_timeout,
         clock,
+        in_clear: config.asks_in_clear(),
         wish,
     };
     (Asker(give), carrier, wishes)
@@ -166,7 +170,12 @@ impl Carrier {
     async fn connect(&self, url: &Uri) -> Result<(BoxIo, HeaderValue), HttpError> {
         let bad = || HttpError::Url(url.clone());
         let host = url.host().ok_or_else(bad)?;
-        let secure = url.scheme_str() == Some("https");
+        let secure = match url.scheme_str() {
+            Some("https") => true,
+            // A directory in clear is on this machine, and so is all that it names. One over TLS leads to nothing in clear.
+            Some("http") if self.in_clear && is_loopback(host) => false,
+            _ => return Err(bad()),
+        };
         let port = url.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let authority = url.authority().ok_or_else(bad)?.as_str();
         let header = HeaderValue::from_str(authority).map_err(|_| bad())?;
@@ -215,7 +224,44 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use drftpd_actors::testkit::{MemNet, sim};
+    use rustls::RootCertStore;
+    use rustls::crypto::aws_lc_rs;
     use std::time::UNIX_EPOCH;
+
+    #[test]
+    fn only_a_directory_in_clear_on_this_machine_leads_to_addresses_in_clear_and_only_there() {
+        sim(async {
+            let net = MemNet::new();
+            let mut there = Vec::new();
+            for at in ["127.0.0.1:80", "10.0.0.1:80"] {
+                there.push(net.bind(at.parse().unwrap()).await.unwrap());
+            }
+            let provider = Arc::new(aws_lc_rs::default_provider());
+            let tls = ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth();
+            let tls = Arc::new(tls);
+            for (directory, url, goes) in [
+                ("http://127.0.0.1:1/", "http://127.0.0.1/order", true),
+                ("http://127.0.0.1:1/", "http://10.0.0.1/order", false),
+                ("https://10.0.0.1/", "http://10.0.0.1/order", false),
+                ("https://10.0.0.1/", "http://127.0.0.1/order", false),
+                ("http://127.0.0.1:1/", "ftp://127.0.0.1/order", false),
+            ] {
+                let config = AcmeConfig {
+                    directory: directory.to_owned(),
+                    ..AcmeConfig::default()
+                };
+                let net = Arc::new(net.clone());
+                let (_asker, carrier, _) = client(&config, net, Arc::clone(&tls), Clock::manual(0));
+                let there = carrier.connect(&url.parse().unwrap()).await;
+                assert_eq!(there.is_ok(), goes, "{directory} {url}");
+            }
+        });
+    }
 
     #[test]
     fn an_authority_tells_seconds_or_a_date() {

@@ -76,8 +76,8 @@ impl Authority {
         what: impl AsyncFnOnce(Account, Wishes) -> Result<T, AcmeError>,
     ) -> Result<T, Failed> {
         let tls = trust::client(&self.config, &self.blocking).await?;
-        let (net, each) = (Arc::clone(&self.net), self.config.request_timeout);
-        let (asker, carrier, wishes) = http::client(net, tls, each, self.clock.clone());
+        let net = Arc::clone(&self.net);
+        let (asker, carrier, wishes) = http::client(&self.config, net, tls, self.clock.clone());
         let talk = async {
             let account = self.account(asker).await?;
             what(account, wishes.clone()).await

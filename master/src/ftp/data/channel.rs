@@ -19,7 +19,6 @@ use super::peers::{self, NotToDial};
 use super::reach::{ActiveBy, is_unreached};
 use super::relay::RelayPermit;
 use super::secure::{self, Other};
-use super::taken::Taken;
 use super::{Endpoint, OurPort, active};
 use crate::ftp::error::FtpError;
 use crate::ftp::guard::TransferGuard;
@@ -70,7 +69,7 @@ pub fn may_dial(cx: &VerbCx, to: SocketAddr, path: &VfsPath) -> Result<SocketAdd
 ///
 /// # Errors
 /// [`DataError::TooManyFailed`].
-async fn may_try(cx: &VerbCx) -> Result<(), DataError> {
+pub(super) async fn may_try(cx: &VerbCx) -> Result<(), DataError> {
     if cx.services.data.dials.may_try(user(cx), cx.client()) {
         return Ok(());
     }
@@ -79,7 +78,7 @@ async fn may_try(cx: &VerbCx) -> Result<(), DataError> {
 }
 
 /// A dial for the user has failed for good.
-fn dial_failed(cx: &VerbCx) {
+pub(super) fn dial_failed(cx: &VerbCx) {
     cx.services.data.dials.failed(user(cx), cx.client());
 }
 
@@ -99,7 +98,7 @@ impl Channel {
         direction: Direction,
     ) -> Result<Self, DataError> {
         let endpoint = endpoint.ok_or(DataError::NotAgreed)?;
-        secure::may_carry(cx, Carries::File)?;
+        secure::may_carry(cx, Carries::File, path)?;
         match endpoint {
             Endpoint::Dial(to) => {
                 let to = may_dial(cx, to, path)?;
@@ -258,68 +257,4 @@ impl Unopened {
         };
         Some(Forward::start(ends, &cx.services.data))
     }
-}
-
-/// A data connection of the master's own, for a listing of `path`, and how it is known when the client has everything.
-///
-/// # Errors
-/// When the endpoint is on a slave, nobody is at the other end, or TLS fails.
-pub async fn own(
-    cx: &VerbCx,
-    endpoint: Endpoint,
-    path: &VfsPath,
-) -> Result<(BoxIo, Taken), DataError> {
-    let is_ours = match &endpoint {
-        Endpoint::Here(passive) => secure::is_ours(cx, Other::Told(passive.told())),
-        Endpoint::Dial(to) => secure::is_ours(cx, Other::Dialled(*to)),
-        Endpoint::Slave(_) => false,
-    };
-    let io = connected(cx, endpoint, path).await?;
-    // Once TLS lies over it the socket is not seen any more.
-    let taken = Taken::of(&io, &cx.services.data.asking);
-    Ok((secure::handshake(cx, io, path, is_ours).await?, taken))
-}
-
-async fn connected(cx: &VerbCx, endpoint: Endpoint, path: &VfsPath) -> Result<BoxIo, DataError> {
-    let connect = cx.services.data.limits.connect_timeout;
-    match endpoint {
-        Endpoint::Here(passive) => {
-            let who = fxp::of(cx, path).who_may_connect(cx.client());
-            passive.accept(who, connect).await
-        }
-        Endpoint::Dial(to) => {
-            may_try(cx).await?;
-            let net = cx.services.net.as_ref();
-            let dialled = active::dial(net, cx.local.ip(), to, connect).await;
-            dialled.inspect_err(|_| dial_failed(cx))
-        }
-        Endpoint::Slave(_) => Err(announced_transfer()),
-    }
-}
-
-/// Whether an endpoint is good for a listing of `path`: known before 150.
-///
-/// # Errors
-/// When it is not.
-pub fn for_listing(
-    cx: &VerbCx,
-    endpoint: Option<Endpoint>,
-    path: &VfsPath,
-) -> Result<Endpoint, DataError> {
-    let endpoint = endpoint.ok_or(DataError::NotAgreed)?;
-    secure::may_carry(cx, Carries::Listing)?;
-    match endpoint {
-        Endpoint::Slave(_) => Err(announced_transfer()),
-        Endpoint::Dial(to) => {
-            let to = may_dial(cx, to, path)?;
-            Ok(Endpoint::Dial(to))
-        }
-        here => Ok(here),
-    }
-}
-
-fn announced_transfer() -> DataError {
-    DataError::OtherAnnounced(
-        "PRET announced a file, and its slave listens: send PRET LIST and PASV for a listing",
-    )
 }

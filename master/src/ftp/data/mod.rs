@@ -16,6 +16,7 @@ pub mod forward;
 pub mod fxp;
 pub mod listing;
 pub mod ours;
+pub mod own;
 pub mod passive;
 pub mod peers;
 pub mod plans;

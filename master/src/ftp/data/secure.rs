@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use drftpd_actors::tls::Peer;
 use drftpd_actors::{BoxIo, Secured};
@@ -29,16 +30,28 @@ pub enum Other<'a> {
     Told(Option<&'a OurPort>),
 }
 
-/// Whether a data connection may be as PROT said; known before 150.
+/// Whether a data connection for something at a resolved path may be as PROT, CPSV and SSCN said; known before 150.
 ///
 /// # Errors
-/// [`DataError::Prot`].
-pub fn may_carry(cx: &VerbCx, what: Carries) -> Result<(), DataError> {
+/// [`DataError::Prot`]; [`DataError::NotResumed`] where the session must be resumed and our side would begin the
+/// handshake: whoever is at the other end could not prove that it belongs to this control connection.
+pub fn may_carry(cx: &VerbCx, what: Carries, path: &VfsPath) -> Result<(), DataError> {
     let Some(rules) = cx.rules() else {
         return Ok(());
     };
     let protected = protection(cx).is_some();
-    rules.may_carry(what, protected).map_err(DataError::Prot)
+    rules.may_carry(what, protected).map_err(DataError::Prot)?;
+    let unproven = protected && is_client(cx);
+    match unproven && resumption(cx, path) == Resumption::Required {
+        true => Err(DataError::NotResumed),
+        false => Ok(()),
+    }
+}
+
+/// How long a handshake may take, where there is to be one.
+pub fn handshake_limit(cx: &VerbCx) -> Option<Duration> {
+    protection(cx)?;
+    Some(cx.services.tls.as_ref()?.handshake_timeout())
 }
 
 /// TLS of the control connection, if data connections are to have it too.

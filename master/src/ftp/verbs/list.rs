@@ -12,7 +12,7 @@ use drftpd_protocol::ftp::reply::{Reply, Text, render_opening, render_page};
 use super::{Arg, Feat, Kind, Verb, VerbResult, WhileBusy};
 use crate::accounts::{Account, Action};
 use crate::ftp::data::listing::{self, Listing, Style, Subject, with_perm};
-use crate::ftp::data::{Endpoint, channel};
+use crate::ftp::data::{Endpoint, own};
 use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
 use crate::transfer::Direction;
@@ -278,11 +278,11 @@ async fn over_data(
     found: Found,
     style: Style,
 ) -> VerbResult {
-    let endpoint = channel::for_listing(&cx, endpoint, &found.path)?;
+    let endpoint = own::for_listing(&cx, endpoint, &found.path)?;
     let path = found.path.clone();
     let mut listing = found.listing(&cx, style)?;
     cx.say(Reply::opening_data()).await?;
-    let (mut io, taken) = channel::own(&cx, endpoint, &path).await?;
+    let (mut io, taken) = own::open(&cx, endpoint, &path).await?;
     let stall = cx.services.data.limits.stall_timeout;
     listing::send(&mut io, &mut listing, stall, &taken).await?;
     Ok(Reply::transfer_complete().into())

@@ -1,5 +1,6 @@
 //! Clients and slaves that do not reach each other: the master stands in between, by rule or when it is found out.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use drftpd_actors::Net;
@@ -150,6 +151,33 @@ fn by_rule_either_the_slave_or_the_master_dials_and_nobody_else() {
         drop(io);
         bob.expect(226).await;
         assert_eq!(got, b"bytes");
+    });
+}
+
+#[test]
+fn no_slave_is_sent_to_its_own_loopback_by_a_client_of_the_masters_machine() {
+    sim(async {
+        for (by, code) in [(ActiveBy::Auto, 226), (ActiveBy::Slave, 425)] {
+            let cluster = cluster(active(by)).await;
+            let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let control = cluster.net.connect(Some(loopback), cluster.at).await;
+            let mut bob = FtpScript::new(control.unwrap());
+            bob.expect(220).await;
+            bob.log_in("bob").await;
+            put(&cluster, &mut bob, How::Port, "STOR x", b"bytes").await;
+            let here = cluster.net.bind((loopback, 6379).into()).await.unwrap();
+            bob.ask("PORT 127,0,0,1,24,235", 200).await;
+            bob.ask("RETR x", 150).await;
+            let came = tokio::time::timeout(Duration::from_secs(1), here.accept()).await;
+            if let Ok(came) = came {
+                let came = came.unwrap();
+                assert_eq!(came.peer.ip(), MASTER);
+                let mut got = Vec::new();
+                came.adopt().unwrap().read_to_end(&mut got).await.unwrap();
+                assert_eq!(got, b"bytes");
+            }
+            bob.expect(code).await;
+        }
     });
 }
 

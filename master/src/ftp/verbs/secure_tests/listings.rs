@@ -2,11 +2,13 @@
 
 use std::io::ErrorKind;
 
-use drftpd_actors::testkit::sim;
+use drftpd_actors::Net;
+use drftpd_actors::testkit::{settle, sim};
 use drftpd_protocol::wire::Resumption;
 use rustls::version::{TLS12, TLS13};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::super::testing::address;
 use super::{names, passive, site};
 use crate::ftp::testkit::dial_tls;
 use crate::tls::TlsConfig;
@@ -88,6 +90,67 @@ fn where_resumption_is_required_another_session_gets_no_listing() {
             }
         });
     }
+}
+
+#[test]
+fn however_many_come_first_and_say_nothing_the_clients_listing_is_sent() {
+    sim(async {
+        let (site, tls) = site(TlsConfig::default()).await;
+        site.file("/x", b"bytes", None).await;
+        let with = tls.client(&TLS13);
+        let mut client = site.client().await;
+        client.auth(&with).await;
+        client.log_in("finn").await;
+        client.ask("PROT P", 200).await;
+        let at = address(&client.ask("PASV", 227).await);
+        let mut strangers = Vec::new();
+        for _ in 0..20 {
+            strangers.push(site.net.connect(None, at).await.unwrap());
+        }
+        client.ask("NLST", 150).await;
+        for _ in 0..80 {
+            strangers.push(site.net.connect(None, at).await.unwrap());
+            settle().await;
+        }
+        let io = site.net.connect(None, at).await.unwrap();
+        let mut secured = dial_tls(io, &with).await.unwrap();
+        let mut all = String::new();
+        secured.io.read_to_string(&mut all).await.unwrap();
+        secured.io.shutdown().await.unwrap();
+        client.expect(226).await;
+        assert_eq!(all, "x\r\n");
+        for mut stranger in strangers {
+            let mut heard = Vec::new();
+            stranger.read_to_end(&mut heard).await.unwrap();
+            assert_eq!(heard, b"");
+        }
+    });
+}
+
+#[test]
+fn where_resumption_is_required_our_side_does_not_begin_a_handshake_that_proves_nothing() {
+    sim(async {
+        let config = TlsConfig {
+            data_resumption: Resumption::Required,
+            ..TlsConfig::default()
+        };
+        let (site, tls) = site(config).await;
+        for (user, code) in [("finn", 522), ("bob", 150)] {
+            let mut client = site.client().await;
+            client.auth(&tls.client(&TLS13)).await;
+            client.log_in(user).await;
+            client.ask("PROT P", 200).await;
+            client.ask("CPSV", 227).await;
+            client.ask("NLST", code).await;
+            let mut client = site.client().await;
+            client.auth(&tls.client(&TLS13)).await;
+            client.log_in(user).await;
+            client.ask("PROT P", 200).await;
+            client.ask("SSCN ON", 200).await;
+            client.ask("PASV", 227).await;
+            client.ask("NLST", code).await;
+        }
+    });
 }
 
 #[test]
