@@ -42,10 +42,12 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Config {
             command: ConfigCommand::Check { config },
         } => make::check(&config),
-        Command::Doctor { at, json } => ctl::doctor(&at, json),
+        Command::Doctor { at, json } => ctl::examine(&at, json, "doctor"),
         Command::Slave { command } => slave(command),
         Command::Ctl { at, json, words } => ctl::ctl(&at, json, &words),
         Command::Dump { at, to } => data::dump(&at, to.as_deref()),
+        Command::Backup { at, to } => data::backup(&at, &to),
+        Command::Check { at, json } => ctl::examine(&at, json, "check"),
         Command::Load { at, from } => data::load(&at, from.as_deref()),
     }
 }

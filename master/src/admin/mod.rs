@@ -75,6 +75,8 @@ impl Command {
 
 /// All commands, by name.
 pub static COMMANDS: &[&Command] = &[
+    &commands::store::BACKUP,
+    &commands::store::CHECK,
     &commands::doctor::DOCTOR,
     &commands::dump::DUMP,
     &commands::help::HELP,

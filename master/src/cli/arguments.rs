@@ -64,6 +64,22 @@ pub(super) enum Command {
         #[arg(value_name = "FILE")]
         to: Option<PathBuf>,
     },
+    /// Copies the store into a file; a master may run meanwhile.
+    Backup {
+        #[command(flatten)]
+        at: At,
+        /// The file to make.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Looks whether the store is sound, and says what is not; exit code 1 if anything. A master may run meanwhile.
+    Check {
+        #[command(flatten)]
+        at: At,
+        /// Gives the findings as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Makes the store anew from a dump; no master may run, and there must be no store yet.
     Load {
         #[command(flatten)]

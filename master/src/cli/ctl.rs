@@ -41,9 +41,9 @@ pub(super) fn ctl(at: &At, json: bool, said: &[String]) -> Result<(), Failure> {
     }
 }
 
-/// `doctor`: all findings on stdout; it has failed where something is wrong.
-pub(super) fn doctor(at: &At, json: bool) -> Result<(), Failure> {
-    let answer = ask(at, &words(&["doctor"]), &mut io::sink())??;
+/// `doctor`, `check`: all findings on stdout; it has failed where something is wrong.
+pub(super) fn examine(at: &At, json: bool, command: &str) -> Result<(), Failure> {
+    let answer = ask(at, &words(&[command]), &mut io::sink())??;
     give(&match json {
         true => pretty(&answer.result)?,
         false => answer.text,
@@ -199,6 +199,10 @@ fn ask_store(
         Ok(args) => args,
         Err(error) => return Ok(Err(error)),
     };
+    there_is_a_cluster(config)?;
+    if command.name == admin::commands::store::CHECK.name {
+        return Ok(admin::commands::store::check_stopped(config));
+    }
     let of = Arc::new(offline(config)?);
     let answered = block_on(async {
         let (lines, mut pieces) = mpsc::channel(AHEAD);
@@ -221,13 +225,17 @@ fn ask_store(
     answered.map_err(|why| Failure::failed(why.to_string()))?
 }
 
+/// A wrong folder must not become one.
+fn there_is_a_cluster(config: &MasterConfig) -> Result<(), Failure> {
+    if config.master.store().is_dir() {
+        return Ok(());
+    }
+    let why = format!("{}: there is no cluster here", config.master.dir.display());
+    Err(Failure::failed(why))
+}
+
 /// What commands may use when no master runs.
 fn offline(config: &MasterConfig) -> Result<Facilities, Failure> {
-    let folder = config.master.store();
-    if !folder.is_dir() {
-        let why = format!("{}: there is no cluster here", config.master.dir.display());
-        return Err(Failure::failed(why));
-    }
     let (clock, dice) = (Clock::system(), Dice::system());
     let store = open_store(config, &clock, &dice)?;
     let authority = Authority::open(&config.master.authority(), clock.clone(), dice.clone());

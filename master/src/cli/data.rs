@@ -1,4 +1,4 @@
-//! `dump` and `load`: the store as JSON lines.
+//! `dump` and `load`: the store as JSON lines; `backup`: its file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -8,8 +8,8 @@ use std::path::Path;
 use drftpd_actors::{Clock, Dice};
 
 use super::arguments::At;
-use super::ctl::{Found, ask, connect};
-use super::{Failure, say, words};
+use super::ctl::{Found, ask, connect, ctl};
+use super::{Failure, absolute, say, words};
 use crate::store::dump;
 
 /// `dump [FILE]`.
@@ -39,6 +39,14 @@ pub(super) fn dump(at: &At, to: Option<&Path>) -> Result<(), Failure> {
     };
     say(&answer.text);
     Ok(())
+}
+
+/// `backup --to FILE`: whoever has the store writes it, here or in the master.
+pub(super) fn backup(at: &At, to: &Path) -> Result<(), Failure> {
+    let to = absolute(to)?;
+    let text = to.to_str();
+    let text = text.ok_or_else(|| Failure::wrong("the file's path must be UTF-8"))?;
+    ctl(at, false, &words(&["backup", text]))
 }
 
 /// `load [FILE]`.

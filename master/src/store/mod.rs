@@ -5,6 +5,7 @@
 //! second engine must offer is small: the methods of [`Sql`] and [`Batch`] over the same tables,
 //! begin, commit and roll back.
 
+mod backup;
 mod command;
 mod config;
 pub mod dump;
@@ -12,6 +13,7 @@ mod engine;
 pub mod error;
 mod ids;
 mod jsonl;
+mod look;
 mod open;
 mod readers;
 mod schema;
@@ -22,11 +24,13 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use backup::backup;
 pub use command::Command;
 pub use config::{Case, Durability, NamesConfig, StoreConfig};
 pub use engine::{Pending, Store};
 pub use error::StoreError;
 pub use ids::{Ids, Issued};
+pub use look::look;
 pub use open::{FORMAT, Identity};
 pub use rusqlite::{Row, params};
 pub use space::look_for_space;

@@ -86,7 +86,7 @@ pub(super) fn open(
     Ok((opened, writer))
 }
 
-fn file(folder: &Path) -> PathBuf {
+pub(super) fn file(folder: &Path) -> PathBuf {
     folder.join("store.db")
 }
 

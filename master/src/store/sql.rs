@@ -33,6 +33,11 @@ impl<'c> Sql<'c> {
         Self { conn, case }
     }
 
+    /// For what copies the whole of it.
+    pub(super) fn conn(&self) -> &'c Connection {
+        self.conn
+    }
+
     /// The first row there is.
     ///
     /// # Errors

@@ -33,9 +33,9 @@ const CHANGE_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct VfsClient {
     addr: Addr<VfsActor>,
-    store: Store,
-    blocking: Blocking,
-    live: watch::Receiver<Arc<Uploads>>,
+    pub(super) store: Store,
+    pub(super) blocking: Blocking,
+    pub(super) live: watch::Receiver<Arc<Uploads>>,
     heads: OpsHeads,
 }
 

@@ -1,6 +1,7 @@
 //! The file list: the authoritative tree, who holds which bytes, and what each root must do.
 
 mod actor;
+pub mod check;
 pub mod client;
 mod commands;
 mod config;

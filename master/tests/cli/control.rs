@@ -29,6 +29,8 @@ fn commands_go_to_the_master_that_runs() {
         "{}",
         err(&dump)
     );
+    let check = cluster.command(&["check"]);
+    assert_eq!(check.status.code(), Some(0), "{}", out(&check));
     let load = cluster.command(&["load"]);
     assert_eq!(load.status.code(), Some(1));
     assert!(err(&load).contains("a master runs"), "{}", err(&load));
@@ -77,17 +79,25 @@ fn a_folder_with_a_long_path_has_its_control_socket_too() {
     master.end();
 }
 
+/// An identity that no root here has.
+const NO_ROOT: &str = "0123456789abcdef0123456789abcdef";
+/// What is tried on something that is not there.
+const IN_VAIN: &[&str] = &["kick", "root confirm"];
+
 #[test]
 fn every_command_has_help_and_result_text() {
     let cluster = Cluster::made();
     let master = cluster.run();
     assert_eq!(master.ftp().log_in("admin", "secret"), 230);
     let samples: &[(&str, &[&str])] = &[
+        ("backup", &["store.copy"]),
+        ("check", &[]),
         ("doctor", &[]),
         ("dump", &["name=backup.jsonl"]),
         ("help", &[]),
         ("kick", &["999"]),
         ("reload", &[]),
+        ("root confirm", &[NO_ROOT]),
         ("root list", &[]),
         ("slave add", &["disk-1"]),
         ("slave list", &[]),
@@ -117,20 +127,18 @@ fn every_command_has_help_and_result_text() {
             out(&explained)
         );
         let done = cluster.command(&[&["ctl"][..], &words, args].concat());
-        let said = if *name == "kick" {
-            err(&done)
-        } else {
-            out(&done)
-        };
+        let in_vain = IN_VAIN.contains(name);
+        let said = if in_vain { err(&done) } else { out(&done) };
         assert_eq!(
             done.status.code(),
-            Some(i32::from(*name == "kick")),
+            Some(i32::from(in_vain)),
             "{name}: {}",
             err(&done)
         );
         assert!(said.trim().len() > 5, "{name}: {said:?}");
     }
     assert_eq!(master.wait().0.code(), Some(0));
+    assert!(cluster.dir().join("backups/store.copy").exists());
     let backup = cluster.dir().join("dumps/backup.jsonl");
     assert!(std::fs::read_to_string(backup).unwrap().lines().count() > 2);
 }

@@ -166,3 +166,66 @@ fn a_dump_makes_a_store_with_the_same_accounts_and_slaves_elsewhere() {
     assert_eq!(again.status.code(), Some(1));
     assert!(err(&again).contains("not empty"), "{}", err(&again));
 }
+
+#[test]
+fn a_backup_in_the_place_of_a_store_is_the_store_of_its_moment() {
+    let cluster = Cluster::made();
+    let add = |name| assert!(cluster.command(&["slave", "add", name]).status.success());
+    add("disk-1");
+    let file = cluster.dir().join("store.copy");
+    let to = file.to_str().unwrap();
+    let made = cluster.command(&["backup", "--to", to]);
+    assert!(
+        made.status.success() && out(&made).contains(to),
+        "{}",
+        err(&made)
+    );
+    let mode = file.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let again = cluster.command(&["backup", "--to", to]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(err(&again).contains("exists"), "{}", err(&again));
+
+    add("disk-2");
+    let store = cluster.dir().join("store");
+    std::fs::rename(&store, cluster.dir().join("store.old")).unwrap();
+    std::fs::create_dir(&store).unwrap();
+    std::fs::copy(&file, store.join("store.db")).unwrap();
+    let listed = out(&cluster.command(&["slave", "list"]));
+    assert!(
+        listed.contains("disk-1") && !listed.contains("disk-2"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn check_says_what_is_wrong_with_a_store_and_changes_nothing_of_it() {
+    let cluster = Cluster::made();
+    let sound = cluster.command(&["check"]);
+    assert_eq!(sound.status.code(), Some(0), "{}", err(&sound));
+    assert!(
+        out(&sound).contains("1 directories, 0 files"),
+        "{}",
+        out(&sound)
+    );
+    let file = cluster.dir().join("store/store.db");
+    let conn = rusqlite::Connection::open(&file).unwrap();
+    conn.execute("UPDATE node SET files = 3", []).unwrap();
+    drop(conn);
+    let before = std::fs::read(&file).unwrap();
+    let wrong = cluster.command(&["check"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(
+        out(&wrong).contains("WRONG totals: /: 3 files"),
+        "{}",
+        out(&wrong)
+    );
+    let json = cluster.command(&["check", "--json"]);
+    assert_eq!(json.status.code(), Some(1));
+    let json: Value = serde_json::from_str(&out(&json)).unwrap();
+    assert_eq!(
+        (&json["wrong"], &json["findings"][0]["area"]),
+        (&1.into(), &"totals".into())
+    );
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+}

@@ -8,6 +8,7 @@ pub mod roots;
 pub mod sessions;
 pub mod slaves;
 pub mod stat;
+pub mod store;
 pub mod transfers;
 
 mod table;

@@ -27,6 +27,8 @@ pub fn check_tables(store: &Store) {
         check_totals(&all);
         check_dirs(sql, &all);
         check_reach(sql, &all);
+        let checked = crate::vfs::check::check(sql);
+        assert_eq!(checked.findings, [], "as an operator's check sees it");
         Ok::<_, StoreError>(())
     });
     checked.unwrap();

@@ -1,5 +1,6 @@
 //! The file list over a real store, in one thread with a clock that jumps.
 
+mod damaged;
 mod disk;
 mod invariants;
 mod links;

@@ -182,13 +182,33 @@ pub fn behind(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut ops = Vec::new();
     sql.each(query, params![root.0, number(after.0), limit], |row| {
-        let (seq, bytes) = (OpSeq(id(row, 0)?), row.get::<_, Vec<u8>>(1)?);
-        let op = rmp_serde::from_slice(&bytes);
-        let op = op.map_err(|why| StoreError::Damaged(format!("operation {seq}: {why}")))?;
-        ops.push((seq, op));
+        let seq = OpSeq(id(row, 0)?);
+        ops.push((seq, op_of(row)?));
         Ok::<_, StoreError>(())
     })?;
     Ok(ops)
+}
+
+/// Hands on every operation of a root's log behind a position; one that cannot be read as why not.
+pub fn each(
+    sql: &Sql<'_>,
+    root: RootKey,
+    after: OpSeq,
+    mut take: impl FnMut(OpSeq, Result<RootOp, StoreError>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let query = "SELECT seq, op FROM root_log WHERE root = ?1 AND seq > ?2 ORDER BY seq";
+    sql.each(query, params![root.0, number(after.0)], |row| {
+        take(OpSeq(id(row, 0)?), op_of(row))
+    })
+}
+
+fn op_of(row: &Row<'_>) -> Result<RootOp, StoreError> {
+    let bytes: Vec<u8> = row.get(1)?;
+    let op = rmp_serde::from_slice(&bytes);
+    op.map_err(|why| {
+        let seq = id(row, 0).unwrap_or_default();
+        StoreError::Damaged(format!("operation {seq}: {why}"))
+    })
 }
 
 #[cfg(test)]

@@ -51,6 +51,17 @@ pub fn is_empty(sql: &Sql<'_>, dir: DirId) -> Result<bool, StoreError> {
     Ok(one.is_none())
 }
 
+/// Every entry, directory by directory; one that cannot be read as its number and why not.
+pub fn each(
+    sql: &Sql<'_>,
+    mut take: impl FnMut(Result<Entry, (NodeId, StoreError)>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    sql.each(select!("ORDER BY parent, key"), [], |row| {
+        let node = NodeId(id(row, 2)?);
+        take(read(row).map_err(|why| (node, why.into())))
+    })
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let (parent, name) = (id(row, 0)?, row.get::<_, Vec<u8>>(1)?);
     let node = NodeId(id(row, 2)?);

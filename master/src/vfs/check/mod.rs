@@ -1,0 +1,81 @@
+//! Whether the tables of the file list agree with each other: everything that is kept twice is counted again.
+//!
+//! Reads one snapshot and changes nothing. Whatever the size of the store, memory holds one directory's sums, one page
+//! of orders, and so many findings of a kind.
+
+mod copies;
+mod entries;
+mod findings;
+mod logs;
+mod uploads;
+
+use super::VfsClient;
+use super::error::VfsError;
+use crate::store::{Sql, StoreError};
+use findings::Findings;
+use uploads::Orphans;
+
+pub use findings::{Checked, Finding};
+
+/// One thing that is looked at.
+type Look = fn(&Sql<'_>, &mut Findings) -> Result<(), StoreError>;
+
+/// All of them, with the area that a failure to look belongs to.
+const LOOKS: &[(&str, Look)] = &[
+    ("database", database),
+    ("tree", entries::entries),
+    ("tree", entries::circles),
+    ("totals", entries::childless),
+    ("uploads", uploads::uploads),
+    ("copies", copies::copies),
+    ("digests", copies::directories),
+    ("logs", logs::logs),
+];
+
+/// Looks at everything. A table that cannot be read is a finding, and the others are still looked at.
+pub fn check(sql: &Sql<'_>) -> Checked {
+    let mut found = Findings::default();
+    for (area, look) in LOOKS {
+        if let Err(why) = look(sql, &mut found) {
+            found.add(area, format!("cannot be read to its end: {}", text(&why)));
+        }
+    }
+    found.into_checked()
+}
+
+impl VfsClient {
+    /// [`check`], and whether a transfer owns what the store says is running.
+    ///
+    /// # Errors
+    /// When the store cannot be read at all.
+    pub async fn check(&self) -> Result<Checked, VfsError> {
+        let tables = |sql: &Sql<'_>| Ok::<_, VfsError>(check(sql));
+        let mut checked = self.store.read_on(&self.blocking, tables).await?;
+        let stored = self.store.read(Orphans::stored)?;
+        let orphans = stored.without(&self.live.borrow());
+        let still = self
+            .store
+            .read(|sql| Ok::<_, VfsError>(orphans.still(sql)))?;
+        checked.also("uploads", still);
+        Ok(checked)
+    }
+}
+
+/// The database as such: pages, indexes, what columns may hold.
+fn database(sql: &Sql<'_>, found: &mut Findings) -> Result<(), StoreError> {
+    sql.each("PRAGMA integrity_check", [], |row| {
+        let said: String = row.get(0)?;
+        if said != "ok" {
+            found.add("database", said);
+        }
+        Ok(())
+    })
+}
+
+/// An error with its cause.
+fn text(why: &StoreError) -> String {
+    match std::error::Error::source(why) {
+        Some(cause) => cause.to_string(),
+        None => why.to_string(),
+    }
+}
