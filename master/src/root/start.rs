@@ -97,7 +97,7 @@ pub(super) async fn start(
         warn!(setting = weak, "weaker than the default");
     }
     let data = DataSide::new(config.passive.clone(), config.data.clone());
-    let own_ports = vec![slaves.address().port(), config.admin.listen.port()];
+    let own_ports = own_ports(&config, slaves.address());
     let data = data.for_clients(config.clients.clone());
     let data = Arc::new(data.with_fxp(config.fxp.clone(), own_ports));
     let services = Services {
@@ -162,6 +162,13 @@ pub(super) async fn start(
         _certificate: keeper,
         _acme: acme,
     })
+}
+
+/// Ports at which the master itself listens: no data connection of it goes there.
+pub(super) fn own_ports(config: &MasterConfig, slaves: SocketAddr) -> Vec<u16> {
+    let ftp = config.ftp.listen.iter().chain(&config.tls.listen_implicit);
+    let others = [slaves, config.admin.listen];
+    ftp.chain(&others).map(SocketAddr::port).collect()
 }
 
 fn open_store(config: &MasterConfig, deps: &Deps) -> Result<Store, MasterError> {

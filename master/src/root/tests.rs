@@ -203,3 +203,14 @@ fn a_core_actor_that_just_stops_while_the_master_serves_is_a_failure_too() {
         ));
     });
 }
+
+#[test]
+fn every_port_at_which_the_master_listens_is_one_of_its_own() {
+    let mut config = MasterConfig::default();
+    let at = |port| SocketAddr::new(LISTEN.ip(), port);
+    config.ftp.listen = vec![at(2121), at(2221)];
+    config.tls.listen_implicit = vec![at(2990)];
+    config.admin.listen = at(8021);
+    let own = start::own_ports(&config, at(2122));
+    assert_eq!(own, [2121, 2221, 2990, 2122, 8021]);
+}
