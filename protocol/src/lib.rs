@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+pub mod digest;
 pub mod ftp;
 pub mod ids;
 mod network;

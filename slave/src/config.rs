@@ -131,7 +131,7 @@ impl Default for StorageConfig {
         StorageConfig {
             fsync: Fsync::Always,
             trash_keep: Duration::from_secs(7 * 24 * 3600),
-            walk_rate: 20_000,
+            walk_rate: 200_000,
             threads: 16,
         }
     }

@@ -5,6 +5,7 @@
 //! Machines are shared and noisy: compare ratios and CPU seconds, repeat in a quiet window.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
+mod counted;
 mod plain;
 mod tls;
 mod trees;
@@ -23,7 +24,7 @@ const SMALL_FILES: usize = 1000;
 
 type Bench = fn() -> Result<()>;
 
-const ALL: [(&str, Bench); 7] = [
+const ALL: [(&str, Bench); 9] = [
     ("bulk", plain::bulk),
     ("bulk-tls", tls::bulk),
     ("small-relaxed", plain::small_relaxed),
@@ -31,6 +32,8 @@ const ALL: [(&str, Bench); 7] = [
     ("small-tls", tls::small),
     ("listing", trees::listing),
     ("remerge", trees::remerge),
+    ("reconnect", trees::reconnect),
+    ("reconnect-million", trees::reconnect_million),
 ];
 
 fn main() -> Result<()> {

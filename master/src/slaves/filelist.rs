@@ -1,11 +1,13 @@
 //! What the slave side asks of the file list, as a trait, so that it can be tried with a list that
 //! a test holds in its hand.
 
-use drftpd_protocol::wire::{DirStep, RootOp, StagedEntry, WalkEntry};
+use drftpd_protocol::wire::{DirDigest, DirStep, RootOp, StagedEntry, WalkEntry};
 use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId};
 use futures_util::future::LocalBoxFuture;
 
-use crate::vfs::{Begins, Compare, Concluded, Merged, OpsHeads, SawAll, VfsClient, VfsError};
+use crate::vfs::{
+    Begins, Compare, Concluded, Judged, Merged, OpsHeads, SawAll, VfsClient, VfsError,
+};
 
 /// An answer of the file list.
 pub type Answer<'a, T> = LocalBoxFuture<'a, Result<T, VfsError>>;
@@ -27,6 +29,9 @@ pub trait FileList: Send + Sync + 'static {
     fn ops_done(&self, root: RootId, through: OpSeq) -> Answer<'_, ()>;
     /// What a walk of a root begins from.
     fn walk_begins(&self, root: RootId) -> Answer<'_, Begins>;
+    /// Digests of a walk that began there.
+    fn judge_digests(&self, root: RootId, since: OpSeq, dirs: Vec<DirDigest>)
+    -> Answer<'_, Judged>;
     /// A page of a walk.
     fn merge_page<'a>(
         &'a self,
@@ -74,6 +79,15 @@ impl FileList for VfsClient {
 
     fn walk_begins(&self, root: RootId) -> Answer<'_, Begins> {
         Box::pin(VfsClient::walk_begins(self, root))
+    }
+
+    fn judge_digests(
+        &self,
+        root: RootId,
+        since: OpSeq,
+        dirs: Vec<DirDigest>,
+    ) -> Answer<'_, Judged> {
+        Box::pin(VfsClient::judge_digests(self, root, since, dirs))
     }
 
     fn merge_page<'a>(

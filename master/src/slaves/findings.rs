@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 
 use super::roots::RootCx;
 use crate::events::{ConflictKept, CopiesMissing, FilesAdopted, RootHeld};
-use crate::vfs::{Concluded, Merged};
+use crate::vfs::{Concluded, Judged, Merged};
 
 /// Problems of one walk that are logged.
 const SAID: usize = 32;
@@ -24,9 +24,19 @@ pub(super) struct Findings {
     pub unknown: u64,
     pub left: u64,
     pub refused: u64,
+    /// Directories whose digests agreed.
+    pub agreed: u64,
+    /// Directories that are to be looked at later.
+    pub later: u64,
 }
 
 impl Findings {
+    /// Counts directories that were judged by their digests.
+    pub fn judged(&mut self, judged: &Judged) {
+        self.agreed += judged.agreed.len() as u64;
+        self.later += judged.later;
+    }
+
     /// Counts what a page brought, and says what is news.
     pub fn add(&mut self, cx: &RootCx, merged: &Merged) {
         let (slave, root, bus) = (cx.slave(), cx.root, &cx.deps.bus);
@@ -54,6 +64,7 @@ impl Findings {
             unknown: merged.unknown,
             left: merged.left,
             refused: merged.refused,
+            ..Self::default()
         };
     }
 }
@@ -68,6 +79,8 @@ impl AddAssign for Findings {
         self.unknown += other.unknown;
         self.left += other.left;
         self.refused += other.refused;
+        self.agreed += other.agreed;
+        self.later += other.later;
     }
 }
 
@@ -89,6 +102,7 @@ pub(super) fn say(cx: &RootCx, done: &WalkDone, found: &Findings, took: Duration
         %slave, %root, dirs = done.dirs, files = done.files, complete = done.complete,
         good = found.good, adopted = found.adopted, kept_beside = found.kept_beside,
         set_aside = found.set_aside, moved = found.moved, left = found.left,
+        agreed = found.agreed, later = found.later,
         took_ms = took.as_millis(), "a root was walked"
     );
 }

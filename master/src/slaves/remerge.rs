@@ -1,5 +1,6 @@
-//! Walks a root and brings what lies there into the file list, page by page, on credit: a slave
-//! sends no more pages than were granted, and one is granted for every page that is committed.
+//! Walks a root and brings what lies there into the file list, on credit: a slave sends no more pages and digests than
+//! were granted, and one is granted for every one that is dealt with. Where the digest of a directory is that of the
+//! file list nothing more is asked; of others the entries are, page by page.
 //!
 //! A walk that breaks off begins anew; nothing that it brought so far is wrong. When one saw everything, what it did
 //! not see is missing. What it had to leave open is looked at by another walk soon.
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use drftpd_actors::{AskError, Backoff, ask, tell};
 use drftpd_protocol::NodeId;
-use drftpd_protocol::wire::{WalkCredit, WalkDone, WalkPage, WalkRoot, WalkStaged};
+use drftpd_protocol::wire::{WalkCredit, WalkDigests, WalkDone, WalkPage, WalkRoot, WalkStaged};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesOrdered;
@@ -21,7 +22,7 @@ use super::error::SlaveError;
 use super::findings::{self, Findings};
 use super::messages::{FollowWalk, Holding, Remerging};
 use super::roots::RootCx;
-use crate::vfs::{Compare, Merged, SawAll, Seen, VfsError};
+use crate::vfs::{Begins, Compare, Judged, Merged, SawAll, Seen, VfsError};
 
 /// Pages that may be on their way into the store at the same time.
 const MERGES: usize = 4;
@@ -40,6 +41,8 @@ const TO_FOLLOW: Duration = Duration::from_secs(10);
 pub(super) enum WalkItem {
     /// Some entries of a directory.
     Page(WalkPage),
+    /// Digests of directories.
+    Digests(WalkDigests),
     /// Files in staging.
     Staged(WalkStaged),
     /// The end.
@@ -152,6 +155,7 @@ async fn walk(cx: &RootCx) -> Result<After, WalkError> {
         root,
         walk: number,
         credit,
+        digests: true,
     };
     let limit = cx.deps.config.work_timeout;
     cx.handle.call(&order, limit).await?;
@@ -159,6 +163,7 @@ async fn walk(cx: &RootCx) -> Result<After, WalkError> {
     let merging = Merging {
         cx,
         number,
+        begins,
         compares,
         brought: Brought::default(),
     };
@@ -177,6 +182,7 @@ async fn walk(cx: &RootCx) -> Result<After, WalkError> {
         since: begins.since,
         running: done.running,
         seen: brought.seen,
+        agreed: brought.agreed,
         conclude: brought.found.unknown == 0,
     };
     let concluded = cx.deps.files.walked(root, saw).await?;
@@ -185,7 +191,7 @@ async fn walk(cx: &RootCx) -> Result<After, WalkError> {
         holding(cx, true);
         return Ok(After::Nothing);
     }
-    let open = brought.found.left + concluded.unsettled + concluded.missing;
+    let open = brought.found.left + brought.found.later + concluded.unsettled + concluded.missing;
     Ok(match open > 0 || undecided {
         true => After::Something,
         false => After::Nothing,
@@ -209,15 +215,25 @@ fn holding(cx: &RootCx, held: bool) {
 struct Brought {
     found: Findings,
     seen: Seen,
+    /// Directories that agree.
+    agreed: Seen,
     /// Files that are compared with what lies at their place.
     comparing: Vec<NodeId>,
 }
 
-type Step<'a> = LocalBoxFuture<'a, Result<(Merged, u32), VfsError>>;
+/// What became of a notice.
+enum Dealt {
+    Page(Merged),
+    Digests(u64, Judged),
+    Staged(Vec<NodeId>),
+}
+
+type Step<'a> = LocalBoxFuture<'a, Result<Dealt, VfsError>>;
 
 struct Merging<'a> {
     cx: &'a RootCx,
     number: u64,
+    begins: Begins,
     compares: mpsc::Sender<Compare>,
     brought: Brought,
 }
@@ -236,26 +252,27 @@ impl<'a> Merging<'a> {
             }
             let more = end.is_none() && steps.len() < MERGES;
             let turn = async {
-                tokio::select! {
+                let turn = tokio::select! {
                     biased;
-                    Some(step) = steps.next() => Turn::Committed(step),
+                    Some(step) = steps.next() => Turn::Committed(step?),
                     item = items.recv(), if more => Turn::Came(item),
-                }
+                };
+                Ok::<_, VfsError>(turn)
             };
-            match timeout(SILENCE, turn)
-                .await
-                .map_err(|_| WalkError::Silent)?
-            {
-                Turn::Committed(step) => self.committed(step?).await,
+            let turn = timeout(SILENCE, turn).await;
+            match turn.map_err(|_| WalkError::Silent)?? {
+                Turn::Committed(Dealt::Page(merged)) => self.committed(merged).await,
+                Turn::Committed(Dealt::Digests(through, judged)) => self.judged(through, judged),
+                Turn::Committed(Dealt::Staged(seen)) => self.brought.seen.extend(seen),
                 Turn::Came(None) => return Err(WalkError::Replaced),
                 Turn::Came(Some(WalkItem::Done(done))) => end = Some(done),
-                Turn::Came(Some(item)) => steps.push_back(merge(self.cx, item)),
+                Turn::Came(Some(item)) => steps.push_back(deal(self.cx, self.begins, item)),
             }
         }
     }
 
     /// A page is in the store: its differences are looked into, and another page may come.
-    async fn committed(&mut self, (merged, pages): (Merged, u32)) {
+    async fn committed(&mut self, merged: Merged) {
         self.brought.found.add(self.cx, &merged);
         self.brought.seen.extend(merged.seen);
         let comparing = merged.compare.iter().map(|compare| compare.live.node);
@@ -265,35 +282,49 @@ impl<'a> Merging<'a> {
                 break; // comparing failed; the walk ends with its error
             }
         }
-        if pages > 0 {
-            let (root, walk) = (self.cx.root, self.number);
-            self.cx.handle.notice(&WalkCredit { root, walk, pages });
-        }
+        self.grant(0, Vec::new());
+    }
+
+    /// Digests are judged: what differs is to be told, and more may come.
+    fn judged(&mut self, through: u64, judged: Judged) {
+        self.brought.found.judged(&judged);
+        self.brought.agreed.extend(judged.agreed);
+        self.grant(through, judged.list);
+    }
+
+    fn grant(&self, judged: u64, list: Vec<u64>) {
+        let credit = WalkCredit::of_pages(self.cx.root, self.number, 1);
+        self.cx.handle.notice(&WalkCredit {
+            judged,
+            list,
+            ..credit
+        });
     }
 }
 
 enum Turn {
-    Committed(Result<(Merged, u32), VfsError>),
+    Committed(Dealt),
     Came(Option<WalkItem>),
 }
 
-fn merge(cx: &RootCx, item: WalkItem) -> Step<'_> {
+fn deal(cx: &RootCx, begins: Begins, item: WalkItem) -> Step<'_> {
     let (files, root) = (&cx.deps.files, cx.root);
     Box::pin(async move {
         match item {
             WalkItem::Page(page) => {
                 let merged = files.merge_page(root, cx.slave(), page.dir, page.entries);
-                Ok((merged.await?, 1))
+                merged.await.map(Dealt::Page)
+            }
+            WalkItem::Digests(digests) => {
+                let through = digests.dirs.last().map_or(0, |dir| dir.number);
+                let judged = files.judge_digests(root, begins.since, digests.dirs);
+                Ok(Dealt::Digests(through, judged.await?))
             }
             WalkItem::Staged(staged) => {
-                let seen = files.merge_staged(root, staged.files).await?;
-                let merged = Merged {
-                    seen,
-                    ..Merged::default()
-                };
-                Ok((merged, 0))
+                let seen = files.merge_staged(root, staged.files);
+                seen.await.map(Dealt::Staged)
             }
-            WalkItem::Done(_) => Ok((Merged::default(), 0)),
+            WalkItem::Done(_) => Ok(Dealt::Staged(Vec::new())),
         }
     })
 }

@@ -25,6 +25,7 @@ pub use client::{Begins, Compare, Concluded, Merged, Owner, SawAll, VfsClient};
 pub use config::VfsConfig;
 pub use error::VfsError;
 pub use heads::OpsHeads;
+pub use tree::agree::Judged;
 pub use tree::unseen::Seen;
 pub use types::{
     Entry, FileState, Kind, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan,

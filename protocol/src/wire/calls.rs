@@ -126,6 +126,9 @@ pub struct WalkRoot {
     pub walk: u64,
     /// How many pages may be sent before more credit comes.
     pub credit: u32,
+    /// Whether digests are told of directories in which everything carries an identity.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub digests: bool,
 }
 
 /// The walk has begun.

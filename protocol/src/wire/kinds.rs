@@ -1,7 +1,7 @@
 //! The numbers of all messages, in one place. A number is never reused.
 //!
 //! 0x00.. handshake and answers · 0x01.. calls of the master · 0x02.. notices of a slave ·
-//! 0x03.. notices of the master. 0x0206 and 0x0207 are kept for the digests of a remerge.
+//! 0x03.. notices of the master. 0x0207 is kept for a remerge.
 
 /// A slave's first words.
 pub const HELLO: u16 = 0x0001;
@@ -51,6 +51,8 @@ pub const WALK_PAGE: u16 = 0x0203;
 pub const WALK_STAGED: u16 = 0x0204;
 /// A root was walked to its end.
 pub const WALK_DONE: u16 = 0x0205;
+/// Directories of a root with their digests.
+pub const WALK_DIGESTS: u16 = 0x0206;
 
 /// The master has stored what a transfer's end says.
 pub const ENDED_SEEN: u16 = 0x0300;

@@ -4,6 +4,7 @@
 //! names a user, a group or a right.
 
 pub mod calls;
+pub mod digests;
 pub mod fault;
 pub mod frame;
 pub mod handshake;
@@ -20,6 +21,7 @@ pub use calls::{
     Algorithm, ApplyOps, CALL_KINDS, Call, Checksum, ChecksumDone, Goodbye, OpsApplied, Ping, Pong,
     WalkRoot, WalkStarted,
 };
+pub use digests::{DirDigest, WalkDigests};
 pub use fault::{Fault, FaultCode};
 pub use frame::{Envelope, FrameCodec, FrameError, MAX_FRAME, decode, encode};
 pub use handshake::{Hello, Join, Joined, Refused, Welcome};

@@ -4,6 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::digests::WalkDigests;
 use super::kinds;
 use super::ops::DirStep;
 use super::space::{Look, SpaceSeen};
@@ -39,6 +40,7 @@ notice! { Notice:
     WalkPage = kinds::WALK_PAGE;
     WalkStaged = kinds::WALK_STAGED;
     WalkDone = kinds::WALK_DONE;
+    WalkDigests = kinds::WALK_DIGESTS;
 }
 
 notice! { MasterNotice:
@@ -232,4 +234,27 @@ pub struct WalkCredit {
     pub walk: u64,
     /// That many more.
     pub pages: u32,
+    /// Digests of directories up to this number are judged; 0 for none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub judged: u64,
+    /// Those of them whose entries are to be told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub list: Vec<u64>,
+}
+
+impl WalkCredit {
+    /// Credit alone.
+    pub fn of_pages(root: RootId, walk: u64, pages: u32) -> Self {
+        Self {
+            root,
+            walk,
+            pages,
+            judged: 0,
+            list: Vec::new(),
+        }
+    }
+}
+
+fn is_none(number: &u64) -> bool {
+    *number == 0
 }

@@ -57,6 +57,17 @@ pub fn calls(seen: &mut Seen) {
             root: ROOT,
             walk: 2,
             credit: 8,
+            digests: false,
+        },
+        &WalkStarted {},
+    );
+    seen.call(
+        "walk-root-digests",
+        &WalkRoot {
+            root: ROOT,
+            walk: 2,
+            credit: 8,
+            digests: true,
         },
         &WalkStarted {},
     );

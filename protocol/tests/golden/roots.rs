@@ -1,8 +1,8 @@
 //! What roots are told and what they tell: operations, walks, being alive.
 
 use drftpd_protocol::wire::{
-    Alive, ApplyOps, Moved, OpsApplied, RootOp, StagedEntry, WalkCredit, WalkDone, WalkEntry,
-    WalkNode, WalkPage, WalkStaged,
+    Alive, ApplyOps, DirDigest, Moved, OpsApplied, RootOp, StagedEntry, WalkCredit, WalkDigests,
+    WalkDone, WalkEntry, WalkNode, WalkPage, WalkStaged,
 };
 use drftpd_protocol::{NodeId, OpSeq};
 
@@ -135,6 +135,43 @@ pub fn walks(seen: &mut Seen) {
             root: ROOT,
             walk: 2,
             pages: 4,
+            judged: 0,
+            list: Vec::new(),
+        },
+    );
+    seen.order(
+        "walk-credit-judged",
+        &WalkCredit {
+            root: ROOT,
+            walk: 2,
+            pages: 1,
+            judged: 9,
+            list: vec![7, 9],
+        },
+    );
+    seen.notice(
+        "walk-digests",
+        &WalkDigests {
+            root: ROOT,
+            walk: 2,
+            dirs: vec![
+                DirDigest {
+                    number: 8,
+                    dir: NodeId(77),
+                    above: NodeId::ROOT,
+                    name: Some(name("x")),
+                    sum: [0xAB; 16],
+                    applied: OpSeq(3),
+                },
+                DirDigest {
+                    number: 9,
+                    dir: NodeId::ROOT,
+                    above: NodeId::ROOT,
+                    name: None,
+                    sum: [0; 16],
+                    applied: OpSeq(3),
+                },
+            ],
         },
     );
 }

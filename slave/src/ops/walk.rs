@@ -5,8 +5,8 @@
 //! walk itself is a task that reads on the pool for blocking work, a little at a time, so that it
 //! can be interrupted and others get their turn.
 //!
-//! Files in staging are told first, without credit; then pages; the end is told when there is credit
-//! for one more page. The first of them may come before the call's answer. A new walk, or credit for another one, never mixes with an older.
+//! Files in staging are told first, without credit; then pages and digests; the end is told when there is credit
+//! for one more page, and the master has judged all digests. The first of them may come before the call's answer. A new walk, or credit for another one, never mixes with an older.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,15 +22,38 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, info};
 
 use super::{OpCx, Operation};
-use crate::storage::WalkItem;
+use crate::storage::{Walk, WalkItem};
 
 mod run;
 
 /// What a walk reads from; its steps run on the pool for blocking work. It ends with
 /// [`WalkItem::Done`].
-pub type Source = Box<dyn Iterator<Item = WalkItem> + Send>;
-/// Begins the walk with this number, without staged files of these uploads.
-pub type OpenSource = Arc<dyn Fn(u64, BTreeSet<FileId>) -> Result<Source, Fault> + Send + Sync>;
+pub trait Walked: Iterator<Item = WalkItem> + Send {
+    /// The master has judged the digests of directories up to a number; these are to be told in detail.
+    fn judged(&mut self, through: u64, list: &[u64]);
+}
+
+impl Walked for Walk {
+    fn judged(&mut self, through: u64, list: &[u64]) {
+        Walk::judged(self, through, list);
+    }
+}
+
+/// A walk that was begun.
+pub type Source = Box<dyn Walked>;
+
+/// Which walk is to begin.
+pub struct WhichWalk {
+    /// Its number.
+    pub number: u64,
+    /// Uploads whose staged files are none of its business.
+    pub running: BTreeSet<FileId>,
+    /// Whether it tells digests.
+    pub digests: bool,
+}
+
+/// Begins a walk.
+pub type OpenSource = Arc<dyn Fn(WhichWalk) -> Result<Source, Fault> + Send + Sync>;
 /// The files that are being received now.
 pub type RunningFiles = Arc<dyn Fn() -> BoxFuture<'static, BTreeSet<FileId>> + Send + Sync>;
 
@@ -57,8 +80,19 @@ pub struct RootScanner {
 
 struct Walking {
     walk: u64,
-    granted: watch::Sender<u64>,
+    granted: watch::Sender<Granted>,
     _ends: DropGuard,
+}
+
+/// What the master has said of a walk so far.
+#[derive(Debug, Default, Clone)]
+struct Granted {
+    /// Pages and digests that may go out, with those that have.
+    pages: u64,
+    /// Digests of directories up to this number are judged.
+    judged: u64,
+    /// All directories that are to be told in detail, in the order in which it said so.
+    list: Vec<u64>,
 }
 
 impl RootScanner {
@@ -86,6 +120,8 @@ pub struct BeginWalk {
     pub walk: u64,
     /// Pages that may go out at first.
     pub credit: u32,
+    /// Whether digests are told.
+    pub digests: bool,
     /// Where they go.
     pub out: mpsc::Sender<Envelope>,
     /// Ends with the link.
@@ -102,7 +138,10 @@ impl Handler<BeginWalk> for RootScanner {
         if let Some(older) = self.state.take() {
             info!(root = %self.deps.root, older = older.walk, newer = msg.walk, "a newer walk ends an older one");
         }
-        let (granted, credit) = watch::channel(u64::from(msg.credit));
+        let (granted, credit) = watch::channel(Granted {
+            pages: msg.credit.into(),
+            ..Granted::default()
+        });
         let (own, walk) = (msg.ends.child_token(), msg.walk);
         let walking = run::walk(self.deps.clone(), msg, credit);
         drop(actix::spawn(
@@ -130,8 +169,10 @@ impl Handler<MoreCredit> for RootScanner {
             .as_ref()
             .filter(|walking| walking.walk == credit.walk)
         {
-            Some(walking) => walking.granted.send_modify(|pages| {
-                *pages = pages.saturating_add(credit.pages.into());
+            Some(walking) => walking.granted.send_modify(|granted| {
+                granted.pages = granted.pages.saturating_add(credit.pages.into());
+                granted.judged = granted.judged.max(credit.judged);
+                granted.list.extend(credit.list);
             }),
             None => {
                 debug!(root = %self.deps.root, walk = credit.walk, "credit for a walk that is over")
@@ -163,6 +204,7 @@ impl Operation for WalkRoot {
         let begin = BeginWalk {
             walk: self.walk,
             credit: self.credit,
+            digests: self.digests,
             out: cx.out.clone(),
             ends: cx.ends.clone(),
             begun,

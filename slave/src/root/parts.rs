@@ -198,14 +198,20 @@ impl Parts {
 
     pub(super) fn scanner_deps(&self, root: RootId, transfers: &Transfers) -> ScannerDeps {
         let (roots, transfers) = (self.roots.clone(), transfers.clone());
+        let applied = self.applied.clone();
         let running = move || {
             let transfers = transfers.clone();
             async move { transfers.running_files().await }.boxed()
         };
         ScannerDeps {
             root,
-            open: Arc::new(move |walk, running| {
-                let begun = roots.get(root).and_then(|root| root.walk(walk, running));
+            open: Arc::new(move |which| {
+                let applied = applied.clone();
+                let digests = which
+                    .digests
+                    .then(|| -> storage::AppliedNow { Arc::new(move || applied.of(root)) });
+                let begun = roots.get(root);
+                let begun = begun.and_then(|it| it.walk(which.number, which.running, digests));
                 let source = begun.map(|walk| Box::new(walk) as Source);
                 source.map_err(|error| error.fault())
             }),

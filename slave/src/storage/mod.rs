@@ -38,4 +38,4 @@ pub use open::StoredFile;
 pub use root::Root;
 pub use roots::{Fsync, RootConfig, Roots, StoragePolicy};
 pub use staging::Staging;
-pub use walk::{Walk, WalkItem};
+pub use walk::{AppliedNow, Walk, WalkItem};

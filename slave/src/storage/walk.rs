@@ -1,29 +1,37 @@
-//! Walking a root: what lies in staging, then what lies in the tree, page by page.
+//! Walking a root: what lies in staging, then what lies in the tree, a little at a time.
 //!
-//! Between two pages nothing runs, so a walk can be slowed down or given up at any time. Memory
+//! Between two steps nothing runs, so a walk can be slowed down or given up at any time. Memory
 //! is bounded by the depth: each open directory remembers the directories of its last page only,
 //! and those are walked before it is read on. Staging comes first: a file that is published
 //! meanwhile is seen twice and not never.
+//!
+//! A directory is told by its entries, page by page; or, where the master wants that and everything in it carries an
+//! identity, by one digest. The master judges digests; the entries of those that it wants to see are told then.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use drftpd_protocol::ids::{FileId, NodeId, RootId};
 use drftpd_protocol::path::{MAX_DEPTH, Name};
 use drftpd_protocol::wire::{
-    DirStep, StagedEntry, WalkDone, WalkEntry, WalkNode, WalkPage, WalkStaged,
+    DirStep, WalkDigests, WalkDone, WalkEntry, WalkNode, WalkPage, WalkStaged,
 };
 
 use super::error::{Doing, StorageError, is_barrier};
-use super::identity::RESERVED;
 use super::live::Live;
-use super::mark::{self, Seen};
-use super::open::is_prepared;
+use super::mark;
 use super::root::Root;
-use crate::sys::entry::{Kind, Listing, Look};
-use crate::sys::{beneath, entry};
+use crate::sys::beneath;
+use crate::sys::entry::{self, Listing};
+use sums::{Digests, Sum};
+
+mod entries;
+mod staged;
+mod sums;
+
+pub use sums::AppliedNow;
 
 /// How many problems are told.
 const MAX_PROBLEMS: usize = 50;
@@ -39,6 +47,12 @@ pub enum WalkItem {
     Staged(WalkStaged),
     /// Entries of one directory. A directory without entries has no page.
     Page(WalkPage),
+    /// Digests of directories.
+    Digests(WalkDigests),
+    /// So many entries were read, and nothing is to be told yet.
+    Read(usize),
+    /// Everything was read; digests wait for the master's judgement.
+    Waiting,
     /// The end.
     Done(WalkDone),
 }
@@ -53,6 +67,7 @@ pub struct Walk {
     stack: Vec<Level>,
     /// The way to the deepest open directory; one less than there are open ones.
     path: Vec<DirStep>,
+    digests: Option<Digests>,
     seen: WalkDone,
     problems_left_out: u64,
     ended: bool,
@@ -64,18 +79,37 @@ struct Level {
     /// Directories of its last page that are to be walked before it is read on.
     inside: VecDeque<Name>,
     read: bool,
+    told: Told,
+}
+
+/// How a directory is told.
+enum Told {
+    /// By its entries.
+    Entries,
+    /// By its entries, once more: what lies below was told.
+    EntriesOnly,
+    /// By its digest.
+    Sum(Sum),
 }
 
 impl Root {
     /// Begins a walk with this number. Staged files of `running` uploads, and of those that this
-    /// process is writing, are left out.
+    /// process is writing, are left out. With `digests` (which tells how far the root's log is done) directories are
+    /// told by their digests where that can be.
     ///
     /// # Errors
     /// When the root is absent or cannot be read at all.
-    pub fn walk(&self, number: u64, running: BTreeSet<FileId>) -> Result<Walk, StorageError> {
+    pub fn walk(
+        &self,
+        number: u64,
+        running: BTreeSet<FileId>,
+        digests: Option<AppliedNow>,
+    ) -> Result<Walk, StorageError> {
         let live = self.live()?;
         let staged = Listing::of(live.staging.as_fd()).doing("reading staging")?;
         let top = Listing::of(live.top.as_fd()).doing("reading a root")?;
+        let digests = digests.map(Digests::new);
+        let told = sums::told(digests.as_ref(), NodeId::ROOT);
         Ok(Walk {
             seen: WalkDone {
                 root: self.id(),
@@ -91,8 +125,9 @@ impl Root {
             number,
             running,
             staged: Some(staged),
-            stack: vec![Level::new(top)],
+            stack: vec![Level::new(top, told)],
             path: Vec::new(),
+            digests,
             problems_left_out: 0,
             ended: false,
         })
@@ -100,11 +135,12 @@ impl Root {
 }
 
 impl Level {
-    fn new(listing: Listing) -> Level {
+    fn new(listing: Listing, told: Told) -> Level {
         Level {
             listing,
             inside: VecDeque::new(),
             read: false,
+            told,
         }
     }
 }
@@ -112,22 +148,38 @@ impl Level {
 impl Iterator for Walk {
     type Item = WalkItem;
 
+    /// Reads a page of a directory at most.
     fn next(&mut self) -> Option<WalkItem> {
         if let Some(listing) = self.staged.take() {
             return Some(WalkItem::Staged(self.staged_page(listing)));
         }
-        while let Some(level) = self.stack.last_mut() {
+        loop {
+            if let Some(full) = self.take_digests(WalkDigests::MAX) {
+                return Some(WalkItem::Digests(full));
+            }
+            self.begin_listing();
+            let Some(level) = self.stack.last_mut() else {
+                match self.end_listing() {
+                    true => continue,
+                    false => break,
+                }
+            };
             if let Some(name) = level.inside.pop_front() {
                 self.enter(name);
             } else if level.read {
-                self.stack.pop();
-                self.path.pop();
-            } else if let Some(page) = self.page() {
-                return Some(WalkItem::Page(page));
+                self.leave();
+            } else if let Some(item) = self.read_on() {
+                return Some(item);
             }
+        }
+        if let Some(rest) = self.take_digests(1) {
+            return Some(WalkItem::Digests(rest));
         }
         if self.ended {
             return None;
+        }
+        if self.is_waiting() {
+            return Some(WalkItem::Waiting);
         }
         self.ended = true;
         Some(WalkItem::Done(self.end()))
@@ -140,110 +192,66 @@ impl Walk {
         self.root.id()
     }
 
-    fn staged_page(&mut self, mut listing: Listing) -> WalkStaged {
-        let mut files = Vec::new();
-        let mut read = 0;
-        while read < WalkPage::MAX {
-            match listing.next_name() {
-                Ok(Some(name)) => {
-                    read += 1;
-                    files.extend(self.staged_entry(&name));
-                }
-                Ok(None) => {
-                    return self.staged_done(files, None);
-                }
-                Err(error) => {
-                    self.incomplete(b".drftpd/staging", &error.to_string());
-                    return self.staged_done(files, None);
-                }
-            }
-        }
-        self.staged_done(files, Some(listing))
-    }
-
-    fn staged_done(&mut self, files: Vec<StagedEntry>, more: Option<Listing>) -> WalkStaged {
-        self.staged = more;
-        WalkStaged {
-            root: self.root.id(),
-            walk: self.number,
-            files,
-        }
-    }
-
-    fn staged_entry(&mut self, name: &[u8]) -> Option<StagedEntry> {
-        let file: FileId = std::str::from_utf8(name).ok()?.parse().ok()?;
-        if self.root.is_running(file) {
-            self.running.insert(file);
-        }
-        if self.running.contains(&file) {
-            return None;
-        }
-        let look = match entry::look(self.live.staging.as_fd(), name) {
-            Ok(look) => look?,
-            Err(error) => {
-                self.incomplete(name, &error.to_string());
-                return None;
-            }
-        };
-        let staging = self.live.staging.as_fd();
-        if look.kind != Kind::File {
-            return None;
-        }
-        let mark = match mark::read_entry(staging, name) {
-            Ok(seen) => seen.file(),
-            // Published or deleted since it was listed.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-            Err(error) => {
-                self.incomplete(name, &error.to_string());
-                return None;
-            }
-        };
-        let prepared = mark.filter(|mark| is_prepared(mark, file, look.size));
-        Some(StagedEntry {
-            file,
-            size: look.size,
-            prepared: prepared.and_then(|mark| mark.crc32),
-        })
-    }
-
     /// Goes into a directory of the last page.
     fn enter(&mut self, name: Name) {
-        let deep = self.stack.len();
         let Some(level) = self.stack.last() else {
             return;
         };
-        if deep >= MAX_DEPTH {
+        if self.stack.len() >= MAX_DEPTH {
             return self.incomplete(name.as_bytes(), "too deep");
         }
-        let opened = level.listing.fd().and_then(|above| {
-            let fd = beneath::open_entry(above, name.as_bytes(), beneath::Open::Dir)?;
-            let seen = entry::look_at(fd.as_fd())?;
-            Ok((fd, seen))
-        });
-        let (fd, seen) = match opened {
-            Ok(opened) => opened,
-            // Gone or swapped since it was listed: an operation, or somebody at the machine.
-            Err(error) if error.kind() == io::ErrorKind::NotFound || is_barrier(&error) => return,
-            Err(error) => return self.incomplete(name.as_bytes(), &error.to_string()),
-        };
-        if seen.device != self.live.device {
-            return self.incomplete(name.as_bytes(), "another mount");
-        }
-        let id = match mark::read(fd.as_fd()) {
-            Ok(seen) => seen.dir().unwrap_or(NodeId(0)),
-            Err(error) => return self.incomplete(name.as_bytes(), &error.to_string()),
-        };
-        match Listing::new(fd) {
-            Ok(listing) => {
-                self.stack.push(Level::new(listing));
-                self.path.push(DirStep { id, name });
-            }
-            Err(error) => self.incomplete(name.as_bytes(), &error.to_string()),
+        let opened = level.listing.fd().and_then(|above| open(above, &name));
+        if let Some((step, fd)) = self.opened(name, opened) {
+            let told = sums::told(self.digests.as_ref(), step.id);
+            self.push(step, fd, told);
         }
     }
 
-    /// Reads the deepest directory on, up to a page; `None` if there was nothing to tell.
-    fn page(&mut self) -> Option<WalkPage> {
+    /// A directory on the way, if it is ours to walk.
+    fn opened(
+        &mut self,
+        name: Name,
+        opened: io::Result<(OwnedFd, entry::Look)>,
+    ) -> Option<(DirStep, OwnedFd)> {
+        let (fd, seen) = match opened {
+            Ok(opened) => opened,
+            // Gone or swapped since it was listed: an operation, or somebody at the machine.
+            Err(error) if error.kind() == io::ErrorKind::NotFound || is_barrier(&error) => {
+                return None;
+            }
+            Err(error) => {
+                self.incomplete(name.as_bytes(), &error.to_string());
+                return None;
+            }
+        };
+        if seen.device != self.live.device {
+            self.incomplete(name.as_bytes(), "another mount");
+            return None;
+        }
+        match mark::read(fd.as_fd()) {
+            Ok(seen) => {
+                let id = seen.dir().unwrap_or(NodeId(0));
+                Some((DirStep { id, name }, fd))
+            }
+            Err(error) => {
+                self.incomplete(name.as_bytes(), &error.to_string());
+                None
+            }
+        }
+    }
+
+    fn push(&mut self, step: DirStep, fd: OwnedFd, told: Told) {
+        match Listing::new(fd) {
+            Ok(listing) => {
+                self.stack.push(Level::new(listing, told));
+                self.path.push(step);
+            }
+            Err(error) => self.incomplete(step.name.as_bytes(), &error.to_string()),
+        }
+    }
+
+    /// Reads the deepest directory on, up to a page; `None` if there was nothing.
+    fn read_on(&mut self) -> Option<WalkItem> {
         let mut level = self.stack.pop()?;
         let mut entries = Vec::new();
         let mut read = 0;
@@ -264,97 +272,29 @@ impl Walk {
                 }
             }
         }
-        let is_dir = |entry: &&WalkEntry| matches!(entry.node, WalkNode::Dir { .. });
-        let dirs = entries.iter().filter(is_dir);
-        level.inside.extend(dirs.map(|entry| entry.name.clone()));
+        if !matches!(level.told, Told::EntriesOnly) {
+            self.count(&entries);
+            let dirs = entries.iter().filter(|entry| is_dir(entry));
+            level.inside.extend(dirs.map(|entry| entry.name.clone()));
+        }
+        let summed = level.sum(&entries);
         self.stack.push(level);
+        if summed {
+            return Some(WalkItem::Read(read));
+        }
         let page = WalkPage {
             root: self.root.id(),
             walk: self.number,
             dir: self.path.clone(),
             entries,
         };
-        (!page.entries.is_empty()).then_some(page)
+        (!page.entries.is_empty()).then_some(WalkItem::Page(page))
     }
 
-    fn entry(&mut self, level: &Level, name: Vec<u8>) -> Option<WalkEntry> {
-        if self.path.is_empty() && (name == RESERVED || name == LOST_FOUND) {
-            return None;
-        }
-        let name = match Name::new(name.clone()) {
-            Ok(name) => name,
-            Err(error) => {
-                self.problem(&name, &error.to_string());
-                return None;
-            }
-        };
-        match look(level, &name) {
-            Ok(None) => None,
-            Ok(Some((look, seen))) => self.seen(name, look, seen),
-            Err(error) if error.kind() == io::ErrorKind::NotFound || is_barrier(&error) => None,
-            Err(error) => {
-                self.incomplete(name.as_bytes(), &error.to_string());
-                None
-            }
-        }
-    }
-
-    fn seen(&mut self, name: Name, look: Look, seen: Seen) -> Option<WalkEntry> {
-        if let Seen::Newer(version) = seen {
-            let what = format!("its identity has version {version}");
-            self.incomplete(name.as_bytes(), &what);
-            return None;
-        }
-        if look.device != self.live.device {
-            self.incomplete(name.as_bytes(), "another mount");
-            return None;
-        }
-        let node = match look.kind {
-            Kind::Dir => {
-                self.seen.dirs += 1;
-                WalkNode::Dir { id: seen.dir() }
-            }
-            Kind::File => {
-                self.seen.files += 1;
-                let mark = seen.file();
-                WalkNode::File {
-                    size: look.size,
-                    file: mark.map(|mark| mark.file),
-                    crc32: mark.and_then(|mark| mark.crc32),
-                }
-            }
-            Kind::Other => {
-                self.problem(name.as_bytes(), "neither a file nor a directory");
-                return None;
-            }
-        };
-        Some(WalkEntry {
-            name,
-            node,
-            modified: look.modified,
-        })
-    }
-
-    /// Something was not seen that may be a copy.
-    fn incomplete(&mut self, name: &[u8], why: &str) {
-        self.seen.complete = false;
-        self.problem(name, why);
-    }
-
-    fn problem(&mut self, name: &[u8], why: &str) {
-        if self.seen.problems.len() >= MAX_PROBLEMS {
-            self.problems_left_out += 1;
-            return;
-        }
-        let mut path = String::new();
-        for step in &self.path {
-            path.push_str(&format!("/{}", step.name));
-        }
-        let mut text = format!("{path}/{}: {why}", name.escape_ascii());
-        if text.len() > MAX_PROBLEM {
-            text = text.split_off(text.ceil_char_boundary(text.len() - MAX_PROBLEM));
-        }
-        self.seen.problems.push(text);
+    fn count(&mut self, entries: &[WalkEntry]) {
+        let dirs = entries.iter().filter(|entry| is_dir(entry)).count();
+        self.seen.dirs += dirs as u64;
+        self.seen.files += (entries.len() - dirs) as u64;
     }
 
     fn end(&mut self) -> WalkDone {
@@ -371,15 +311,12 @@ impl Walk {
     }
 }
 
-/// What lies under a name; links and the like without asking for their mark.
-fn look(level: &Level, name: &Name) -> io::Result<Option<(Look, Seen)>> {
-    let dir = level.listing.fd()?;
-    let Some(look) = entry::look(dir, name.as_bytes())? else {
-        return Ok(None);
-    };
-    let seen = match look.kind {
-        Kind::Other => Seen::Nothing,
-        _ => mark::read_entry(dir, name.as_bytes())?,
-    };
-    Ok(Some((look, seen)))
+fn is_dir(entry: &WalkEntry) -> bool {
+    matches!(entry.node, WalkNode::Dir { .. })
+}
+
+fn open(above: std::os::fd::BorrowedFd<'_>, name: &Name) -> io::Result<(OwnedFd, entry::Look)> {
+    let fd = beneath::open_entry(above, name.as_bytes(), beneath::Open::Dir)?;
+    let seen = entry::look_at(fd.as_fd())?;
+    Ok((fd, seen))
 }

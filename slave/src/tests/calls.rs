@@ -117,24 +117,18 @@ fn a_root_is_walked_on_credit_and_its_end_is_told() {
             root,
             walk: 1,
             credit: 1,
+            digests: false,
         };
         assert_eq!(talk.call(&walk).await, Ok(WalkStarted {}));
         let top: WalkPage = talk.notice().await;
         assert_eq!(top.entries.len(), 3);
         let mut files = 0;
         for _ in 0..3 {
-            let pages = 1;
-            let walk = 1;
-            talk.notify(&WalkCredit { root, walk, pages }).await;
+            talk.notify(&WalkCredit::of_pages(root, 1, 1)).await;
             let page: WalkPage = talk.notice().await;
             files += page.entries.len();
         }
-        talk.notify(&WalkCredit {
-            root,
-            walk: 1,
-            pages: 1,
-        })
-        .await;
+        talk.notify(&WalkCredit::of_pages(root, 1, 1)).await;
         let done: WalkDone = talk.notice().await;
         assert_eq!(
             (files, done.dirs, done.files, done.complete),

@@ -147,6 +147,7 @@ fn an_upload_that_runs_is_left_out_of_a_walk() {
             root,
             walk,
             credit: 9,
+            digests: false,
         };
         talk.call(&walk(1)).await.expect("begins");
         let done: drftpd_protocol::wire::WalkDone = talk.notice().await;

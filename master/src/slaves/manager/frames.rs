@@ -7,8 +7,8 @@ use actix::prelude::*;
 use drftpd_actors::{ask, tell};
 use drftpd_protocol::RootId;
 use drftpd_protocol::wire::{
-    Alive, Envelope, Fault, FaultCode, Notice, TransferEnded, TransferProgress, WalkDone, WalkPage,
-    WalkStaged, kinds,
+    Alive, Envelope, Fault, FaultCode, Notice, TransferEnded, TransferProgress, WalkDigests,
+    WalkDone, WalkPage, WalkStaged, kinds,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -57,6 +57,10 @@ impl SlaveManager {
             kinds::TRANSFER_ENDED => self.open(frame).map(|ended| self.ended(ended, ctx)),
             kinds::WALK_PAGE => self.open(frame).map(|page: WalkPage| {
                 self.walked(page.root, page.walk, WalkItem::Page(page), ctx);
+            }),
+            kinds::WALK_DIGESTS => self.open(frame).map(|digests: WalkDigests| {
+                let (root, walk) = (digests.root, digests.walk);
+                self.walked(root, walk, WalkItem::Digests(digests), ctx);
             }),
             kinds::WALK_STAGED => self.open(frame).map(|staged: WalkStaged| {
                 self.walked(staged.root, staged.walk, WalkItem::Staged(staged), ctx);

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
-use drftpd_protocol::wire::{DirStep, RootOp, StagedEntry, WalkEntry};
+use drftpd_protocol::wire::{DirDigest, DirStep, RootOp, StagedEntry, WalkEntry};
 use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId};
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
 use crate::slaves::filelist::{Answer, FileList};
-use crate::vfs::{Begins, Compare, Concluded, Merged, OpsHeads, SawAll, VfsError};
+use crate::vfs::{Begins, Compare, Concluded, Judged, Merged, OpsHeads, SawAll, VfsError};
 
 /// What the list was told, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,7 @@ pub(crate) enum Told {
     Shown(RootId),
     Done(RootId, OpSeq),
     Page(RootId, usize),
+    Digests(RootId, usize),
     Staged(RootId, usize),
     Walked(RootId, usize),
     Compared(RootId, Vec<(FileId, bool)>),
@@ -38,6 +39,7 @@ struct State {
     done: BTreeMap<RootId, OpSeq>,
     merged: VecDeque<Merged>,
     concluded: VecDeque<Concluded>,
+    judged: VecDeque<Judged>,
     held: BTreeSet<RootId>,
     failing: u32,
     panicking: bool,
@@ -77,6 +79,11 @@ impl FakeFiles {
     /// What the next page will find.
     pub fn will_find(&self, merged: Merged) {
         self.state().merged.push_back(merged);
+    }
+
+    /// What the next digests are.
+    pub fn will_judge(&self, judged: Judged) {
+        self.state().judged.push_back(judged);
     }
 
     /// What the next walk that saw everything says.
@@ -189,6 +196,14 @@ impl FileList for FakeFiles {
                 since: state.done.get(&root).copied().unwrap_or(OpSeq::NONE),
                 held: state.held.contains(&root),
             })
+        }
+        .boxed_local()
+    }
+
+    fn judge_digests(&self, root: RootId, _: OpSeq, dirs: Vec<DirDigest>) -> Answer<'_, Judged> {
+        async move {
+            self.note(Told::Digests(root, dirs.len()))?;
+            Ok(self.state().judged.pop_front().unwrap_or_default())
         }
         .boxed_local()
     }

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use drftpd_actors::testkit::{settle, sim};
 use drftpd_protocol::wire::{
-    Algorithm, ApplyOps, Checksum, ChecksumDone, DirStep, FaultCode, Place, RootOp, StagedEntry,
-    WalkCredit, WalkDone, WalkEntry, WalkNode, WalkPage, WalkRoot, WalkStaged, WalkStarted,
+    Algorithm, ApplyOps, Checksum, ChecksumDone, DirDigest, DirStep, FaultCode, Place, RootOp,
+    StagedEntry, WalkCredit, WalkDigests, WalkDone, WalkEntry, WalkNode, WalkPage, WalkRoot,
+    WalkStaged, WalkStarted,
 };
 use drftpd_protocol::{FileId, Generation, Name, NodeId, OpSeq};
 use tokio::time::{Instant, sleep};
 
 use crate::slaves::SlavesConfig;
 use crate::slaves::testkit::{Rig, ScriptedSlave, Told, root, slave};
-use crate::vfs::{Compare, Concluded, Merged};
+use crate::vfs::{Compare, Concluded, Judged, Merged};
 
 async fn rig(credit: u32) -> Rig {
     Rig::with(SlavesConfig {
@@ -111,6 +112,49 @@ fn a_walk_brings_its_pages_and_staged_files_into_the_list_and_shows_while_it_run
             Told::Page(root(1), 3),
             Told::Page(root(1), 1),
             Told::Staged(root(1), 1),
+            Told::Walked(root(1), 0),
+        ];
+        assert_eq!(told, expected);
+    });
+}
+
+#[test]
+fn of_directories_that_differ_the_entries_are_wanted_and_of_others_nothing() {
+    sim(async {
+        let rig = rig(4).await;
+        let mut link = rig.slave("a", &[1]).await;
+        let order = walk(&mut link).await;
+        assert!(order.digests);
+        rig.files.will_judge(Judged {
+            agreed: vec![NodeId(7)],
+            list: vec![2],
+            later: 0,
+        });
+        let dir = |number| DirDigest {
+            number,
+            dir: NodeId(number + 6),
+            above: NodeId::ROOT,
+            name: Some(Name::new(format!("d{number}").into_bytes()).unwrap()),
+            sum: [1; 16],
+            applied: OpSeq::NONE,
+        };
+        link.tell(&WalkDigests {
+            root: order.root,
+            walk: order.walk,
+            dirs: vec![dir(1), dir(2)],
+        });
+        let credit = link.notice::<WalkCredit>().await;
+        assert_eq!((credit.pages, credit.judged, credit.list), (1, 2, vec![2]));
+        link.tell(&page(&order, 3));
+        let credit = link.notice::<WalkCredit>().await;
+        assert_eq!((credit.pages, credit.judged, credit.list), (1, 0, vec![]));
+        link.tell(&end(&order));
+        rig.until(|views| !views[&slave("a")].remerging).await;
+        let told = rig.files.told();
+        let expected = [
+            Told::Shown(root(1)),
+            Told::Digests(root(1), 2),
+            Told::Page(root(1), 3),
             Told::Walked(root(1), 0),
         ];
         assert_eq!(told, expected);

@@ -1,7 +1,7 @@
 //! What the slave side asks: logs of operations, and walks of roots.
 
 use drftpd_actors::ask;
-use drftpd_protocol::wire::{DirStep, Place, RootOp, StagedEntry, WalkEntry};
+use drftpd_protocol::wire::{DirDigest, DirStep, Place, RootOp, StagedEntry, WalkEntry};
 use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId, VfsPath};
 
 use super::{CHANGE_LIMIT, VfsClient};
@@ -12,6 +12,7 @@ use crate::vfs::commands::{
 };
 use crate::vfs::error::VfsError;
 use crate::vfs::messages::Merge;
+use crate::vfs::tree::agree::{Judged, judge};
 use crate::vfs::tree::log;
 use crate::vfs::tree::unseen::{Seen, Unseen, unseen};
 
@@ -84,6 +85,8 @@ pub struct SawAll {
     pub running: Vec<FileId>,
     /// What it saw of the file list's files.
     pub seen: Seen,
+    /// Directories whose digests agree: all that the root should have of them is there.
+    pub agreed: Seen,
     /// Whether what it did not see may be called missing: not when the store is older than the disk.
     pub conclude: bool,
 }
@@ -143,6 +146,20 @@ impl VfsClient {
         })
     }
 
+    /// Digests of a walk: which directories agree, and of which the entries are wanted.
+    pub async fn judge_digests(
+        &self,
+        root: RootId,
+        since: OpSeq,
+        dirs: Vec<DirDigest>,
+    ) -> Result<Judged, VfsError> {
+        let read = move |sql: &Sql<'_>| -> Result<_, VfsError> {
+            let row = log::root(sql, root)?.ok_or(VfsError::UnknownRoot(root))?;
+            Ok(judge(sql, row.key, since, &dirs)?)
+        };
+        self.store.read_on(&self.blocking, read).await
+    }
+
     /// A page of a walk: adopts what is new, confirms what is known, sets aside what is not, in
     /// one command.
     pub async fn merge_page(
@@ -194,10 +211,10 @@ impl VfsClient {
     pub async fn walked(&self, root: RootId, walk: SawAll) -> Result<Concluded, VfsError> {
         let mut concluded = Concluded::default();
         if walk.conclude {
-            let (since, seen) = (walk.since, walk.seen.sorted());
+            let (since, seen, agreed) = (walk.since, walk.seen.sorted(), walk.agreed.sorted());
             let read = move |sql: &Sql<'_>| -> Result<_, VfsError> {
                 let row = log::root(sql, root)?.ok_or(VfsError::UnknownRoot(root))?;
-                Ok((unseen(sql, row.key, since, &seen)?, row.missing))
+                Ok((unseen(sql, row.key, since, (&seen, &agreed))?, row.missing))
             };
             let (unseen, confirmed) = self.store.read_on(&self.blocking, read).await?;
             concluded = self.conclude(root, since, unseen, confirmed).await?;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use drftpd_protocol::wire::{DirStep, Moved, Place, WalkEntry, WalkNode};
+use drftpd_protocol::digest::digest;
+use drftpd_protocol::wire::{DirDigest, DirStep, Moved, Place, WalkEntry, WalkNode};
 use drftpd_protocol::{DirId, Name};
 use proptest::prelude::*;
 
@@ -63,12 +64,25 @@ impl Disk {
 
 /// A walk under way: like the slave's, it holds directories open by what they are and enters them by their names.
 struct Walk {
+    mode: Mode,
+    /// Digests that nobody has judged, with the ways to their directories.
+    told: Vec<(DirDigest, Vec<DirStep>)>,
     saw: SawAll,
     stack: Vec<(DirId, VecDeque<Name>)>,
     way: Vec<DirStep>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Entries,
+    /// Digests that are judged at once.
+    Digests,
+    /// Digests that are judged when everything was read.
+    LateDigests,
+}
+
 struct Run {
+    modes: usize,
     fx: Fixture,
     disk: Disk,
     done: OpSeq,
@@ -88,7 +102,11 @@ impl Run {
 
     async fn begin(&mut self) {
         let began = self.fx.vfs.walk_begins(A).await.unwrap();
+        const MODES: [Mode; 3] = [Mode::Digests, Mode::Entries, Mode::LateDigests];
+        self.modes += 1;
         let mut walk = Walk {
+            mode: MODES[self.modes % MODES.len()],
+            told: Vec::new(),
             saw: SawAll {
                 since: began.since,
                 conclude: true,
@@ -97,12 +115,60 @@ impl Run {
             stack: Vec::new(),
             way: Vec::new(),
         };
-        self.list(&mut walk, NodeId::ROOT).await;
+        self.read(&mut walk, NodeId::ROOT).await;
         self.walk = Some(walk);
     }
 
     /// Reads a directory and tells what is in it.
-    async fn list(&self, walk: &mut Walk, dir: DirId) {
+    async fn read(&self, walk: &mut Walk, dir: DirId) {
+        let way = walk.way.clone();
+        match walk.mode {
+            Mode::Entries => self.list(walk, dir, way).await,
+            mode => {
+                let digest = self.digest(dir, &way, walk.told.len() as u64 + 1);
+                walk.told.push((digest, way));
+                if mode == Mode::Digests {
+                    self.judge(walk).await;
+                }
+            }
+        }
+        let inside = self.disk.inside(dir).into_iter().map(|(_, name)| name);
+        walk.stack.push((dir, inside.collect()));
+    }
+
+    fn digest(&self, dir: DirId, way: &[DirStep], number: u64) -> DirDigest {
+        let files = self.disk.files.iter().filter(|(_, (at, _))| *at == dir);
+        let sum = files.fold(0_u128, |sum, (file, (_, name))| {
+            sum.wrapping_add(digest(name.as_bytes(), *file, self.sizes[file]))
+        });
+        let mut up = way.iter().rev();
+        let name = up.next().map(|step| step.name.clone());
+        DirDigest {
+            number,
+            dir,
+            above: up.next().map_or(NodeId::ROOT, |step| step.id),
+            name,
+            sum: sum.to_le_bytes(),
+            applied: self.done,
+        }
+    }
+
+    /// What was told is judged; what is wanted is told, as it is now.
+    async fn judge(&self, walk: &mut Walk) {
+        let told = std::mem::take(&mut walk.told);
+        let digests = told.iter().map(|(digest, _)| digest.clone()).collect();
+        let judged = self.fx.vfs.judge_digests(A, walk.saw.since, digests).await;
+        let judged = judged.unwrap();
+        walk.saw.agreed.extend(judged.agreed);
+        for (digest, way) in told {
+            if judged.list.contains(&digest.number) {
+                self.list(walk, digest.dir, way).await;
+            }
+        }
+    }
+
+    /// Tells the entries of a directory.
+    async fn list(&self, walk: &mut Walk, dir: DirId, way: Vec<DirStep>) {
         let files = self.disk.files.iter().filter(|(_, (at, _))| *at == dir);
         let entry = |(file, (_, name)): (&FileId, &(DirId, Name))| WalkEntry {
             name: name.clone(),
@@ -114,18 +180,16 @@ impl Run {
             modified: 0,
         };
         let entries: Vec<_> = files.map(entry).collect();
-        let way = walk.way.clone();
         let slave = slave("alpha");
         let merged = self.fx.vfs.merge_page(A, &slave, way, entries).await;
         walk.saw.seen.extend(merged.unwrap().seen);
-        let inside = self.disk.inside(dir).into_iter().map(|(_, name)| name);
-        walk.stack.push((dir, inside.collect()));
     }
 
     /// One step of the walk; what it concludes when it is over.
     async fn step(&mut self) -> Option<Concluded> {
         let mut walk = self.walk.take()?;
         let Some((dir, inside)) = walk.stack.last_mut() else {
+            self.judge(&mut walk).await;
             return Some(self.fx.vfs.walked(A, walk.saw).await.unwrap());
         };
         match inside.pop_front() {
@@ -137,7 +201,7 @@ impl Run {
                 let there = self.disk.inside(*dir).into_iter();
                 if let Some((id, name)) = there.into_iter().find(|(_, there)| *there == name) {
                     walk.way.push(DirStep { id, name });
-                    self.list(&mut walk, id).await;
+                    self.read(&mut walk, id).await;
                 }
             }
         }
@@ -231,6 +295,7 @@ proptest! {
         let dir = TempDir::new().unwrap();
         sim(async {
             let mut run = Run {
+                modes: 0,
                 fx: Fixture::open(dir.path(), Case::Sensitive, NOW).await,
                 disk: Disk::default(),
                 done: OpSeq::NONE,

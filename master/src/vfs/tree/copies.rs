@@ -30,17 +30,8 @@ pub struct Touched {
 
 /// What one copy adds to its directory's digest.
 pub fn digest(entry: &Entry) -> u128 {
-    let mut hash = blake3::Hasher::new();
     let name = entry.name.as_ref().map_or(&b""[..], |name| name.as_bytes());
-    let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
-    hash.update(&length.to_le_bytes());
-    hash.update(name);
-    for number in [entry.id.0, entry.generation.0, entry.size] {
-        hash.update(&number.to_le_bytes());
-    }
-    let mut first = [0; 16];
-    first.copy_from_slice(&hash.finalize().as_bytes()[..16]);
-    u128::from_le_bytes(first)
+    drftpd_protocol::digest::digest(name, entry.file(), entry.size)
 }
 
 /// Roots in use that hold good bytes of a file, each with the position of its log that must be waited
@@ -233,8 +224,28 @@ fn add_row(
 }
 
 fn stored(sql: &Sql<'_>, dir: DirId, root: RootKey) -> Result<Option<u128>, StoreError> {
-    let query = "SELECT digest FROM root_dir WHERE dir = ?1 AND root = ?2";
+    Ok(dir_row(sql, dir, root)?.map(|row| row.digest))
+}
+
+/// What a root has of a directory.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct DirRow {
+    /// Sum of the digests of its copies.
+    pub digest: u128,
+    /// The position of the root's log that last changed it.
+    pub touched: OpSeq,
+    /// The one that last moved the directory itself.
+    pub placed: OpSeq,
+}
+
+/// What a root has of a directory; `None` if it never had anything of it.
+pub fn dir_row(sql: &Sql<'_>, dir: DirId, root: RootKey) -> Result<Option<DirRow>, StoreError> {
+    let query = "SELECT digest, touched, placed FROM root_dir WHERE dir = ?1 AND root = ?2";
     sql.get(query, params![number(dir.0), root.0], |row| {
-        row.get::<_, [u8; 16]>(0).map(u128::from_le_bytes)
+        Ok(DirRow {
+            digest: u128::from_le_bytes(row.get(0)?),
+            touched: OpSeq(id(row, 1)?),
+            placed: OpSeq(id(row, 2)?),
+        })
     })
 }

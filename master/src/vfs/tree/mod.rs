@@ -2,6 +2,7 @@
 //!
 //! Everything here is a plain function over a snapshot or the open batch, without actix.
 
+pub(super) mod agree;
 pub(super) mod copies;
 pub(super) mod log;
 pub(super) mod nodes;

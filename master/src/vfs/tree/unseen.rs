@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 
 use drftpd_protocol::{DirId, NodeId, OpSeq};
 
+use super::copies;
 use super::log::RootKey;
 use super::nodes;
 use crate::store::{Sql, StoreError, id, number, params};
 
-/// The files of a root that a walk of it met, wherever they lay, or could not judge.
+/// Nodes that a walk met: files, wherever they lay, or that it could not judge; directories of which it saw all.
 #[derive(Debug, Clone, Default)]
 pub struct Seen(Vec<u64>);
 
@@ -45,29 +46,56 @@ pub struct Unseen {
     pub unsettled: u64,
 }
 
-/// Holds what a walk saw against what the root should have; `seen` is sorted.
+/// Holds the files that a walk saw, and the directories that agree, against what the root should have; both are sorted.
 pub fn unseen(
     sql: &Sql<'_>,
     root: RootKey,
     since: OpSeq,
-    seen: &Seen,
+    (seen, agreed): (&Seen, &Seen),
 ) -> Result<Unseen, StoreError> {
-    let mut found = Unseen::default();
+    let count = "SELECT count(*) FROM copy WHERE root = ?1 AND state = 0";
+    let copies = sql.get(count, [root.0], |row| id(row, 0))?;
+    let mut found = Unseen {
+        copies: copies.unwrap_or(0),
+        ..Unseen::default()
+    };
     let mut settled = Settled::new(root, since);
-    let query = "SELECT node FROM copy WHERE root = ?1 AND state = 0";
-    sql.each(query, [root.0], |row| {
-        let node = NodeId(id(row, 0)?);
-        found.copies += 1;
-        if seen.has(node) {
+    let dirs = "SELECT dir FROM root_dir WHERE root = ?1 AND digest <> zeroblob(16)";
+    sql.each(dirs, [root.0], |row| {
+        let dir = NodeId(id(row, 0)?);
+        if agreed.has(dir) {
             return Ok(());
         }
-        match nodes::by_id(sql, node)? {
-            Some(entry) if settled.is(sql, entry.parent)? => found.missing.push(node),
-            _ => found.unsettled += 1,
+        let missing = unseen_in(sql, root, dir, seen)?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        match settled.is(sql, dir)? {
+            true => found.missing.extend(missing),
+            false => found.unsettled += missing.len() as u64,
         }
         Ok::<_, StoreError>(())
     })?;
     Ok(found)
+}
+
+fn unseen_in(
+    sql: &Sql<'_>,
+    root: RootKey,
+    dir: DirId,
+    seen: &Seen,
+) -> Result<Vec<NodeId>, StoreError> {
+    let mut missing = Vec::new();
+    let query = "SELECT node.id FROM node JOIN copy ON copy.node = node.id
+                 WHERE node.parent = ?1 AND copy.root = ?2 AND copy.state = 0";
+    sql.each(query, params![number(dir.0), root.0], |row| {
+        let node = NodeId(id(row, 0)?);
+        if !seen.has(node) {
+            missing.push(node);
+        }
+        Ok::<_, StoreError>(())
+    })?;
+    Ok(missing)
 }
 
 /// Which directories nothing has touched or moved behind a position of a root's log.
@@ -91,8 +119,8 @@ impl Settled {
 
     /// Whether what the list says of a directory was on the disk, at its place, when the walk began.
     pub fn is(&mut self, sql: &Sql<'_>, dir: DirId) -> Result<bool, StoreError> {
-        let row = self.row(sql, dir)?;
-        let untouched = row.is_some_and(|(touched, _)| touched <= self.since);
+        let row = copies::dir_row(sql, dir, self.root)?;
+        let untouched = row.is_some_and(|row| row.touched <= self.since);
         Ok(untouched && self.in_place(sql, dir)?)
     }
 
@@ -103,9 +131,8 @@ impl Settled {
                 break *known;
             }
             way.push(at);
-            let unmoved = self
-                .row(sql, at)?
-                .is_some_and(|(_, placed)| placed <= self.since);
+            let row = copies::dir_row(sql, at, self.root)?;
+            let unmoved = row.is_some_and(|row| row.placed <= self.since);
             match nodes::by_id(sql, at)? {
                 Some(entry) if unmoved => at = entry.parent,
                 _ => break false,
@@ -114,12 +141,5 @@ impl Settled {
         self.places
             .extend(way.into_iter().map(|dir| (dir, verdict)));
         Ok(verdict)
-    }
-
-    fn row(&self, sql: &Sql<'_>, dir: DirId) -> Result<Option<(OpSeq, OpSeq)>, StoreError> {
-        let query = "SELECT touched, placed FROM root_dir WHERE dir = ?1 AND root = ?2";
-        sql.get(query, params![number(dir.0), self.root.0], |row| {
-            Ok((OpSeq(id(row, 0)?), OpSeq(id(row, 1)?)))
-        })
     }
 }

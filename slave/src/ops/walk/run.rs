@@ -6,7 +6,7 @@ use drftpd_protocol::wire::{Envelope, Fault, FaultCode, WalkPage, WalkStarted};
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use super::{BeginWalk, ScannerDeps, Source};
+use super::{BeginWalk, Granted, ScannerDeps, Source, WhichWalk};
 use crate::link::send;
 use crate::storage::WalkItem;
 
@@ -16,18 +16,28 @@ const PAGES_AT_ONCE: u64 = 32;
 /// Where pages go, and how many may.
 struct Way {
     out: mpsc::Sender<Envelope>,
-    credit: watch::Receiver<u64>,
+    credit: watch::Receiver<Granted>,
     used: u64,
+    /// How many of the directories that are to be told in detail the walk knows.
+    listed: usize,
 }
 
 /// Walks a root and tells all of it. Dropped at any await, it leaves nothing behind.
-pub(super) async fn walk(deps: ScannerDeps, begin: BeginWalk, credit: watch::Receiver<u64>) {
+pub(super) async fn walk(deps: ScannerDeps, begin: BeginWalk, credit: watch::Receiver<Granted>) {
     let BeginWalk {
-        walk, out, begun, ..
+        walk,
+        out,
+        begun,
+        digests,
+        ..
     } = begin;
-    let running = (deps.running)().await;
+    let which = WhichWalk {
+        number: walk,
+        running: (deps.running)().await,
+        digests,
+    };
     let open = deps.open.clone();
-    let opened = deps.blocking.run(move || open(walk, running)).await;
+    let opened = deps.blocking.run(move || open(which)).await;
     let failed = |why: &dyn std::fmt::Display| Fault::new(FaultCode::FAILED, why.to_string());
     let opened = opened.unwrap_or_else(|error| Err(failed(&error)));
     let (answer, source) = match opened {
@@ -42,6 +52,7 @@ pub(super) async fn walk(deps: ScannerDeps, begin: BeginWalk, credit: watch::Rec
         out,
         credit,
         used: 0,
+        listed: 0,
     };
     match tell_all(&deps, source, way).await {
         Some((dirs, files)) => info!(root = %deps.root, walk, dirs, files, "the walk is done"),
@@ -54,6 +65,7 @@ async fn tell_all(deps: &ScannerDeps, mut source: Source, mut way: Way) -> Optio
     let root = deps.root;
     loop {
         let most = way.allowed().await?.min(PAGES_AT_ONCE);
+        way.judge(&mut source);
         let read = deps.blocking.run(move || {
             let items = read(&mut source, most);
             (source, items)
@@ -72,6 +84,12 @@ async fn tell_all(deps: &ScannerDeps, mut source: Source, mut way: Way) -> Optio
                     way.used += 1;
                     send(&way.out, page).await
                 }
+                WalkItem::Digests(digests) => {
+                    way.used += 1;
+                    send(&way.out, digests).await
+                }
+                WalkItem::Read(_) => true,
+                WalkItem::Waiting => way.heard().await,
                 WalkItem::Done(done) => {
                     let told = send(&way.out, done).await;
                     return told.then_some((done.dirs, done.files));
@@ -87,8 +105,20 @@ impl Way {
     /// How many pages may go out now; waits until it is at least one.
     async fn allowed(&mut self) -> Option<u64> {
         let used = self.used;
-        let granted = self.credit.wait_for(|granted| *granted > used).await;
-        granted.ok().map(|granted| *granted - used)
+        let granted = self.credit.wait_for(|granted| granted.pages > used).await;
+        granted.ok().map(|granted| granted.pages - used)
+    }
+
+    /// Hands on what the master has judged.
+    fn judge(&mut self, source: &mut Source) {
+        let granted = self.credit.borrow_and_update();
+        source.judged(granted.judged, &granted.list[self.listed..]);
+        self.listed = granted.list.len();
+    }
+
+    /// Waits until the master has said something more.
+    async fn heard(&mut self) -> bool {
+        self.credit.changed().await.is_ok()
     }
 }
 
@@ -100,7 +130,11 @@ fn read(source: &mut Source, most: u64) -> Vec<WalkItem> {
             break;
         };
         entries += weight(&item);
+        let waits = item == WalkItem::Waiting;
         items.push(item);
+        if waits {
+            break;
+        }
     }
     items
 }
@@ -110,7 +144,9 @@ fn weight(item: &WalkItem) -> usize {
     match item {
         WalkItem::Staged(staged) => staged.files.len(),
         WalkItem::Page(page) => page.entries.len().max(1),
-        WalkItem::Done(_) => 0,
+        WalkItem::Read(entries) => *entries,
+        // Its entries were counted when they were read.
+        WalkItem::Digests(_) | WalkItem::Waiting | WalkItem::Done(_) => 0,
     }
 }
 

@@ -3,7 +3,7 @@
 use actix::Addr;
 use drftpd_actors::testkit::{Probe, settle, sim};
 use drftpd_actors::{Budget, ChildDown, ChildSpec, Place, supervise};
-use drftpd_protocol::wire::{StagedEntry, WalkDone, WalkPage, WalkStaged, kinds};
+use drftpd_protocol::wire::{StagedEntry, WalkDigests, WalkDone, WalkPage, WalkStaged, kinds};
 use drftpd_protocol::{Generation, NodeId};
 use tokio::time::{Duration, Instant};
 
@@ -48,6 +48,10 @@ fn disk(walk: u64, running: &BTreeSet<FileId>, pages: usize) -> Vec<WalkItem> {
     items
 }
 
+impl Walked for std::vec::IntoIter<WalkItem> {
+    fn judged(&mut self, _: u64, _: &[u64]) {}
+}
+
 struct Bench {
     scanner: Addr<RootScanner>,
     out: mpsc::Sender<Envelope>,
@@ -58,11 +62,16 @@ struct Bench {
 
 impl Bench {
     fn new(pages: usize, rate: u32) -> Self {
+        Self::of(rate, move |which| {
+            let items = disk(which.number, &which.running, pages);
+            Box::new(items.into_iter())
+        })
+    }
+
+    fn of(rate: u32, source: impl Fn(WhichWalk) -> Source + Send + Sync + 'static) -> Self {
         let deps = ScannerDeps {
             root: ROOT,
-            open: Arc::new(move |walk, running| {
-                Ok(Box::new(disk(walk, &running, pages).into_iter()))
-            }),
+            open: Arc::new(move |which| Ok(source(which))),
             running: Arc::new(|| async { BTreeSet::from([file(2)]) }.boxed()),
             rate,
             blocking: Blocking::inline(),
@@ -84,6 +93,7 @@ impl Bench {
         let begin = BeginWalk {
             walk,
             credit,
+            digests: true,
             out: self.out.clone(),
             ends: self.ends.clone(),
             begun,
@@ -93,8 +103,8 @@ impl Bench {
     }
 
     fn credit(&self, walk: u64, pages: u32) {
-        let root = ROOT;
-        tell(&self.scanner, MoreCredit(WalkCredit { root, walk, pages }));
+        let credit = WalkCredit::of_pages(ROOT, walk, pages);
+        tell(&self.scanner, MoreCredit(credit));
     }
 
     /// Kinds of everything that was told meanwhile.
@@ -118,6 +128,63 @@ fn pages_go_out_on_credit_and_the_end_after_the_last() {
         assert_eq!(bench.told().await, [page, page]);
         bench.credit(1, u32::MAX);
         assert_eq!(bench.told().await, [page, kinds::WALK_DONE]);
+    });
+}
+
+/// A disk that tells one digest and goes on when that is judged.
+struct Judging {
+    told: bool,
+    judged: bool,
+    rest: std::vec::IntoIter<WalkItem>,
+}
+
+impl Iterator for Judging {
+    type Item = WalkItem;
+
+    fn next(&mut self) -> Option<WalkItem> {
+        if !std::mem::replace(&mut self.told, true) {
+            let (root, walk, dirs) = (ROOT, 1, Vec::new());
+            return Some(WalkItem::Digests(WalkDigests { root, walk, dirs }));
+        }
+        match self.judged {
+            true => self.rest.next(),
+            false => Some(WalkItem::Waiting),
+        }
+    }
+}
+
+impl Walked for Judging {
+    fn judged(&mut self, through: u64, list: &[u64]) {
+        if through == 7 && list == [5, 7] {
+            self.judged = true;
+        }
+    }
+}
+
+#[test]
+fn a_walk_waits_until_its_digests_are_judged_and_hears_each_judgement_once() {
+    sim(async {
+        let mut bench = Bench::of(0, |which| {
+            assert!(which.digests);
+            let mut rest = disk(1, &BTreeSet::new(), 1);
+            rest.remove(0);
+            Box::new(Judging {
+                told: false,
+                judged: false,
+                rest: rest.into_iter(),
+            })
+        });
+        bench.begin(1, 1).await.unwrap();
+        assert_eq!(bench.told().await, [kinds::WALK_DIGESTS]);
+        bench.credit(1, 1);
+        assert_eq!(bench.told().await, [0; 0], "nobody has judged");
+        let credit = WalkCredit {
+            judged: 7,
+            list: vec![5, 7],
+            ..WalkCredit::of_pages(ROOT, 1, 2)
+        };
+        tell(&bench.scanner, MoreCredit(credit));
+        assert_eq!(bench.told().await, [kinds::WALK_PAGE, kinds::WALK_DONE]);
     });
 }
 

@@ -24,6 +24,7 @@ mod files;
 mod found;
 mod model;
 mod roots;
+mod sums;
 mod trash;
 mod uploads;
 mod walks;

@@ -67,7 +67,7 @@ fn a_root_whose_disk_goes_is_absent_and_not_empty_and_comes_back() {
     assert_eq!(gone.fault().code, FaultCode::NO_SUCH_ROOT);
     assert!(root.stage(id(5, 1), &Base::Empty, 0).is_err());
     assert!(root.apply(&delete(id(5, 1), "f")).is_err());
-    assert!(root.walk(1, Default::default()).is_err());
+    assert!(root.walk(1, Default::default(), None).is_err());
     assert_eq!(std::fs::read_dir(&mount).expect("a folder").count(), 0);
 
     std::fs::remove_dir(&mount).expect("removed");

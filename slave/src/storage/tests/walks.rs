@@ -16,7 +16,7 @@ struct Told {
 }
 
 fn walk(fixture: &Fixture, running: BTreeSet<FileId>) -> Told {
-    let walk = fixture.root.walk(7, running).expect("begins");
+    let walk = fixture.root.walk(7, running, None).expect("begins");
     let (mut entries, mut staged, mut pages, mut done) = (vec![], vec![], vec![], None);
     for item in walk {
         assert!(done.is_none(), "nothing comes behind the end");
@@ -34,6 +34,7 @@ fn walk(fixture: &Fixture, running: BTreeSet<FileId>) -> Told {
                 entries.extend(lines(&page));
             }
             WalkItem::Done(end) => done = Some(end),
+            other => panic!("digests that nobody asked for: {other:?}"),
         }
     }
     entries.sort();
@@ -179,7 +180,9 @@ fn a_walk_whose_root_goes_away_is_not_whole() {
     let (mount, away) = (outer.path().join("mount"), outer.path().join("away"));
     let clock = Clock::manual(NOW);
     let roots = open_roots(&[&mount], Fsync::Never, &clock).expect("opens");
-    let mut walk = roots.all()[0].walk(1, BTreeSet::new()).expect("begins");
+    let mut walk = roots.all()[0]
+        .walk(1, BTreeSet::new(), None)
+        .expect("begins");
     assert!(matches!(walk.next(), Some(WalkItem::Staged(_))));
     std::fs::rename(&mount, &away).expect("unmounted");
     let Some(WalkItem::Done(done)) = walk.last() else {
