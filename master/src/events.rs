@@ -93,3 +93,16 @@ pub struct RootHeld {
     /// How many it should have.
     pub copies: u64,
 }
+
+/// A walk found files with identities that this store never gave out: it was restored from a backup, and the site is in
+/// recovery until an operator decides (`recovery end`).
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct StoreIsOlder {
+    /// The slave.
+    pub slave: SlaveId,
+    /// The root.
+    pub root: RootId,
+    /// How many.
+    pub files: u64,
+}

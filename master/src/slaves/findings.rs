@@ -7,7 +7,7 @@ use drftpd_protocol::wire::WalkDone;
 use tracing::{error, info, warn};
 
 use super::roots::RootCx;
-use crate::events::{ConflictKept, CopiesMissing, FilesAdopted, RootHeld};
+use crate::events::{ConflictKept, CopiesMissing, FilesAdopted, RootHeld, StoreIsOlder};
 use crate::vfs::{Concluded, Judged, Merged};
 
 /// Problems of one walk that are logged.
@@ -22,6 +22,7 @@ pub(super) struct Findings {
     pub set_aside: u64,
     pub moved: u64,
     pub unknown: u64,
+    pub quarantined: u64,
     pub left: u64,
     pub refused: u64,
     /// Directories whose digests agreed.
@@ -62,6 +63,7 @@ impl Findings {
             set_aside: merged.set_aside,
             moved: merged.moved,
             unknown: merged.unknown,
+            quarantined: merged.quarantined,
             left: merged.left,
             refused: merged.refused,
             ..Self::default()
@@ -77,6 +79,7 @@ impl AddAssign for Findings {
         self.set_aside += other.set_aside;
         self.moved += other.moved;
         self.unknown += other.unknown;
+        self.quarantined += other.quarantined;
         self.left += other.left;
         self.refused += other.refused;
         self.agreed += other.agreed;
@@ -92,8 +95,16 @@ pub(super) fn say(cx: &RootCx, done: &WalkDone, found: &Findings, took: Duration
     }
     if found.unknown > 0 {
         error!(%slave, %root, files = found.unknown,
-            "files with identities that this store never gave out: it is older than the disk; nothing is done with \
-             them, and no copy is called missing");
+            "files with identities that this store never gave out: it is older than the disk. The site is in recovery \
+             until recovery end: nothing is set aside, no copy is called missing; root differences has them all");
+        cx.deps.bus.publish(StoreIsOlder {
+            slave: slave.clone(),
+            root,
+            files: found.unknown,
+        });
+    }
+    if found.quarantined > 0 {
+        warn!(%slave, %root, files = found.quarantined, "files in quarantine; root differences has them all");
     }
     if found.refused > 0 {
         warn!(%slave, %root, files = found.refused, "files that have no place in the file list are left as they are");

@@ -7,8 +7,12 @@ use rusqlite::Connection;
 
 use super::error::StoreError;
 
+mod brought;
+
+pub(super) use brought::BROUGHT;
+
 /// What brings a store from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
 
 const V1: &str = "
 -- Facts about the store itself: its identity, epoch, which names are the same.
@@ -141,48 +145,24 @@ ALTER TABLE root ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE root_dir ADD COLUMN placed INTEGER NOT NULL DEFAULT 0;
 ";
 
-/// Columns that a version of the store brought, so that dumps of older ones can be loaded: their rows get the
-/// column's default, and then what `fill` says.
-pub(super) struct Brought {
-    pub version: u64,
-    pub table: &'static str,
-    pub columns: &'static [&'static str],
-    pub fill: &'static str,
-}
+const V5: &str = "
+-- How many walks of a root were begun.
+ALTER TABLE root ADD COLUMN walks INTEGER NOT NULL DEFAULT 0;
 
-/// Every column that was not there from the beginning, in the order of versions.
-pub(super) const BROUGHT: &[Brought] = &[
-    Brought {
-        version: 2,
-        table: "node",
-        columns: &["deep", "long"],
-        fill: "",
-    },
-    Brought {
-        version: 3,
-        table: "node",
-        columns: &["created"],
-        fill: "UPDATE node SET created = modified",
-    },
-    Brought {
-        version: 4,
-        table: "copy",
-        columns: &["since"],
-        fill: "",
-    },
-    Brought {
-        version: 4,
-        table: "root",
-        columns: &["missing"],
-        fill: "",
-    },
-    Brought {
-        version: 4,
-        table: "root_dir",
-        columns: &["placed"],
-        fill: "",
-    },
-];
+-- What lies on disks and is not in the tree, and stays as it is until an operator decides. The site is in recovery as
+-- long as there is any of why 0.
+CREATE TABLE difference (
+    root INTEGER NOT NULL,
+    path BLOB NOT NULL,             -- below the root, as it lies there
+    why INTEGER NOT NULL,           -- 0 identity of another store, 1 in quarantine, 2 not in the tree any more
+    node INTEGER NOT NULL,          -- its identity; 0 without
+    generation INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    walk INTEGER NOT NULL,          -- the last one that saw it
+    PRIMARY KEY (root, path)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX difference_unknown ON difference (root) WHERE why = 0;
+";
 
 /// What a column holds, for dumps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,6 +253,7 @@ pub(super) const TABLES: &[Table] = {
                 ("done", Number),
                 ("shown", Number),
                 ("missing", Number),
+                ("walks", Number),
             ],
             key: "key",
         },
@@ -335,6 +316,19 @@ pub(super) const TABLES: &[Table] = {
                 ("placed", Number),
             ],
             key: "dir, root",
+        },
+        Table {
+            name: "difference",
+            columns: &[
+                ("root", Number),
+                ("path", Name),
+                ("why", Number),
+                ("node", Number),
+                ("generation", Number),
+                ("size", Number),
+                ("walk", Number),
+            ],
+            key: "root, path",
         },
         Table {
             name: "root_log",

@@ -15,10 +15,22 @@ pub struct VfsConfig {
     /// How often those that are older are looked for.
     #[serde(with = "humantime_serde")]
     pub expire_every: Duration,
+    /// What becomes of files that were put on a slave by hand where the tree has nothing.
+    pub foreign: Foreign,
     /// Owner of files that were found on a slave and adopted.
     pub adopt_owner: String,
     /// Their group.
     pub adopt_group: String,
+}
+
+/// What becomes of files that were put on a slave by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Foreign {
+    /// They come into the tree.
+    Adopt,
+    /// They are listed for the operator (`root differences`) and nobody else sees them.
+    Quarantine,
 }
 
 impl Default for VfsConfig {
@@ -26,6 +38,7 @@ impl Default for VfsConfig {
         Self {
             keep_partial: Duration::from_secs(24 * 3600),
             expire_every: Duration::from_secs(60),
+            foreign: Foreign::Adopt,
             adopt_owner: "drftpd".into(),
             adopt_group: "drftpd".into(),
         }

@@ -22,10 +22,11 @@ mod tests;
 
 pub use actor::{Deps, start};
 pub use client::{Begins, Compare, Concluded, Merged, Owner, SawAll, VfsClient};
-pub use config::VfsConfig;
+pub use config::{Foreign, VfsConfig};
 pub use error::VfsError;
 pub use heads::OpsHeads;
 pub use tree::agree::Judged;
+pub use tree::differences::{Decision, Difference, Why, recovering};
 pub use tree::unseen::Seen;
 pub use types::{
     Entry, FileState, Kind, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan,

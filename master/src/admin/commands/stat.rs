@@ -11,6 +11,7 @@ use super::{roots, table};
 use crate::config::MasterConfig;
 use crate::store::{Durability, Sql, StoreError};
 use crate::transfer::Direction;
+use crate::vfs::recovering;
 
 /// `stat`.
 pub(in crate::admin) const STAT: Command = Command {
@@ -31,6 +32,7 @@ struct Stat {
     store: StoreStat,
     roots_known: usize,
     operations_waiting: u64,
+    recovery: bool,
     slaves_known: usize,
     weak_settings: Vec<String>,
 }
@@ -95,6 +97,7 @@ async fn stat(cx: Cx) -> Outcome {
         },
         roots_known: roots.len(),
         operations_waiting: roots.iter().map(|root| root.waiting).sum(),
+        recovery: store.read(recovering).map_err(failed)?,
         slaves_known: slaves.iter().filter(|row| row.revoked.is_none()).count(),
         weak_settings: cx.of.weak_settings(),
     })
@@ -178,6 +181,12 @@ impl fmt::Display for Stat {
             "slaves: {} known, roots: {} known, operations waiting for roots: {}",
             self.slaves_known, self.roots_known, self.operations_waiting
         )?;
+        if self.recovery {
+            writeln!(
+                f,
+                "RECOVERY: disks have files that this store never knew; see root differences, then recovery end"
+            )?;
+        }
         writeln!(
             f,
             "tree: {} files, {}",

@@ -2,6 +2,7 @@
 
 mod admission;
 mod certificate;
+mod left;
 mod links;
 mod log;
 mod real_list;

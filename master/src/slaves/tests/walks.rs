@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use drftpd_actors::testkit::{settle, sim};
 use drftpd_protocol::wire::{
-    Algorithm, ApplyOps, Checksum, ChecksumDone, DirDigest, DirStep, FaultCode, Place, RootOp,
-    StagedEntry, WalkCredit, WalkDigests, WalkDone, WalkEntry, WalkNode, WalkPage, WalkRoot,
-    WalkStaged, WalkStarted,
+    ApplyOps, Checksum, ChecksumDone, DirDigest, DirStep, FaultCode, Place, RootOp, StagedEntry,
+    WalkCredit, WalkDigests, WalkDone, WalkEntry, WalkNode, WalkPage, WalkRoot, WalkStaged,
+    WalkStarted,
 };
 use drftpd_protocol::{FileId, Generation, Name, NodeId, OpSeq};
 use tokio::time::{Instant, sleep};
 
 use crate::slaves::SlavesConfig;
 use crate::slaves::testkit::{Rig, ScriptedSlave, Told, root, slave};
-use crate::vfs::{Compare, Concluded, Judged, Merged};
+use crate::vfs::{Compare, Judged, Merged};
 
-async fn rig(credit: u32) -> Rig {
+pub(super) async fn rig(credit: u32) -> Rig {
     Rig::with(SlavesConfig {
         walk_credit: credit,
         ..SlavesConfig::default()
@@ -23,13 +23,13 @@ async fn rig(credit: u32) -> Rig {
     .await
 }
 
-async fn walk(link: &mut ScriptedSlave) -> WalkRoot {
+pub(super) async fn walk(link: &mut ScriptedSlave) -> WalkRoot {
     let got = link.call::<WalkRoot>().await;
     link.answer(&got, &WalkStarted {});
     got.call
 }
 
-fn page(walk: &WalkRoot, entries: usize) -> WalkPage {
+pub(super) fn page(walk: &WalkRoot, entries: usize) -> WalkPage {
     let entry = |at: usize| WalkEntry {
         name: Name::new(format!("f{at}").into_bytes()).unwrap(),
         node: WalkNode::File {
@@ -50,7 +50,7 @@ fn page(walk: &WalkRoot, entries: usize) -> WalkPage {
     }
 }
 
-fn end(walk: &WalkRoot) -> WalkDone {
+pub(super) fn end(walk: &WalkRoot) -> WalkDone {
     WalkDone {
         root: walk.root,
         walk: walk.walk,
@@ -62,14 +62,14 @@ fn end(walk: &WalkRoot) -> WalkDone {
     }
 }
 
-fn live(node: u64) -> FileId {
+pub(super) fn live(node: u64) -> FileId {
     FileId {
         node: NodeId(node),
         generation: Generation(1),
     }
 }
 
-fn difference(node: u64, holder: u8) -> Compare {
+pub(super) fn difference(node: u64, holder: u8) -> Compare {
     Compare {
         live: live(node),
         at: Place {
@@ -237,123 +237,6 @@ fn a_walk_is_repeated_when_an_operator_asks() {
         settle().await;
         assert!(link.is_quiet());
         assert!(rig.client.walk_again(&slave("b"), None).is_err());
-    });
-}
-
-#[test]
-fn what_a_walk_leaves_open_is_looked_at_again_soon_and_then_less_and_less_often() {
-    sim(async {
-        let rig = rig(4).await;
-        let mut link = rig.slave("a", &[1]).await;
-        let unsettled = Concluded {
-            unsettled: 1,
-            ..Concluded::default()
-        };
-        rig.files.will_conclude(unsettled);
-        rig.files.will_find(Merged::default());
-        rig.files.will_find(Merged {
-            left: 1,
-            ..Merged::default()
-        });
-        for at_most in [0, 60, 120] {
-            let begun = Instant::now();
-            let order = walk(&mut link).await;
-            assert!(begun.elapsed() <= Duration::from_secs(at_most));
-            link.tell(&page(&order, 1));
-            link.notice::<WalkCredit>().await;
-            link.tell(&end(&order));
-        }
-        sleep(Duration::from_secs(7200)).await;
-        assert!(link.is_quiet(), "nothing was left by the third");
-    });
-}
-
-#[test]
-fn a_root_that_misses_too_much_shows_as_held_and_is_not_walked_until_that_is_confirmed() {
-    sim(async {
-        let mut rig = rig(4).await;
-        let mut link = rig.slave("a", &[1]).await;
-        let order = walk(&mut link).await;
-        rig.files.will_conclude(Concluded {
-            missing: 500,
-            copies: 600,
-            held: true,
-            ..Concluded::default()
-        });
-        rig.files.hold(root(1), true);
-        link.tell(&end(&order));
-        rig.until(|views| views[&slave("a")].held.contains(&root(1)))
-            .await;
-        let event = rig.held.next().await;
-        assert_eq!(
-            (event.root, event.missing, event.copies),
-            (root(1), 500, 600)
-        );
-        rig.client.walk_again(&slave("a"), None).unwrap();
-        sleep(Duration::from_secs(7200)).await;
-        assert!(link.is_quiet());
-
-        rig.files.hold(root(1), false);
-        rig.client.walk_again(&slave("a"), None).unwrap();
-        let order = walk(&mut link).await;
-        rig.until(|views| views[&slave("a")].held.is_empty()).await;
-        link.tell(&end(&order));
-        rig.until(|views| !views[&slave("a")].remerging).await;
-    });
-}
-
-#[test]
-fn a_root_that_was_held_before_shows_so_when_it_is_back() {
-    sim(async {
-        for at_start in [true, false] {
-            let rig = Rig::with(SlavesConfig {
-                remerge_at_start: at_start,
-                ..SlavesConfig::default()
-            });
-            let rig = rig.await;
-            rig.files.hold(root(1), true);
-            let link = rig.slave("a", &[1]).await;
-            rig.until(|views| views[&slave("a")].held.contains(&root(1)))
-                .await;
-            rig.until(|views| !views[&slave("a")].remerging).await;
-            assert!(link.is_quiet());
-        }
-    });
-}
-
-#[test]
-fn a_file_of_which_there_is_no_other_copy_is_held_against_its_checksum() {
-    sim(async {
-        let rig = rig(4).await;
-        let mut link = rig.slave("a", &[1]).await;
-        let order = walk(&mut link).await;
-        let alone = |node| Compare {
-            holders: Vec::new(),
-            crc32: Some(0xAABB_CCDD),
-            ..difference(node, 9)
-        };
-        rig.files.will_find(Merged {
-            compare: vec![alone(1), alone(2)],
-            ..Merged::default()
-        });
-        link.tell(&page(&order, 2));
-        link.notice::<WalkCredit>().await;
-        link.tell(&end(&order));
-        for (node, byte) in [(1, 0xAA), (2, 0xAB)] {
-            let found = link.call::<Checksum>().await;
-            assert_eq!(found.call.at, difference(node, 9).at);
-            assert_eq!(found.call.algorithm, Algorithm::Crc32);
-            let sum = vec![byte, 0xBB, 0xCC, 0xDD];
-            link.answer(&found, &ChecksumDone { sum, bytes: 10 });
-        }
-        rig.until(|views| !views[&slave("a")].remerging).await;
-        let told = rig.files.told();
-        let results = |told: &Told| match told {
-            Told::Compared(_, results) => results.clone(),
-            _ => Vec::new(),
-        };
-        let compared: Vec<_> = told.iter().flat_map(results).collect();
-        assert_eq!(compared, [(live(1), true), (live(2), false)]);
     });
 }
 

@@ -164,13 +164,15 @@ fn subject(op: &RootOp) -> Option<NodeId> {
         | RootOp::Delete { file, .. }
         | RootOp::SetTime { file, .. }
         | RootOp::Identify { file, .. }
-        | RootOp::KeepBeside { file, .. }
-        | RootOp::SetAside { file, .. } => Some(file.node),
+        | RootOp::KeepBeside { file, .. } => Some(file.node),
         RootOp::Move { what, .. } => Some(match what {
             Moved::File(file) => file.node,
             Moved::Dir(dir) => *dir,
         }),
         RootOp::RemoveDir { dir, .. } => Some(*dir),
-        RootOp::DiscardStaged { .. } | RootOp::SetAsideStaged { .. } => None,
+        // What a disk has and the list does not may be of another store.
+        RootOp::SetAside { .. } | RootOp::DiscardStaged { .. } | RootOp::SetAsideStaged { .. } => {
+            None
+        }
     }
 }

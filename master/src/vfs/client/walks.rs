@@ -7,12 +7,13 @@ use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId, VfsPath};
 use super::{CHANGE_LIMIT, VfsClient};
 use crate::store::Sql;
 use crate::vfs::commands::{
-    ConfirmRoot, HoldRoot, LoseCopies, MergeCompared, MergePage, MergeStaged, OpsDone, ShowRoot,
-    Walked,
+    BeginWalk, ConfirmRoot, DecideRecovery, ForgetDifferences, HoldRoot, LoseCopies, MergeCompared,
+    MergePage, MergeStaged, OpsDone, ShowRoot, Walked,
 };
 use crate::vfs::error::VfsError;
 use crate::vfs::messages::Merge;
 use crate::vfs::tree::agree::{Judged, judge};
+use crate::vfs::tree::differences::{self, Decision, Difference};
 use crate::vfs::tree::log;
 use crate::vfs::tree::unseen::{Seen, Unseen, unseen};
 
@@ -20,6 +21,8 @@ use crate::vfs::tree::unseen::{Seen, Unseen, unseen};
 const MAX_OPS: usize = 4096;
 /// Missing copies that are noted in one command.
 const LOSE_AT_ONCE: usize = 256;
+/// Differences that one command forgets.
+const FORGET_AT_ONCE: usize = 1024;
 /// So many missing copies are never too many, in a small root.
 const BELIEVED: u64 = 100;
 
@@ -57,6 +60,8 @@ pub struct Merged {
     /// Identities that this store never gave out, left as they are: the store is older than the
     /// disk.
     pub unknown: u64,
+    /// Files in quarantine.
+    pub quarantined: u64,
     /// Left for the next walk: an upload to their place runs, or an operation is under way.
     pub left: u64,
     /// Left for good: the file list has no place for them.
@@ -134,16 +139,9 @@ impl VfsClient {
         self.change(OpsDone { root, through }).await
     }
 
-    /// What a walk of a root begins from; asked before the slave is.
-    // A point read; a store on other machines would be waited for.
-    #[allow(clippy::unused_async)]
+    /// A walk of a root begins; asked before the slave is. Answers what it begins from.
     pub async fn walk_begins(&self, root: RootId) -> Result<Begins, VfsError> {
-        let row = self.read(|sql, _| Ok(log::root(sql, root)?))?;
-        let row = row.ok_or(VfsError::UnknownRoot(root))?;
-        Ok(Begins {
-            since: row.done,
-            held: row.held,
-        })
+        self.change(BeginWalk { root }).await
     }
 
     /// Digests of a walk: which directories agree, and of which the entries are wanted.
@@ -210,7 +208,10 @@ impl VfsClient {
     /// something happened to them since it began; where those are too many to be believed, the root is held instead.
     pub async fn walked(&self, root: RootId, walk: SawAll) -> Result<Concluded, VfsError> {
         let mut concluded = Concluded::default();
-        if walk.conclude {
+        let forget = |limit| ForgetDifferences { root, limit };
+        while self.change(forget(FORGET_AT_ONCE)).await? == FORGET_AT_ONCE {}
+        let recovering = self.read(|sql, _| Ok(differences::recovering(sql)?))?;
+        if walk.conclude && !recovering {
             let (since, seen, agreed) = (walk.since, walk.seen.sorted(), walk.agreed.sorted());
             let read = move |sql: &Sql<'_>| -> Result<_, VfsError> {
                 let row = log::root(sql, root)?.ok_or(VfsError::UnknownRoot(root))?;
@@ -253,6 +254,22 @@ impl VfsClient {
             concluded.lost += lost;
         }
         Ok(concluded)
+    }
+
+    /// Some of what lies on disks and is not in the tree, and how much there is of it.
+    pub async fn differences(&self, most: usize) -> Result<(Vec<Difference>, u64), VfsError> {
+        let read = move |sql: &Sql<'_>| Ok(differences::list(sql, most)?);
+        self.store.read_on(&self.blocking, read).await
+    }
+
+    /// An operator decides what becomes of files with identities that this store never gave out. False when the site is
+    /// not in recovery.
+    pub async fn decide_recovery(&self, decision: Decision) -> Result<bool, VfsError> {
+        if !self.read(|sql, _| Ok(differences::recovering(sql)?))? {
+            return Ok(false);
+        }
+        self.change(DecideRecovery { decision }).await?;
+        Ok(true)
     }
 
     /// An operator confirms that what a held root misses is gone: its next walk is believed. Answers how many copies

@@ -8,10 +8,13 @@ use drftpd_protocol::{DirId, FileId, Name, NameError, SlaveId, VfsPath};
 
 use super::end::is_ours;
 use super::merge::{Page, found_entry};
+use super::unknown::{self, Marked};
 use crate::store::{number, params};
 use crate::vfs::client::Compare;
+use crate::vfs::config::Foreign;
 use crate::vfs::error::VfsError;
 use crate::vfs::plan::{self, StoredState};
+use crate::vfs::tree::differences::{self, Why};
 use crate::vfs::tree::log::RootRow;
 use crate::vfs::tree::{Tree, copies, log, nodes, walk};
 use crate::vfs::types::{Entry, FileState, Kind};
@@ -20,34 +23,20 @@ use crate::vfs::types::{Entry, FileState, Kind};
 const CONFLICTS: u32 = 1000;
 
 /// A file with an identity.
-pub(super) fn known(
-    page: &mut Page<'_, '_>,
-    name: Name,
-    file: FileId,
-    size: u64,
-    crc32: Option<u32>,
-) -> Result<(), VfsError> {
-    let tree = page.tree;
+pub(super) fn known(page: &mut Page<'_, '_>, name: Name, marked: Marked) -> Result<(), VfsError> {
+    let (tree, file) = (page.tree, marked.file);
     let Some(entry) = nodes::by_id(tree, file.node)? else {
-        return match is_ours(tree, file)? {
-            true => set_aside(page, name, file), // deleted; it stays deleted
-            false => {
-                page.merged.unknown += 1;
-                Ok(())
-            }
+        let ours = is_ours(tree, file)? && !differences::was_unknown(tree, file.node)?;
+        return match ours {
+            true => set_aside(page, name, marked), // deleted; it stays deleted
+            false => unknown::judge(page, name, None, marked),
         };
     };
     match file.generation.cmp(&entry.generation) {
-        Ordering::Less => set_aside(page, name, file),
-        Ordering::Equal if entry.state == FileState::Complete => {
-            live(page, name, &entry, size, crc32)
-        }
-        // It lies at a place although the file list knows of no commit. Nothing is concluded from that.
-        _ => {
-            page.merged.seen.push(entry.id);
-            page.merged.unknown += 1;
-            Ok(())
-        }
+        Ordering::Less => set_aside(page, name, marked),
+        Ordering::Equal if entry.state == FileState::Complete => live(page, name, &entry, marked),
+        // It lies at a place although the file list knows of no commit.
+        _ => unknown::judge(page, name, Some(entry), marked),
     }
 }
 
@@ -56,17 +45,16 @@ fn live(
     page: &mut Page<'_, '_>,
     name: Name,
     entry: &Entry,
-    size: u64,
-    crc32: Option<u32>,
+    marked: Marked,
 ) -> Result<(), VfsError> {
-    let tree = page.tree;
+    let (tree, size, crc32) = (page.tree, marked.size, marked.crc32);
     let here = page.here.dir() == Some(entry.parent) && entry.name.as_ref() == Some(&name);
     let other_sum = entry.crc32.zip(crc32).is_some_and(|(one, two)| one != two);
     if size != entry.size || other_sum {
         if here {
             copies::spoil(tree, entry, page.root.key)?;
         }
-        return set_aside(page, name, entry.file());
+        return set_aside(page, name, marked);
     }
     copies::add(tree, entry, page.root.key)?;
     page.merged.seen.push(entry.id);
@@ -85,7 +73,16 @@ fn live(
     Ok(())
 }
 
-fn set_aside(page: &mut Page<'_, '_>, name: Name, file: FileId) -> Result<(), VfsError> {
+/// Not wanted any more; while the site is in recovery it stays.
+fn set_aside(page: &mut Page<'_, '_>, name: Name, marked: Marked) -> Result<(), VfsError> {
+    if differences::recovering(page.tree)? {
+        let what = (Why::NotLive, Some(marked.file), marked.size);
+        return page.differs(name, what);
+    }
+    put_aside(page, name, marked.file)
+}
+
+pub(super) fn put_aside(page: &mut Page<'_, '_>, name: Name, file: FileId) -> Result<(), VfsError> {
     let at = page.here.on_disk(name);
     page.append(&RootOp::SetAside { file, at })?;
     page.merged.set_aside += 1;
@@ -134,6 +131,10 @@ pub(super) fn foreign(
 }
 
 fn adopt(page: &mut Page<'_, '_>, name: Name, size: u64, modified: i64) -> Result<(), VfsError> {
+    if page.tree.config.foreign == Foreign::Quarantine {
+        page.merged.quarantined += 1;
+        return page.differs(name, (Why::Quarantined, None, size));
+    }
     let dir = page.make_missing()?;
     let mut entry = found_entry(page.tree, dir, name.clone(), modified)?;
     entry.size = size;

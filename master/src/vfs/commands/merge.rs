@@ -5,11 +5,14 @@
 //! is only noted what was seen. An entry is never erased because a copy is not.
 
 use drftpd_protocol::wire::{DirStep, Moved, Place, RootOp, WalkEntry, WalkNode};
-use drftpd_protocol::{DirId, Name, NodeId, RootId, SlaveId};
+use drftpd_protocol::{DirId, FileId, Name, NodeId, RootId, SlaveId};
 
 use super::found::{self, conflict_names};
+use super::unknown::Marked;
 use crate::vfs::client::Merged;
+use crate::vfs::config::Foreign;
 use crate::vfs::error::VfsError;
+use crate::vfs::tree::differences::{self, Why};
 use crate::vfs::tree::log::RootRow;
 use crate::vfs::tree::reach::{self, Reach};
 use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, totals, walk};
@@ -225,7 +228,16 @@ impl Page<'_, '_> {
                 size,
                 file: Some(file),
                 crc32,
-            } => found::known(self, entry.name, file, size, crc32),
+            } => {
+                let modified = entry.modified;
+                let marked = Marked {
+                    file,
+                    size,
+                    crc32,
+                    modified,
+                };
+                found::known(self, entry.name, marked)
+            }
             WalkNode::File {
                 size, file: None, ..
             } => found::foreign(self, entry.name, size, entry.modified),
@@ -233,7 +245,8 @@ impl Page<'_, '_> {
     }
 
     fn adopt_dir(&mut self, name: Name, modified: i64) -> Result<(), VfsError> {
-        if !self.here.in_place || !self.here.takes(name.as_bytes().len()) {
+        let quarantine = self.tree.config.foreign == Foreign::Quarantine;
+        if quarantine || !self.here.in_place || !self.here.takes(name.as_bytes().len()) {
             return Ok(());
         }
         let free = match self.here.dir() {
@@ -263,6 +276,12 @@ impl Page<'_, '_> {
     pub fn append(&self, op: &RootOp) -> Result<(), VfsError> {
         log::append(self.tree, self.root.key, op)?;
         Ok(())
+    }
+
+    /// Notes something on the disk that is not in the tree.
+    pub fn differs(&self, name: Name, what: (Why, Option<FileId>, u64)) -> Result<(), VfsError> {
+        let at = self.here.on_disk(name);
+        Ok(differences::note(self.tree, &self.root, &at, what)?)
     }
 
     /// Leaves what stands at a found file's place to the next walk: it is not missing.

@@ -2,10 +2,31 @@
 
 use drftpd_protocol::{NodeId, OpSeq, RootId};
 
+use crate::vfs::client::Begins;
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::unseen::Settled;
 use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes};
 use crate::vfs::types::FileState;
+
+/// A walk of a root begins; nothing happens to one that is held.
+pub struct BeginWalk {
+    pub root: RootId,
+}
+
+impl TreeCommand for BeginWalk {
+    type Answer = Begins;
+
+    fn apply(self, tree: &Tree<'_>) -> Result<Begins, VfsError> {
+        let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
+        if !root.held {
+            log::walk_begins(tree, root.key)?;
+        }
+        Ok(Begins {
+            since: root.done,
+            held: root.held,
+        })
+    }
+}
 
 /// Notes copies of a root as missing, unless something happened to them since the walk began. The entries stay.
 /// Answers how many are missing now, and how many of those were the last ones.

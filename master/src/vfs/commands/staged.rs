@@ -8,7 +8,7 @@ use crate::store::{number, params};
 use crate::vfs::error::VfsError;
 use crate::vfs::plan::{self, StoredState};
 use crate::vfs::tree::log::RootRow;
-use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, walk};
+use crate::vfs::tree::{Tree, TreeCommand, copies, differences, log, nodes, walk};
 use crate::vfs::types::{Entry, FileState};
 
 /// Committed files are published, known intents become partial, the rest is thrown away or goes to the
@@ -45,6 +45,8 @@ fn take(tree: &Tree<'_>, root: &RootRow, staged: &StagedEntry) -> Result<bool, V
         }
         (Some(_), Some(upload)) if upload.state == StoredState::Runs => note(tree, staged)?,
         (Some(entry), Some(upload)) => break_off(tree, entry, &upload, Some(staged.size))?,
+        // What the store does not know may be what it lost.
+        _ if differences::recovering(tree)? => {}
         // Not complete, or adopted without a checksum: perhaps all that there is of it.
         _ if staged.prepared.is_none() && !is_ours(tree, file)? => {
             log::append(tree, root.key, &RootOp::SetAsideStaged { file })?;

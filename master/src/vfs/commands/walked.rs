@@ -8,7 +8,7 @@ use super::end::break_off;
 use crate::store::{id, params};
 use crate::vfs::error::VfsError;
 use crate::vfs::plan::{self, StoredState};
-use crate::vfs::tree::{Tree, TreeCommand, log, nodes};
+use crate::vfs::tree::{Tree, TreeCommand, differences, log, nodes};
 
 /// Ends uploads to this root of which nobody knows and nothing is left; what an operator confirmed of missing copies
 /// was for this walk.
@@ -39,5 +39,21 @@ impl TreeCommand for Walked {
             }
         }
         Ok(log::forget_missing(tree, root.key)?)
+    }
+}
+
+/// What earlier walks of a root noted and its last one, which saw everything, did not, is not there any more. Some at a
+/// time; answers how many.
+pub struct ForgetDifferences {
+    pub root: RootId,
+    pub limit: usize,
+}
+
+impl TreeCommand for ForgetDifferences {
+    type Answer = usize;
+
+    fn apply(self, tree: &Tree<'_>) -> Result<usize, VfsError> {
+        let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
+        Ok(differences::forget_older(tree, &root, self.limit)?)
     }
 }

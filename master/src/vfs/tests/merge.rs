@@ -155,6 +155,7 @@ fn identities_that_this_store_never_gave_out_are_left_and_counted() {
             generation: Generation(1),
         };
         let before = fx.ops(A).await.len();
+        fx.vfs.walk_begins(A).await.unwrap();
         let found = vec![
             file("a", 1, Some(later)),
             file("put", 1, Some(newer)),

@@ -11,6 +11,7 @@ mod missing;
 mod model;
 mod random;
 mod reach;
+mod recovery;
 mod restart;
 mod strays;
 mod threads;
@@ -73,10 +74,14 @@ impl Fixture {
     }
 
     pub async fn over(store: Store, clock: Clock) -> Self {
+        Self::with_config(store, clock, VfsConfig::default()).await
+    }
+
+    pub async fn with_config(store: Store, clock: Clock, config: VfsConfig) -> Self {
         let deps = Deps {
             store: store.clone(),
             blocking: Blocking::inline(),
-            config: VfsConfig::default(),
+            config,
             clock: clock.clone(),
         };
         let down = Probe::start();

@@ -35,6 +35,8 @@ pub struct RootRow {
     pub held: bool,
     /// How many copies its walk missed when it was held; its next one may, when that was confirmed.
     pub missing: u64,
+    /// How many walks of it were begun.
+    pub walks: i64,
 }
 
 impl RootRow {
@@ -51,7 +53,7 @@ impl RootRow {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT key, id, slave, newest, done, state, missing FROM root ",
+            "SELECT key, id, slave, newest, done, state, missing, walks FROM root ",
             $rest
         )
     };
@@ -76,6 +78,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<RootRow> {
         done: OpSeq(id(row, 4)?),
         held: row.get::<_, i64>(5)? == HELD,
         missing: id(row, 6)?,
+        walks: row.get(7)?,
     })
 }
 
@@ -101,6 +104,13 @@ pub fn hold(tree: &Tree<'_>, root: RootKey, missing: u64) -> Result<(), StoreErr
 pub fn release(tree: &Tree<'_>, root: RootKey) -> Result<bool, StoreError> {
     let sql = "UPDATE root SET state = 0 WHERE key = ?1 AND state = ?2";
     Ok(tree.run(sql, params![root.0, HELD])? > 0)
+}
+
+/// A walk of a root begins.
+pub fn walk_begins(tree: &Tree<'_>, root: RootKey) -> Result<(), StoreError> {
+    let sql = "UPDATE root SET walks = walks + 1 WHERE key = ?1";
+    tree.run(sql, [root.0])?;
+    Ok(())
 }
 
 /// A walk that missed what was confirmed is over.
@@ -225,6 +235,7 @@ mod tests {
             done: OpSeq(done),
             held: false,
             missing: 0,
+            walks: 0,
         };
         assert_eq!(row(7, 6).pending(), OpSeq(7));
         assert_eq!(row(7, 7).pending(), OpSeq::NONE);

@@ -4,6 +4,7 @@
 
 pub(super) mod agree;
 pub(super) mod copies;
+pub(super) mod differences;
 pub(super) mod log;
 pub(super) mod nodes;
 pub(super) mod reach;

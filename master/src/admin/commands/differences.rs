@@ -1,0 +1,131 @@
+//! What lies on disks and is not in the tree: `root differences`, `recovery end`.
+
+use std::fmt;
+
+use drftpd_protocol::{FileId, RootId};
+use serde::Serialize;
+
+use super::super::{AdminError, Answer, Args, Command, Cx, Kind, Outcome, Param, Permission};
+use super::table;
+use crate::vfs::{Decision, Difference, Why};
+
+/// Lines of one answer at most.
+const MOST: usize = 1000;
+
+/// `root differences`.
+pub(in crate::admin) const LIST: Command = Command {
+    name: "root differences",
+    site: &["DIFFERENCES"],
+    params: &[],
+    about: "shows what lies on disks and is not in the tree: in quarantine, or of another store",
+    permission: Permission::Operator,
+    changes: false,
+    run: |cx, _| Box::pin(list(cx)),
+};
+
+/// `recovery end adopt|trash`.
+pub(in crate::admin) const RECOVERY_END: Command = Command {
+    name: "recovery end",
+    site: &["RECOVERYEND"],
+    params: &[Param::new(
+        "take",
+        Kind::Word(&["adopt", "trash"]),
+        "what becomes of files that the restored store does not know",
+    )],
+    about: "ends the recovery of a store that was restored: what only the disks know comes into the tree, or goes to their trash",
+    permission: Permission::Operator,
+    changes: true,
+    run: |cx, args| Box::pin(end(cx, args)),
+};
+
+#[derive(Serialize)]
+struct Listed {
+    differences: Vec<Shown>,
+    all: u64,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    root: RootId,
+    slave: String,
+    why: &'static str,
+    file: Option<FileId>,
+    size: u64,
+    path: String,
+}
+
+impl From<Difference> for Shown {
+    fn from(it: Difference) -> Self {
+        Self {
+            root: it.root,
+            slave: it.slave,
+            why: match it.why {
+                Why::Unknown => "unknown",
+                Why::Quarantined => "quarantine",
+                Why::NotLive => "deleted",
+            },
+            file: it.file,
+            size: it.size,
+            path: it.path.escape_ascii().to_string(),
+        }
+    }
+}
+
+async fn list(cx: Cx) -> Outcome {
+    let (some, all) = cx
+        .online()?
+        .vfs
+        .differences(MOST)
+        .await
+        .map_err(|why| AdminError::failed(&why))?;
+    Answer::of(&Listed {
+        differences: some.into_iter().map(Shown::from).collect(),
+        all,
+    })
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = |it: &Shown| {
+            [
+                it.slave.clone(),
+                it.root.to_string(),
+                it.why.to_owned(),
+                table::size(it.size),
+                it.path.clone(),
+            ]
+        };
+        let rows: Vec<_> = self.differences.iter().map(row).collect();
+        table::write(f, ["SLAVE", "ROOT", "WHY", "SIZE", "PATH"], &rows)?;
+        write!(f, "{} of {}", rows.len(), self.all)
+    }
+}
+
+#[derive(Serialize)]
+struct Ended {
+    take: String,
+}
+
+async fn end(cx: Cx, args: Args) -> Outcome {
+    let online = cx.online()?;
+    let take = args.text("take").unwrap_or_default().to_owned();
+    let decision = match take.as_str() {
+        "adopt" => Decision::Adopt,
+        _ => Decision::SetAside,
+    };
+    let was = online.vfs.decide_recovery(decision).await;
+    if !was.map_err(|why| AdminError::failed(&why))? {
+        return Err(AdminError::argument("take", "the site is not in recovery"));
+    }
+    for slave in online.slaves.views().borrow().keys() {
+        // One that is going away now is walked when it is back.
+        drop(online.slaves.walk_again(slave, None));
+    }
+    Answer::of(&Ended { take })
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "decided: {}; all roots are walked again", self.take)
+    }
+}

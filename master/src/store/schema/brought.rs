@@ -1,0 +1,50 @@
+//! What versions of the store brought to tables of before.
+
+/// Columns that a version of the store brought, so that dumps of older ones can be loaded: their rows get the
+/// column's default, and then what `fill` says.
+pub struct Brought {
+    pub version: u64,
+    pub table: &'static str,
+    pub columns: &'static [&'static str],
+    pub fill: &'static str,
+}
+
+/// Every column that was not there from the beginning, in the order of versions.
+pub const BROUGHT: &[Brought] = &[
+    Brought {
+        version: 2,
+        table: "node",
+        columns: &["deep", "long"],
+        fill: "",
+    },
+    Brought {
+        version: 3,
+        table: "node",
+        columns: &["created"],
+        fill: "UPDATE node SET created = modified",
+    },
+    Brought {
+        version: 4,
+        table: "copy",
+        columns: &["since"],
+        fill: "",
+    },
+    Brought {
+        version: 4,
+        table: "root",
+        columns: &["missing"],
+        fill: "",
+    },
+    Brought {
+        version: 4,
+        table: "root_dir",
+        columns: &["placed"],
+        fill: "",
+    },
+    Brought {
+        version: 5,
+        table: "root",
+        columns: &["walks"],
+        fill: "",
+    },
+];
