@@ -33,6 +33,7 @@ async fn open(folder: &Path, durability: Durability) -> (VfsClient, Probe<ChildD
         ..StoreConfig::DEFAULT
     };
     let deps = Deps {
+        copies: Default::default(),
         store: Store::open(folder, &config, Case::Sensitive, &clock, &dice).unwrap(),
         blocking: Blocking::new(4),
         config: VfsConfig::default(),

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::accounts::AccountsConfig;
 use crate::acme::AcmeConfig;
+use crate::copies::CopiesConfig;
 use crate::ftp::FtpConfig;
 use crate::ftp::data::{ClientsConfig, DataConfig, FxpConfig, PassiveConfig};
 use crate::slaves::SlavesConfig;
@@ -46,6 +47,8 @@ pub struct MasterConfig {
     pub slaves: SlavesConfig,
     /// `[transfer]`
     pub transfer: TransferConfig,
+    /// `[copies]`
+    pub copies: CopiesConfig,
     /// `[storage]`
     pub storage: VfsConfig,
     /// `[accounts]`
@@ -222,6 +225,7 @@ impl Check for MasterConfig {
         self.data.check(errors);
         self.slaves.check(errors);
         self.transfer.check(errors);
+        self.copies.check(errors);
         self.storage.check(errors);
         self.accounts.check(errors);
         self.store.check(errors);

@@ -6,6 +6,7 @@ pub mod acme;
 pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod copies;
 mod deps;
 pub mod doctor;
 pub mod events;

@@ -114,6 +114,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
         ("data", merged.data == newer.data),
         ("slaves", merged.slaves == newer.slaves),
         ("transfer", merged.transfer == newer.transfer),
+        ("copies", merged.copies == newer.copies),
         ("storage", merged.storage == newer.storage),
         ("accounts", merged.accounts == newer.accounts),
         ("store", merged.store == newer.store),

@@ -29,7 +29,7 @@ use crate::vfs::VfsError;
 /// Writes the log of transfers.
 const XFERLOG: &str = "xferlog";
 /// Children without which the master is as good as before.
-const PLUGINS: [&str; 2] = [XFERLOG, crate::acme::NAME];
+const PLUGINS: [&str; 3] = [XFERLOG, crate::acme::NAME, crate::copies::NAME];
 
 /// Why a master could not begin, or ended with an error.
 #[derive(Debug, thiserror::Error)]

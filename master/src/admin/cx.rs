@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::answer::{AdminError, Code};
 use crate::accounts::Account;
 use crate::config::MasterConfig;
+use crate::copies::CopiesClient;
 use crate::ftp::SessionsClient;
 use crate::ftp::data::DataSide;
 use crate::reload::Reload;
@@ -88,6 +89,8 @@ pub struct Online {
     pub transfers: TransfersClient,
     /// The file list.
     pub vfs: VfsClient,
+    /// The copier.
+    pub copies: CopiesClient,
     /// How arbiters and actors do.
     pub health: Health,
     /// Where events are published.

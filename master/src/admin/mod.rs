@@ -77,6 +77,8 @@ impl Command {
 pub static COMMANDS: &[&Command] = &[
     &commands::store::BACKUP,
     &commands::store::CHECK,
+    &commands::copies::LIST,
+    &commands::copies::LOOK,
     &commands::doctor::DOCTOR,
     &commands::dump::DUMP,
     &commands::help::HELP,

@@ -21,6 +21,7 @@ use crate::admin::site::Site;
 use crate::admin::socket::ControlSocket;
 use crate::admin::{Facilities, Online};
 use crate::config::MasterConfig;
+use crate::copies::{self, CopiesClient, CopiesDeps, Maker};
 use crate::deps::{Deps, Serving};
 use crate::events::TransferLogged;
 use crate::ftp::data::DataSide;
@@ -84,6 +85,8 @@ pub(super) async fn start(
     watch.actor("slave_registry", &slaves.ping());
     let transfers = coordinator(&config, &deps, &store, &slaves, &parent);
     watch.actor("transfer_coordinator", &transfers.ping());
+    let clients = (&vfs, &slaves, &transfers);
+    let copies = copier(&config, &deps, clients, keeper.is_some(), &parent);
     let facilities = Arc::new(Facilities {
         store: store.clone(),
         enroll,
@@ -127,6 +130,7 @@ pub(super) async fn start(
         slaves: slaves.clone(),
         transfers,
         vfs: vfs.clone(),
+        copies,
         health: health.clone(),
         bus,
         drain: deps.drain.clone(),
@@ -286,6 +290,7 @@ async fn files(
         store: store.clone(),
         blocking: deps.blocking.clone(),
         config: config.storage.clone(),
+        copies: Arc::new(config.copies.clone()),
         clock: deps.clock.clone(),
     };
     Ok(vfs::start(&deps.places.vfs, given, parent.clone()).await?)
@@ -329,6 +334,30 @@ fn coordinator(
         ids: store.clone().into(),
     };
     transfer::start(&deps.places.core, given, parent.clone())
+}
+
+fn copier(
+    config: &MasterConfig,
+    deps: &Deps,
+    (vfs, slaves, transfers): (&VfsClient, &SlavesClient, &TransfersClient),
+    secures: bool,
+    parent: &Recipient<ChildDown>,
+) -> CopiesClient {
+    let copies = Arc::new(config.copies.clone());
+    let given = CopiesDeps {
+        maker: Maker {
+            vfs: vfs.clone(),
+            slaves: slaves.clone(),
+            transfers: transfers.clone(),
+            secures,
+            max_rate: copies.max_rate.map(|rate| rate.as_u64()),
+            stall: copies.stall_timeout,
+        },
+        config: copies,
+        clock: deps.clock.clone(),
+        drain: deps.drain.clone(),
+    };
+    copies::start(&deps.places.core, given, parent.clone())
 }
 
 async fn page(

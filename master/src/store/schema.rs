@@ -12,7 +12,7 @@ mod brought;
 pub(super) use brought::BROUGHT;
 
 /// What brings a store from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6];
 
 const V1: &str = "
 -- Facts about the store itself: its identity, epoch, which names are the same.
@@ -162,6 +162,19 @@ CREATE TABLE difference (
     PRIMARY KEY (root, path)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX difference_unknown ON difference (root) WHERE why = 0;
+";
+
+const V6: &str = "
+-- Files whose copies are to be looked at. asked counts the reasons; tries, since the last success.
+CREATE TABLE copy_job (
+    node INTEGER PRIMARY KEY,
+    asked INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    why TEXT
+) STRICT;
+CREATE INDEX copy_job_due ON copy_job (due, node);
 ";
 
 /// What a column holds, for dumps.
@@ -334,6 +347,18 @@ pub(super) const TABLES: &[Table] = {
             name: "root_log",
             columns: &[("root", Number), ("seq", Number), ("op", Bytes)],
             key: "root, seq",
+        },
+        Table {
+            name: "copy_job",
+            columns: &[
+                ("node", Number),
+                ("asked", Number),
+                ("since", Number),
+                ("due", Number),
+                ("tries", Number),
+                ("why", Text),
+            ],
+            key: "node",
         },
     ]
 };

@@ -46,6 +46,11 @@ impl Chain {
         }
     }
 
+    /// Whether it is for a copy between slaves.
+    pub fn is_of_copy(self) -> bool {
+        matches!(self, Chain::CopyTo | Chain::CopyFrom)
+    }
+
     /// Whether bytes come to the slave.
     pub fn receives(self) -> bool {
         matches!(self, Chain::Upload | Chain::CopyTo)

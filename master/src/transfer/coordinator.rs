@@ -191,7 +191,9 @@ impl TransferCoordinator {
     fn hold(&mut self, want: Want, chain: Chain) -> Result<Slot, TransferError> {
         let config = &self.deps.config;
         let of_session = self.ledger.of_session(want.session);
-        if self.ledger.len() >= config.max_slots || of_session >= config.max_slots_per_session {
+        // Copies have a limit of their own.
+        let too_many = !chain.is_of_copy() && of_session >= config.max_slots_per_session;
+        if self.ledger.len() >= config.max_slots || too_many {
             warn!(session = %want.session, slots = self.ledger.len(), of_session, "no more slots");
             return Err(TransferError::Full);
         }

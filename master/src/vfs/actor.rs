@@ -16,7 +16,7 @@ use drftpd_actors::{
     Blocking, Budget, ChildDown, ChildSpec, Clock, Ping, Place, panicpoint, supervise,
 };
 use drftpd_protocol::FileId;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::{debug, info, warn};
 
 use super::client::{Merged, VfsClient};
@@ -30,6 +30,7 @@ use super::tree::{Given, InTree, TreeCommand, walk};
 use super::types::Upload;
 use super::uploads::Uploads;
 use super::{plan, reads};
+use crate::copies::CopiesConfig;
 use crate::store::{Pending, Store};
 
 /// Questions that may wait; askers beyond wait for room.
@@ -46,6 +47,8 @@ pub struct Deps {
     pub blocking: Blocking,
     /// `[storage]`.
     pub config: VfsConfig,
+    /// `[copies]`.
+    pub copies: Arc<CopiesConfig>,
     /// For times of files.
     pub clock: Clock,
 }
@@ -63,6 +66,8 @@ pub async fn start(
     heads.moved(deps.store.read(reads::heads)?);
     let actor = VfsActor {
         config: Arc::new(deps.config),
+        copies: deps.copies,
+        asked: Arc::default(),
         store: deps.store.clone(),
         clock: deps.clock,
         heads,
@@ -77,14 +82,19 @@ pub async fn start(
         info!(uploads = orphans, "uploads of an earlier run are open");
     }
     let (live, heads) = (actor.live.subscribe(), actor.heads.clone());
+    let asked = Arc::clone(&actor.asked);
     let spec = ChildSpec::new("vfs", MAILBOX, Budget::CORE, parent);
     let addr = supervise(place, spec, move || actor);
-    Ok(VfsClient::new(addr, deps.store, deps.blocking, live, heads))
+    let told = (live, heads, asked);
+    Ok(VfsClient::new(addr, deps.store, deps.blocking, told))
 }
 
 /// Owns the running uploads; hands every change to the store.
 pub struct VfsActor {
     config: Arc<VfsConfig>,
+    copies: Arc<CopiesConfig>,
+    /// Hears when files are to be looked at because of their copies.
+    asked: Arc<Notify>,
     store: Store,
     clock: Clock,
     heads: OpsHeads,
@@ -209,6 +219,8 @@ impl VfsActor {
             now: self.clock.unix(),
             heads: self.heads.clone(),
             config: Arc::clone(&self.config),
+            copies: Arc::clone(&self.copies),
+            asked: Arc::clone(&self.asked),
         };
         Ok(self.store.submit(InTree { command, given })?)
     }

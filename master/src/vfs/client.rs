@@ -2,6 +2,7 @@
 //!
 //! Every change answers after the commit that holds it, `begin_upload` excepted.
 
+mod copies;
 mod walks;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use super::types::{Entry, Page, PreparedBytes, Readable, Times, Upload, UploadMo
 use super::uploads::Uploads;
 use super::{plan, reads};
 use crate::store::{Sql, Store};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 pub use walks::{Begins, Compare, Concluded, Merged, SawAll};
 
 /// How long a change may take; a page of a walk is the longest.
@@ -37,6 +38,7 @@ pub struct VfsClient {
     pub(super) blocking: Blocking,
     pub(super) live: watch::Receiver<Arc<Uploads>>,
     heads: OpsHeads,
+    asked: Arc<Notify>,
 }
 
 /// Who an entry belongs to.
@@ -55,8 +57,7 @@ impl VfsClient {
         addr: Addr<VfsActor>,
         store: Store,
         blocking: Blocking,
-        live: watch::Receiver<Arc<Uploads>>,
-        heads: OpsHeads,
+        (live, heads, asked): (watch::Receiver<Arc<Uploads>>, OpsHeads, Arc<Notify>),
     ) -> Self {
         Self {
             addr,
@@ -64,6 +65,7 @@ impl VfsClient {
             blocking,
             live,
             heads,
+            asked,
         }
     }
 
@@ -72,8 +74,16 @@ impl VfsClient {
         self.addr.clone().recipient()
     }
 
-    async fn change<C: TreeCommand>(&self, command: C) -> Result<C::Answer, VfsError> {
+    pub(super) async fn change<C: TreeCommand>(&self, command: C) -> Result<C::Answer, VfsError> {
         ask(&self.addr, Change(command), CHANGE_LIMIT).await?
+    }
+
+    /// A read of many rows, on a thread of the pool.
+    async fn read_on_disk<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Sql<'_>) -> Result<T, VfsError> + Send + 'static,
+    ) -> Result<T, VfsError> {
+        self.store.read_on(&self.blocking, read).await
     }
 
     /// A read of a few rows, here and now.
@@ -143,8 +153,8 @@ impl VfsClient {
         limit: usize,
     ) -> Result<Page, VfsError> {
         let live = Arc::clone(&self.live.borrow());
-        let read = move |sql: &Sql<'_>| reads::list(sql, &live, dir, after.as_ref(), limit);
-        self.store.read_on(&self.blocking, read).await
+        self.read_on_disk(move |sql| reads::list(sql, &live, dir, after.as_ref(), limit))
+            .await
     }
 
     /// A file for RETR: partial ones are [`VfsError::Incomplete`], running uploads are readable.

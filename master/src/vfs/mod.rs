@@ -5,6 +5,7 @@ pub mod check;
 pub mod client;
 mod commands;
 mod config;
+mod copied;
 pub mod error;
 mod heads;
 mod messages;
@@ -29,5 +30,6 @@ pub use tree::agree::Judged;
 pub use tree::differences::{Decision, Difference, Why, recovering};
 pub use tree::unseen::Seen;
 pub use types::{
-    Entry, FileState, Kind, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan,
+    Copied, CopyJob, Entry, FileState, Kind, Page, PreparedBytes, Readable, Times, Upload,
+    UploadMode, UploadPlan,
 };

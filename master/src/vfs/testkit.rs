@@ -1,11 +1,14 @@
 //! For tests of others: a file list over a store in a temporary folder, in the test's own thread.
 
+use std::sync::Arc;
+
 use drftpd_actors::testkit::Probe;
 use drftpd_actors::{Blocking, ChildDown, Clock, Dice, Place};
 use drftpd_protocol::{RootId, SlaveId};
 use tempfile::TempDir;
 
 use super::{Deps, VfsClient, VfsConfig, start};
+use crate::copies::CopiesConfig;
 use crate::store::{Case, Store, StoreConfig};
 
 /// A file list that lives as long as this.
@@ -20,6 +23,11 @@ pub struct TestVfs {
 impl TestVfs {
     /// An empty tree; `clock` gives the times of files.
     pub async fn start(clock: &Clock) -> Self {
+        Self::with_copies(clock, CopiesConfig::default()).await
+    }
+
+    /// The same, with rules for copies.
+    pub async fn with_copies(clock: &Clock, copies: CopiesConfig) -> Self {
         let folder = TempDir::new().unwrap();
         let (config, dice) = (StoreConfig::DEFAULT, Dice::seeded(1));
         let store = Store::inline(folder.path(), &config, Case::Sensitive, clock, &dice);
@@ -28,6 +36,7 @@ impl TestVfs {
             store: store.clone(),
             blocking: Blocking::inline(),
             config: VfsConfig::default(),
+            copies: Arc::new(copies),
             clock: clock.clone(),
         };
         let down = Probe::start();

@@ -1,7 +1,7 @@
 //! What the file list says of an entry, and what an upload or a remerge needs of it.
 
 use drftpd_protocol::wire::{Base, Place};
-use drftpd_protocol::{DirId, FileId, Generation, Name, NodeId, OpSeq, RootId};
+use drftpd_protocol::{DirId, FileId, Generation, Name, NodeId, OpSeq, RootId, VfsPath};
 
 /// Kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +77,36 @@ pub struct Times {
     pub modified: Option<i64>,
     /// Of creation.
     pub created: Option<i64>,
+}
+
+/// A complete file with its copies, and everything that an order to make another one needs.
+#[derive(Debug, Clone)]
+pub struct Copied {
+    /// The entry.
+    pub entry: Entry,
+    /// Its path.
+    pub path: VfsPath,
+    /// Where it is below every root.
+    pub at: Place,
+    /// Roots with a good copy, each with the last position of its log (see [`Readable::holders`]).
+    pub holders: Vec<(RootId, OpSeq)>,
+}
+
+/// A file whose copies are to be looked at. Times are Unix seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyJob {
+    /// The file.
+    pub node: NodeId,
+    /// How often somebody had a reason to ask.
+    pub asked: i64,
+    /// Since when.
+    pub since: i64,
+    /// When it is to be looked at.
+    pub due: i64,
+    /// Failures in a row.
+    pub tries: u32,
+    /// Why the last one failed.
+    pub why: Option<String>,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod begin;
 mod compared;
+mod copied;
 mod end;
 mod found;
 mod make;
@@ -17,6 +18,7 @@ mod walked;
 
 pub(super) use begin::{Begin, Onto};
 pub(super) use compared::MergeCompared;
+pub(super) use copied::{AddCopy, DropStaged, SettleJobs, WantCopies};
 pub(super) use end::{Commit, EndUpload, LoseUpload, MastersGone};
 pub(super) use make::{MakeDir, MakeLink};
 pub(super) use merge::MergePage;

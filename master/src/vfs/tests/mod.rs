@@ -1,5 +1,6 @@
 //! The file list over a real store, in one thread with a clock that jumps.
 
+mod copies;
 mod damaged;
 mod digests;
 mod disk;
@@ -20,6 +21,7 @@ mod uploads;
 mod walking;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use drftpd_actors::testkit::{Probe, sim};
 use drftpd_actors::{Blocking, ChildDown, Clock, Dice, Place};
@@ -28,6 +30,7 @@ use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId, VfsPath};
 use tempfile::TempDir;
 
 use super::*;
+use crate::copies::CopiesConfig;
 use crate::store::{Case, Store, StoreConfig};
 
 pub(super) const NOW: i64 = 1_800_000_000;
@@ -78,7 +81,12 @@ impl Fixture {
     }
 
     pub async fn with_config(store: Store, clock: Clock, config: VfsConfig) -> Self {
+        Self::with(store, clock, config, CopiesConfig::default()).await
+    }
+
+    pub async fn with(store: Store, clock: Clock, config: VfsConfig, copies: CopiesConfig) -> Self {
         let deps = Deps {
+            copies: Arc::new(copies),
             store: store.clone(),
             blocking: Blocking::inline(),
             config,

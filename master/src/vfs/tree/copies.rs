@@ -8,6 +8,7 @@
 
 use drftpd_protocol::{DirId, NodeId, OpSeq, RootId};
 
+use super::jobs;
 use super::log::{self, RootKey};
 use super::{Tree, walk};
 use crate::store::{Sql, StoreError, id, number, params};
@@ -71,6 +72,7 @@ pub fn add(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<bool, StoreE
         }
     }
     sum(tree, entry.parent, root, digest(entry));
+    jobs::look_after(tree, entry)?;
     Ok(true)
 }
 
@@ -95,6 +97,7 @@ fn no_longer_good(
     }
     set_state(tree, entry.id, root, state)?;
     sum(tree, entry.parent, root, digest(entry).wrapping_neg());
+    jobs::look_after(tree, entry)?;
     Ok(true)
 }
 
@@ -132,6 +135,7 @@ pub fn moved(tree: &Tree<'_>, from: &Entry, to: &Entry) -> Result<Vec<RootKey>, 
         sum(tree, from.parent, *root, old);
         sum(tree, to.parent, *root, new);
     }
+    jobs::look_after(tree, to)?;
     Ok(roots)
 }
 

@@ -5,6 +5,7 @@
 pub(super) mod agree;
 pub(super) mod copies;
 pub(super) mod differences;
+pub(super) mod jobs;
 pub(super) mod log;
 pub(super) mod nodes;
 pub(super) mod reach;
@@ -12,16 +13,18 @@ pub(super) mod totals;
 pub(super) mod unseen;
 pub(super) mod walk;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use drftpd_protocol::{DirId, OpSeq, RootId};
+use tokio::sync::Notify;
 
 use super::config::VfsConfig;
 use super::error::VfsError;
 use super::heads::OpsHeads;
+use crate::copies::CopiesConfig;
 use crate::store::{Batch, Command, StoreError};
 use copies::Touched;
 use log::{Head, RootKey};
@@ -47,6 +50,9 @@ pub(super) struct Given {
     pub now: i64,
     pub heads: OpsHeads,
     pub config: Arc<VfsConfig>,
+    pub copies: Arc<CopiesConfig>,
+    /// Hears when files are to be looked at because of their copies.
+    pub asked: Arc<Notify>,
 }
 
 /// A tree command on its way to the writer.
@@ -66,7 +72,12 @@ impl<C: TreeCommand> Command for InTree<C> {
     fn apply(self, batch: &Batch<'_>) -> Result<C::Answer, VfsError> {
         let tree = Tree::new(batch, &self.given);
         let answer = self.command.apply(&tree)?;
+        let asked = tree.asked.get();
         let moved = tree.finish()?;
+        if asked {
+            let asked = self.given.asked;
+            batch.on_commit(move || asked.notify_one());
+        }
         if !moved.is_empty() {
             let heads = self.given.heads;
             batch.on_commit(move || heads.moved(moved));
@@ -81,6 +92,9 @@ pub(super) struct Tree<'b> {
     batch: &'b Batch<'b>,
     pub now: i64,
     pub config: &'b VfsConfig,
+    pub copies: &'b CopiesConfig,
+    /// Whether files are to be looked at because of their copies.
+    asked: Cell<bool>,
     heads: RefCell<BTreeMap<RootKey, Head>>,
     touched: RefCell<BTreeMap<(DirId, RootKey), Touched>>,
 }
@@ -99,6 +113,8 @@ impl<'b> Tree<'b> {
             batch,
             now: given.now,
             config: &given.config,
+            copies: &given.copies,
+            asked: Cell::new(false),
             heads: RefCell::default(),
             touched: RefCell::default(),
         }

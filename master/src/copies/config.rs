@@ -1,0 +1,190 @@
+//! `[copies]`: how many copies files have, by their directory, and how the missing ones are made.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use drftpd_actors::{Check, ConfigError};
+use drftpd_protocol::{SlaveId, VfsPath};
+use serde::Deserialize;
+
+/// Copies of one file at most: more are a mistake.
+const MOST: u32 = 16;
+/// Copies that may be made at a time.
+const MOST_AT_A_TIME: usize = 64;
+
+/// `[copies]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CopiesConfig {
+    /// Rules; the first that speaks of a path decides. A file of which none speaks has one copy.
+    pub rules: Vec<CopyRule>,
+    /// Copies that are made at a time.
+    pub at_a_time: usize,
+    /// Bytes per second of each; without a limit where it is not set.
+    pub max_rate: Option<ByteSize>,
+    /// How long no byte of a copy may move before it is given up and tried again.
+    #[serde(with = "humantime_serde")]
+    pub stall_timeout: Duration,
+    /// How long after a failure a copy is tried again; each time twice as long, up to `retry_to`.
+    #[serde(with = "humantime_serde")]
+    pub retry_from: Duration,
+    /// The longest time until a copy is tried again.
+    #[serde(with = "humantime_serde")]
+    pub retry_to: Duration,
+    /// How often the whole file list is looked through for files with too few copies, beside those that change.
+    #[serde(with = "humantime_serde")]
+    pub look_every: Duration,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CopyRule {
+    /// Directories at and below which it holds; empty: everywhere.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// How many copies a file has.
+    pub copies: u32,
+    /// Slaves on which further copies are made; empty: any.
+    #[serde(default)]
+    pub slaves: Vec<SlaveId>,
+}
+
+impl Default for CopiesConfig {
+    fn default() -> Self {
+        Self {
+            rules: Vec::new(),
+            at_a_time: 2,
+            max_rate: None,
+            stall_timeout: Duration::from_secs(60),
+            retry_from: Duration::from_secs(10),
+            retry_to: Duration::from_secs(600),
+            look_every: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl CopiesConfig {
+    /// The rule that speaks of a path.
+    pub fn rule(&self, path: &VfsPath) -> Option<&CopyRule> {
+        self.rules.iter().find(|rule| rule.speaks_of(path))
+    }
+
+    /// How many copies a file at this path should have.
+    pub fn wanted(&self, path: &VfsPath) -> u32 {
+        self.rule(path).map_or(1, |rule| rule.copies)
+    }
+
+    /// How long to wait after so many failures in a row.
+    pub fn retry_after(&self, failures: u32) -> Duration {
+        let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
+        self.retry_from.saturating_mul(factor).min(self.retry_to)
+    }
+}
+
+impl CopyRule {
+    fn speaks_of(&self, path: &VfsPath) -> bool {
+        let below = |directory: &String| {
+            VfsPath::absolute(directory.as_bytes()).is_ok_and(|it| it.contains(path))
+        };
+        self.paths.is_empty() || self.paths.iter().any(below)
+    }
+}
+
+impl Check for CopiesConfig {
+    fn check(&self, errors: &mut Vec<ConfigError>) {
+        let mut wrong = |is_wrong: bool, key: String, why: String| {
+            if is_wrong {
+                errors.push(ConfigError::new(format!("copies.{key}"), why));
+            }
+        };
+        let (at, most) = (self.at_a_time, MOST_AT_A_TIME);
+        let range = format!("must be 1 to {most}");
+        wrong(!(1..=most).contains(&at), "at_a_time".into(), range);
+        let none = self.max_rate.is_some_and(|rate| rate.as_u64() == 0);
+        wrong(none, "max_rate".into(), "must not be 0".into());
+        for (key, time) in [
+            ("stall_timeout", self.stall_timeout),
+            ("retry_from", self.retry_from),
+            ("look_every", self.look_every),
+        ] {
+            let why = "must be at least one second".to_owned();
+            wrong(time < Duration::from_secs(1), key.into(), why);
+        }
+        let why = "must not be shorter than copies.retry_from".to_owned();
+        wrong(self.retry_to < self.retry_from, "retry_to".into(), why);
+        for (at, rule) in self.rules.iter().enumerate() {
+            let paths = rule.paths.iter().map(|path| path.as_bytes());
+            let paths = paths.map(VfsPath::absolute).all(|path| path.is_ok());
+            let why = "must be directories that begin with /".to_owned();
+            wrong(!paths, format!("rules[{at}].paths"), why);
+            let some = (1..=MOST).contains(&rule.copies);
+            wrong(
+                !some,
+                format!("rules[{at}].copies"),
+                format!("must be 1 to {MOST}"),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<CopiesConfig, Vec<String>> {
+        let read = drftpd_actors::parse::<CopiesConfig>(text, None);
+        read.map_err(|errors| errors.into_iter().map(|error| error.key).collect())
+    }
+
+    fn path(text: &str) -> VfsPath {
+        VfsPath::absolute(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_first_rule_that_speaks_of_a_path_decides() {
+        let config = read(
+            r#"rules = [
+                { paths = ["/pub/tmp"], copies = 1 },
+                { paths = ["/pub", "/keep"], copies = 3, slaves = ["a"] },
+            ]"#,
+        );
+        let config = config.unwrap();
+        for (at, copies) in [
+            ("/pub/tmp/x", 1),
+            ("/pub/x", 3),
+            ("/keep/a/b", 3),
+            ("/public/x", 1),
+        ] {
+            assert_eq!(config.wanted(&path(at)), copies, "{at}");
+        }
+        assert_eq!(config.rule(&path("/pub/x")).unwrap().slaves.len(), 1);
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_named_by_its_key() {
+        let text = r#"
+            at_a_time = 0
+            max_rate = "0B"
+            retry_from = "10ms"
+            retry_to = "1ms"
+            rules = [{ paths = ["pub"], copies = 0 }]
+        "#;
+        let keys = [
+            "copies.at_a_time",
+            "copies.max_rate",
+            "copies.retry_from",
+            "copies.retry_to",
+            "copies.rules[0].paths",
+            "copies.rules[0].copies",
+        ];
+        assert_eq!(read(text).unwrap_err(), keys);
+    }
+
+    #[test]
+    fn failures_are_followed_by_longer_waits_up_to_the_longest() {
+        let config = CopiesConfig::default();
+        let seconds = [1, 2, 3, 7, 8, u32::MAX].map(|n| config.retry_after(n).as_secs());
+        assert_eq!(seconds, [10, 20, 40, 600, 600, 600]);
+    }
+}

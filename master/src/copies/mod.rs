@@ -1,0 +1,19 @@
+//! Further copies of files: rules say how many a file has (`[copies]`), and the copier brings reality to the rule, one
+//! transfer between two slaves at a time.
+//!
+//! What is to be looked at is a durable queue of the store (`copy_job`), filled in the batch that gives the reason: an
+//! upload, a file that was found, a copy that was spoilt. Looking is pure (`look`), so a crash between any two steps
+//! only means that the file is looked at again.
+
+mod actor;
+mod client;
+mod config;
+mod look;
+mod make;
+mod order;
+mod sweep;
+
+pub use actor::{CopiesDeps, NAME, start};
+pub use client::{CopiesClient, Under};
+pub use config::{CopiesConfig, CopyRule};
+pub use make::Maker;

@@ -1,0 +1,94 @@
+//! The door to copies of files: what is to be looked at, and what came of it.
+
+use std::sync::Arc;
+
+use drftpd_protocol::{FileId, NodeId, OpSeq, RootId};
+use tokio::sync::Notify;
+
+use super::VfsClient;
+use crate::copies::CopiesConfig;
+use crate::vfs::commands::{AddCopy, DropStaged, SettleJobs, WantCopies};
+use crate::vfs::copied;
+use crate::vfs::error::VfsError;
+use crate::vfs::tree::{jobs, log};
+use crate::vfs::types::{Copied, CopyJob, PreparedBytes};
+
+// What a point read finds is there at once; a store on other machines would be waited for.
+#[allow(clippy::unused_async)]
+impl VfsClient {
+    /// Hears when files are to be looked at because of their copies. One may wait for it.
+    pub fn copies_asked(&self) -> Arc<Notify> {
+        Arc::clone(&self.asked)
+    }
+
+    /// Files whose copies are due to be looked at.
+    pub async fn copies_due(&self, now: i64, limit: usize) -> Result<Vec<CopyJob>, VfsError> {
+        self.read(|sql, _| Ok(jobs::due(sql, now, limit)?))
+    }
+
+    /// When the next one is due, behind `now`.
+    pub async fn next_copy_due(&self, now: i64) -> Result<Option<i64>, VfsError> {
+        self.read(|sql, _| Ok(jobs::next_due(sql, now)?))
+    }
+
+    /// Some of all files whose copies are to be looked at, and how many there are.
+    pub async fn copy_jobs(&self, limit: usize) -> Result<(Vec<CopyJob>, u64), VfsError> {
+        self.read_on_disk(move |sql| Ok(jobs::all(sql, limit)?))
+            .await
+    }
+
+    /// A complete file with its copies; nothing if it is none, or gone.
+    pub async fn copied(&self, node: NodeId) -> Result<Option<Copied>, VfsError> {
+        self.read(|sql, _| copied::copied(sql, node))
+    }
+
+    /// Of so many files behind `after` those with too few copies, and the last one that was looked at.
+    pub async fn too_few_copies(
+        &self,
+        rules: &Arc<CopiesConfig>,
+        after: NodeId,
+        limit: usize,
+    ) -> Result<(Vec<NodeId>, Option<NodeId>), VfsError> {
+        let rules = Arc::clone(rules);
+        self.read_on_disk(move |sql| copied::too_few(sql, &rules, after, limit))
+            .await
+    }
+
+    /// The position of a root's log that its disk has still to reach; none when it has followed all of it.
+    pub async fn log_pending(&self, root: RootId) -> Result<OpSeq, VfsError> {
+        self.read(|sql, _| {
+            let row = log::root(sql, root)?.ok_or(VfsError::UnknownRoot(root))?;
+            Ok(row.pending())
+        })
+    }
+
+    /// A root has prepared a copy. Answers whether it is one: the file may be gone or another by now, or the bytes
+    /// other ones; then they are thrown away.
+    pub async fn add_copy(
+        &self,
+        file: FileId,
+        root: RootId,
+        bytes: PreparedBytes,
+    ) -> Result<bool, VfsError> {
+        self.change(AddCopy { file, root, bytes }).await
+    }
+
+    /// What a root has staged of a copy is not needed.
+    pub async fn drop_staged(&self, file: FileId, root: RootId) -> Result<(), VfsError> {
+        self.change(DropStaged { file, root }).await
+    }
+
+    /// Copies of these files are to be looked at.
+    pub async fn want_copies(&self, files: Vec<NodeId>) -> Result<(), VfsError> {
+        self.change(WantCopies { files }).await
+    }
+
+    /// What looking at them came to: `done` as they were read, `later` with their next time.
+    pub async fn settle_copies(
+        &self,
+        done: Vec<CopyJob>,
+        later: Vec<CopyJob>,
+    ) -> Result<(), VfsError> {
+        self.change(SettleJobs { done, later }).await
+    }
+}

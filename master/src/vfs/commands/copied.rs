@@ -1,0 +1,105 @@
+//! Further copies of files: wanted, made, or not needed any more.
+
+use drftpd_protocol::wire::RootOp;
+use drftpd_protocol::{FileId, NodeId, RootId};
+
+use crate::vfs::error::VfsError;
+use crate::vfs::tree::{Tree, TreeCommand, copies, jobs, log, nodes, walk};
+use crate::vfs::types::{CopyJob, Entry, FileState, PreparedBytes};
+
+/// A root has prepared a copy of a file: it is a holder if the bytes are those of the file list. Answers whether.
+pub struct AddCopy {
+    pub file: FileId,
+    pub root: RootId,
+    pub bytes: PreparedBytes,
+}
+
+impl TreeCommand for AddCopy {
+    type Answer = bool;
+
+    fn apply(self, tree: &Tree<'_>) -> Result<bool, VfsError> {
+        let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
+        let file = self.file;
+        let entry = nodes::by_id(tree, file.node)?.filter(|entry| self.is_of(entry));
+        let Some(mut entry) = entry else {
+            // Deleted or overwritten meanwhile, or damaged on the way.
+            log::append(tree, root.key, &RootOp::DiscardStaged { file })?;
+            return Ok(false);
+        };
+        if entry.crc32.is_none() {
+            entry.crc32 = Some(self.bytes.crc32);
+            nodes::update(tree, &entry)?;
+        }
+        let at = walk::place_of(tree, &entry)?;
+        let op = match copies::add(tree, &entry, root.key)? {
+            true => RootOp::Publish { file, at },
+            // A walk found one there meanwhile.
+            false => RootOp::DiscardStaged { file },
+        };
+        log::append(tree, root.key, &op)?;
+        Ok(true)
+    }
+}
+
+impl AddCopy {
+    fn is_of(&self, entry: &Entry) -> bool {
+        let (size, sum) = (self.bytes.size, self.bytes.crc32);
+        let complete = entry.file() == self.file && entry.state == FileState::Complete;
+        complete && entry.size == size && entry.crc32.is_none_or(|crc32| crc32 == sum)
+    }
+}
+
+/// What is staged of a copy on a root is not needed.
+pub struct DropStaged {
+    pub file: FileId,
+    pub root: RootId,
+}
+
+impl TreeCommand for DropStaged {
+    type Answer = ();
+
+    fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
+        let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
+        let file = self.file;
+        log::append(tree, root.key, &RootOp::DiscardStaged { file })?;
+        Ok(())
+    }
+}
+
+/// Files whose copies are to be looked at.
+pub struct WantCopies {
+    pub files: Vec<NodeId>,
+}
+
+impl TreeCommand for WantCopies {
+    type Answer = ();
+
+    fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
+        for node in self.files {
+            jobs::want(tree, node)?;
+        }
+        Ok(())
+    }
+}
+
+/// What looking at files came to.
+pub struct SettleJobs {
+    /// Nothing to be done: as they were read.
+    pub done: Vec<CopyJob>,
+    /// To be looked at again when it says.
+    pub later: Vec<CopyJob>,
+}
+
+impl TreeCommand for SettleJobs {
+    type Answer = ();
+
+    fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
+        for job in &self.done {
+            jobs::done(tree, job.node, job.asked)?;
+        }
+        for job in &self.later {
+            jobs::later(tree, job)?;
+        }
+        Ok(())
+    }
+}
