@@ -3,7 +3,7 @@
 //!
 //! Where they do not, the master stands in between: it listens or dials itself, and forwards.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
@@ -13,6 +13,7 @@ use drftpd_slave::transfer::{Network, PortRange};
 use serde::Deserialize;
 
 use super::error::DataError;
+use super::ours::Sent;
 use crate::ftp::error::FtpError;
 
 /// Who listens for a client whose transfer was announced.
@@ -161,6 +162,7 @@ struct Learnt {
     no_slave_reached: Cell<bool>,
     by_no_slave_reached: Cell<bool>,
     told: Cell<bool>,
+    sent: RefCell<Option<Sent>>,
 }
 
 impl Reach {
@@ -183,6 +185,13 @@ impl Reach {
     /// The client goes on to another transfer.
     pub fn goes_on(&self) {
         self.0.told.set(false);
+    }
+
+    /// Somebody is sent to where the client said last; tells whether that is a port of ours.
+    pub fn sends(&self, there: Option<Sent>) -> bool {
+        let is_ours = there.is_some();
+        self.0.sent.replace(there);
+        is_ours
     }
 
     /// No slave got to the client.

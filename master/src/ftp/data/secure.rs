@@ -78,7 +78,7 @@ fn resumption(cx: &VerbCx, path: &VfsPath) -> Resumption {
 /// PORT that sends the other there; [`super::ours`] has the order of things.
 pub fn is_ours(cx: &VerbCx, other: Other<'_>) -> bool {
     match other {
-        Other::Dialled(to) => cx.services.data.ours.dial(to),
+        Other::Dialled(to) => cx.reach.sends(cx.services.data.ours.dial(to)),
         Other::Told(port) => port.is_some_and(OurPort::is_dialled),
     }
 }

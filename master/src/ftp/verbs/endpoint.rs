@@ -298,7 +298,7 @@ async fn dial(cx: VerbCx, to: SocketAddr) -> VerbResult {
         Ok(to) => to,
     };
     // Whoever listens there, if it is one of ours, is told before its transfer whom to expect.
-    cx.services.data.ours.dial(to);
+    cx.reach.sends(cx.services.data.ours.dial(to));
     let reply = Reply::new(200, "Data connections will be made to there");
     Ok(opened(reply, Endpoint::Dial(to)))
 }

@@ -127,3 +127,27 @@ fn a_transfer_that_begins_before_anybody_was_sent_there_takes_whoever_comes_and_
         });
     }
 }
+
+#[test]
+fn who_says_port_for_every_port_that_there_is_makes_nobody_wait_for_one_of_ours() {
+    sim(async {
+        let mut bench = Bench::new(TlsConfig::default()).await;
+        let (mut source, mut hostile) = (bench.user("bob").await, bench.user("eve").await);
+        listens(&mut bench, &mut source, "PASV").await;
+        for port in 135..140 {
+            hostile.ask(&format!("PORT 127,0,0,1,19,{port}"), 200).await;
+        }
+        let begin = of_passive(&mut bench, &mut source).await;
+        key(begin.call.tls.clone());
+        end(&mut bench, &begin, &mut source).await;
+        // And nobody who is gone does.
+        listens(&mut bench, &mut source, "PASV").await;
+        hostile.ask("PORT 127,0,0,1,19,137", 200).await;
+        hostile.ask("QUIT", 221).await;
+        drop(hostile);
+        drftpd_actors::testkit::settle().await;
+        let begin = of_passive(&mut bench, &mut source).await;
+        key(begin.call.tls.clone());
+        end(&mut bench, &begin, &mut source).await;
+    });
+}
