@@ -226,6 +226,8 @@ enum Step {
     Put(String, u64),
     MakeDir(String),
     Rename(String, String),
+    /// One of the disk's directories goes into another one.
+    MoveDir(usize, usize, &'static str),
     Delete(String),
     RemoveDir(String),
     Follow(usize),
@@ -242,6 +244,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => (any_path(), 0..9_u64).prop_map(|(at, size)| Step::Put(at, size)),
         2 => any_path().prop_map(Step::MakeDir),
         4 => (any_path(), any_path()).prop_map(|(from, to)| Step::Rename(from, to)),
+        4 => (any::<usize>(), any::<usize>(), prop::sample::select(vec!["a", "b", "c", "d"]))
+            .prop_map(|(dir, into, name)| Step::MoveDir(dir, into, name)),
         1 => any_path().prop_map(Step::Delete),
         1 => any_path().prop_map(Step::RemoveDir),
         3 => (0..4_usize).prop_map(Step::Follow),
@@ -250,6 +254,23 @@ fn any_step() -> impl Strategy<Value = Step> {
 }
 
 impl Run {
+    /// May be refused, as other steps may.
+    async fn move_dir(&self, dir: usize, into: usize, name: &str) {
+        let dirs: Vec<DirId> = self.disk.dirs.keys().copied().collect();
+        if dirs.is_empty() {
+            return;
+        }
+        let vfs = &self.fx.vfs;
+        let at = async |n: usize| vfs.path_of(dirs[n % dirs.len()]).await;
+        let top = into % (dirs.len() + 1) == dirs.len();
+        let (Ok(from), Ok(into)) = (at(dir).await, at(into).await) else {
+            return; // gone from the tree
+        };
+        let into = if top { String::new() } else { into.to_string() };
+        let to = path(&format!("{into}/{name}"));
+        drop(vfs.rename(&from, &to, false).await);
+    }
+
     async fn go(&mut self, step: &Step) {
         let vfs = self.fx.vfs.clone();
         match step {
@@ -262,6 +283,7 @@ impl Run {
             }
             Step::MakeDir(at) => drop(vfs.make_dir(&path(at), ann()).await),
             Step::Rename(from, to) => drop(vfs.rename(&path(from), &path(to), false).await),
+            Step::MoveDir(dir, into, name) => self.move_dir(*dir, *into, name).await,
             Step::Delete(at) => drop(vfs.delete(&path(at)).await),
             Step::RemoveDir(at) => drop(vfs.remove_dir(&path(at)).await),
             Step::Follow(most) => self.follow(*most).await,
