@@ -56,6 +56,17 @@ fn slave(command: SlaveCommand) -> Result<(), Failure> {
     match command {
         SlaveCommand::Add { at, name, again } => ctl::slave_add(&at, &name, again),
         SlaveCommand::List { at, json } => ctl::ctl(&at, json, &words(&["slave", "list"])),
+        SlaveCommand::Drain { at, name } => {
+            ctl::ctl(&at, false, &words(&["slave", "drain", &name]))
+        }
+        SlaveCommand::Undrain { at, name } => {
+            ctl::ctl(&at, false, &words(&["slave", "undrain", &name]))
+        }
+        SlaveCommand::Retire { at, name, force } => {
+            let said = ["slave", "retire", &name, "force"];
+            let said = if force { &said[..] } else { &said[..3] };
+            ctl::ctl(&at, false, &words(said))
+        }
         SlaveCommand::Remove { at, name } => {
             ctl::ctl(&at, false, &words(&["slave", "remove", &name]))
         }

@@ -120,6 +120,30 @@ pub(super) enum SlaveCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Gives a slave no new files from now on; it serves what it has.
+    Drain {
+        #[command(flatten)]
+        at: At,
+        /// The slave's name.
+        name: String,
+    },
+    /// Gives a slave new files again.
+    Undrain {
+        #[command(flatten)]
+        at: At,
+        /// The slave's name.
+        name: String,
+    },
+    /// Gives a slave and all its storage folders up for good; entries stay.
+    Retire {
+        #[command(flatten)]
+        at: At,
+        /// The slave's name.
+        name: String,
+        /// Also if the last copies of files are lost with it.
+        #[arg(long)]
+        force: bool,
+    },
     /// Takes a slave out of the cluster.
     Remove {
         #[command(flatten)]

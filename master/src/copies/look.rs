@@ -75,8 +75,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::slaves::SlaveView;
     use crate::slaves::testkit::status;
+    use crate::slaves::{SlaveView, Standing};
 
     fn root(number: u8) -> RootId {
         RootId([number; 16])
@@ -104,6 +104,7 @@ mod tests {
                 remerging: false,
                 since: 0,
                 held: BTreeSet::new(),
+                standing: Standing::default(),
             };
             (slave, view)
         };

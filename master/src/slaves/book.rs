@@ -4,6 +4,7 @@
 use drftpd_protocol::SlaveId;
 
 use super::enroll::EnrollError;
+use super::standing::Standing;
 use crate::store::{Batch, Command, Row, Sql, StoreError, params};
 
 /// A slave as the store has it.
@@ -17,9 +18,23 @@ pub struct SlaveRow {
     pub joined: i64,
     /// When it was removed, Unix seconds.
     pub revoked: Option<i64>,
+    /// Since when it takes no new files, Unix seconds.
+    pub drained: Option<i64>,
+    /// Since when it is worked on, Unix seconds.
+    pub maintenance: Option<i64>,
 }
 
-const COLUMNS: &str = "SELECT name, certificate, joined, revoked FROM slave";
+impl SlaveRow {
+    /// What counts for it.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            drained: self.drained.is_some(),
+            maintenance: self.maintenance.is_some(),
+        }
+    }
+}
+
+const COLUMNS: &str = "SELECT name, certificate, joined, revoked, drained, maintenance FROM slave";
 
 fn row(row: &Row<'_>) -> rusqlite::Result<SlaveRow> {
     let name: String = row.get(0)?;
@@ -31,6 +46,8 @@ fn row(row: &Row<'_>) -> rusqlite::Result<SlaveRow> {
         certificate: row.get(1)?,
         joined: row.get(2)?,
         revoked: row.get(3)?,
+        drained: row.get(4)?,
+        maintenance: row.get(5)?,
     })
 }
 

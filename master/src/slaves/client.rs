@@ -23,6 +23,7 @@ use super::link::{LinkHandle, Links};
 use super::messages::*;
 use super::registry::SlaveRegistry;
 use super::relay;
+use super::standing::{Duty, Standing};
 use super::view::SlaveViews;
 use crate::store::StoreError;
 
@@ -174,6 +175,34 @@ impl SlavesClient {
         let (slave, why) = (name.clone(), "it was removed from the cluster");
         tell(&self.registry, CutSlave { slave, why });
         Ok(())
+    }
+
+    /// Decides something about a slave, or takes it back; it counts from now on.
+    ///
+    /// # Errors
+    /// When there is none of that name, or the store fails.
+    pub async fn stand(
+        &self,
+        name: &SlaveId,
+        duty: Duty,
+        on: bool,
+    ) -> Result<Standing, EnrollError> {
+        let standing = self.enroll.stand(name, duty, on).await?;
+        let slave = name.clone();
+        // Seen by all before this is answered. A registry that begins anew has it from the store.
+        let seen = ask(&self.registry, Stands { slave, standing }, REGISTRY_ANSWERS).await;
+        if let Err(why) = seen {
+            debug!(slave = %name, %why, "what was decided is stored and not yet shown");
+        }
+        Ok(standing)
+    }
+
+    /// A root was retired: no slave shows it any more.
+    pub async fn retired(&self, root: RootId) {
+        // A registry that begins anew has it from the file list.
+        if let Err(why) = ask(&self.registry, RootRetired { root }, REGISTRY_ANSWERS).await {
+            debug!(%root, %why, "a root is retired and still shown");
+        }
     }
 
     /// All slaves that belong to the cluster, and those that did.

@@ -224,11 +224,14 @@ impl Door {
         let slave = hello.name.clone();
         let proven = self.net.proves_peers();
         let check = || self.enroll.check(&slave, certificate.as_ref(), proven);
-        if let Err(why) = check() {
-            let retry = matches!(why, EnrollError::Store(_));
-            self.refuse(&mut io, why.to_string(), retry).await;
-            return Err(why.into());
-        }
+        let standing = match check() {
+            Ok(standing) => standing,
+            Err(why) => {
+                let retry = matches!(why, EnrollError::Store(_));
+                self.refuse(&mut io, why.to_string(), retry).await;
+                return Err(why.into());
+            }
+        };
         let Admitted { link, welcome } = match self.admit(&hello).await {
             Ok(admitted) => admitted,
             Err(NotLetIn::Refused(why, retry)) => {
@@ -250,6 +253,7 @@ impl Door {
             handle,
             address,
             hello,
+            standing,
         };
         tell(&self.registry, up);
         // It may have been removed while it came in.

@@ -13,6 +13,7 @@ use tracing::info;
 
 use super::authority::{Authority, AuthorityError};
 use super::book::{self, AddSlave, JoinSlave, RemoveSlave, SlaveRow};
+use super::standing::{Duty, Stand, Standing};
 use crate::store::{Store, StoreError};
 
 /// Why a slave was not added, removed or taken.
@@ -118,6 +119,26 @@ impl Enroll {
         self.store.change(RemoveSlave { name, now }).await
     }
 
+    /// Decides something about a slave, or takes it back; answers what counts now.
+    ///
+    /// # Errors
+    /// [`EnrollError::Unknown`], or when the store fails.
+    pub async fn stand(
+        &self,
+        name: &SlaveId,
+        duty: Duty,
+        on: bool,
+    ) -> Result<Standing, EnrollError> {
+        let (name, now) = (name.clone(), self.clock.unix());
+        let stand = Stand {
+            name,
+            duty,
+            on,
+            now,
+        };
+        self.store.change(stand).await
+    }
+
     /// All slaves, those that were removed too.
     ///
     /// # Errors
@@ -154,7 +175,7 @@ impl Enroll {
     }
 
     /// Whether this is the slave that it says it is. `shown` is the certificate that the link
-    /// proved, where links prove anything (`proven`).
+    /// proved, where links prove anything (`proven`). Answers what was decided about it.
     ///
     /// # Errors
     /// Why it is not.
@@ -163,18 +184,18 @@ impl Enroll {
         name: &SlaveId,
         shown: Option<&CertificateDer<'_>>,
         proven: bool,
-    ) -> Result<(), EnrollError> {
+    ) -> Result<Standing, EnrollError> {
         let row = self.store.read(|sql| book::find(sql, name))?;
         let row = row.filter(|row| row.revoked.is_none());
         let row = row.ok_or_else(|| EnrollError::NotOurs(name.clone()))?;
         if !proven {
-            return Ok(());
+            return Ok(row.standing());
         }
         let shown = shown.ok_or(EnrollError::NoCertificate)?;
         if row.certificate.as_deref() != Some(shown.as_ref()) {
             return Err(EnrollError::OldCertificate(name.clone()));
         }
-        Ok(())
+        Ok(row.standing())
     }
 }
 

@@ -17,6 +17,7 @@ use super::link::LinkHandle;
 use super::relay::NotExpected;
 use super::remerge::WalkItem;
 use super::roster::LinkId;
+use super::standing::Standing;
 
 // --- To the registry -------------------------------------------------------------------------
 
@@ -62,6 +63,23 @@ pub(super) struct LinkUp {
     pub handle: LinkHandle,
     pub address: IpAddr,
     pub hello: Hello,
+    /// As the store had it when it came.
+    pub standing: Standing,
+}
+
+/// An operator has decided something about a slave; it is stored.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Stands {
+    pub slave: SlaveId,
+    pub standing: Standing,
+}
+
+/// A root is retired, or one that is was shown.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct RootRetired {
+    pub root: RootId,
 }
 
 /// A link was found dead: whatever its manager still does, it is down.

@@ -23,6 +23,7 @@ mod rewound;
 mod roots;
 mod roster;
 pub mod secret_file;
+mod standing;
 mod start;
 #[cfg(test)]
 pub(crate) mod testkit;
@@ -39,5 +40,6 @@ pub use config::SlavesConfig;
 pub use enroll::{Enroll, EnrollError};
 pub use error::{SlaveError, fault_reply};
 pub use filelist::FileList;
+pub use standing::{Duty, Standing};
 pub use start::{SlavesDeps, SlavesStartError, start};
 pub use view::{SlaveView, SlaveViews, slave_of};

@@ -28,6 +28,7 @@ use super::link::{LinkHandle, Links};
 use super::messages::*;
 use super::relay::Relays;
 use super::roster::{LinkId, Roster};
+use super::standing::Standing;
 use super::view::SlaveViews;
 
 /// How often what is overdue is looked for.
@@ -62,6 +63,8 @@ struct State {
     admitted: BTreeMap<SlaveId, (LinkId, Instant)>,
     awaited: Awaited,
     relays: Relays,
+    /// What was decided about slaves since this began: newer than what they came with.
+    standings: BTreeMap<SlaveId, Standing>,
     published: Option<Instant>,
     scheduled: bool,
     /// Managers live as long as this.
@@ -76,6 +79,7 @@ impl State {
             admitted: BTreeMap::new(),
             awaited: Awaited::default(),
             relays: Relays::with_limit(config.max_relays),
+            standings: BTreeMap::new(),
             published: None,
             scheduled: false,
             lives: watch::Sender::new(()),
@@ -176,6 +180,8 @@ impl Handler<LinkUp> for SlaveRegistry {
             slave.clone(),
             since,
         );
+        let standing = self.state.standings.get(&slave).copied();
+        roster.standing(&slave, standing.unwrap_or(msg.standing));
         self.state.granted.remove(&slave);
         self.publish_links();
         let nobodys = self.state.awaited.link_back(&slave, &msg.hello.transfers);
@@ -335,6 +341,25 @@ impl Handler<CutSlave> for SlaveRegistry {
         if let Some((_, handle)) = self.state.roster.link(&msg.slave) {
             tell(&handle.manager, Cut { why: msg.why });
         }
+    }
+}
+
+impl Handler<Stands> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: Stands, _: &mut Self::Context) {
+        if self.state.roster.standing(&msg.slave, msg.standing) {
+            self.publish_views();
+        }
+        self.state.standings.insert(msg.slave, msg.standing);
+    }
+}
+
+impl Handler<RootRetired> for SlaveRegistry {
+    type Result = ();
+
+    fn handle(&mut self, msg: RootRetired, _: &mut Self::Context) {
+        self.retire(msg.root);
     }
 }
 

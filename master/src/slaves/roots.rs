@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
-use drftpd_actors::{Backoff, Dice, EventBus};
+use drftpd_actors::{Backoff, Dice, EventBus, tell};
 use drftpd_protocol::{OpSeq, RootId, SlaveId};
 use futures_util::FutureExt;
 use tokio::sync::{Notify, watch};
@@ -17,11 +17,13 @@ use tracing::{debug, error};
 use super::config::SlavesConfig;
 use super::filelist::FileList;
 use super::link::{LinkHandle, Links};
+use super::messages::RootRetired;
 use super::ops::OpsDriver;
 use super::registry::SlaveRegistry;
 use super::remerge;
 use super::roster::LinkId;
 use super::view::SlaveViews;
+use crate::vfs::VfsError;
 
 /// First pause after something failed.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -97,7 +99,10 @@ impl RootWork {
 async fn work(cx: RootCx, again: Arc<Notify>) {
     let caught_up = Notify::new();
     let log = unpanicked(&cx, "log", async || {
-        let done = shown(&cx).await;
+        let Some(done) = shown(&cx).await else {
+            // The registry takes it away.
+            return std::future::pending().await;
+        };
         debug!(slave = %cx.slave(), root = %cx.root, done = done.0, "a root is shown");
         let mut ops = OpsDriver::new(&cx, done);
         ops.catch_up().await;
@@ -119,12 +124,16 @@ async fn unpanicked(cx: &RootCx, what: &'static str, work: impl AsyncFn()) {
     }
 }
 
-/// Tells the file list that the root is there; without that nothing else makes sense.
-async fn shown(cx: &RootCx) -> OpSeq {
+/// Tells the file list that the root is there; without that nothing else makes sense. Nothing of one that is retired.
+async fn shown(cx: &RootCx) -> Option<OpSeq> {
     let mut backoff = cx.backoff();
     loop {
         match cx.deps.files.root_shown(cx.root, cx.slave()).await {
-            Ok(done) => return done,
+            Ok(done) => return Some(done),
+            Err(VfsError::RetiredRoot(root)) => {
+                tell(&cx.registry, RootRetired { root });
+                return None;
+            }
             Err(why) => {
                 error!(slave = %cx.slave(), root = %cx.root, %why, "a root was not taken by the file list, trying again");
                 sleep(backoff.next_wait()).await;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use drftpd_protocol::wire::{Alive, RootState, RootStatus};
 use drftpd_protocol::{RootId, SlaveId};
 
+use super::standing::Standing;
 use super::view::{SlaveView, SlaveViews};
 
 /// Number of a link, unique in this run of the master.
@@ -38,6 +39,8 @@ pub struct Granted {
 pub struct Roster<M> {
     links: BTreeMap<SlaveId, Link<M>>,
     claims: BTreeMap<RootId, SlaveId>,
+    /// Those among the roots which were shown that are retired.
+    retired: BTreeSet<RootId>,
 }
 
 impl<M> Default for Roster<M> {
@@ -45,6 +48,7 @@ impl<M> Default for Roster<M> {
         Self {
             links: BTreeMap::new(),
             claims: BTreeMap::new(),
+            retired: BTreeSet::new(),
         }
     }
 }
@@ -84,6 +88,7 @@ impl<M: Clone> Roster<M> {
             sending: 0,
             remerging: false,
             held: BTreeSet::new(),
+            standing: Standing::default(),
             since,
         };
         let link = Link {
@@ -97,10 +102,13 @@ impl<M: Clone> Roster<M> {
     }
 
     /// A slave told what it has; `None` from a link that is not current.
-    pub fn told(&mut self, slave: &SlaveId, id: LinkId, alive: Alive) -> Option<Granted> {
+    pub fn told(&mut self, slave: &SlaveId, id: LinkId, mut alive: Alive) -> Option<Granted> {
         if !self.is_current(slave, id) {
             return None;
         }
+        alive
+            .roots
+            .retain(|root| !self.retired.contains(&root.root));
         let shown: BTreeSet<RootId> = alive
             .roots
             .iter()
@@ -155,6 +163,21 @@ impl<M: Clone> Roster<M> {
             Some(link) if held => link.view.held.insert(root),
             Some(link) => link.view.held.remove(&root),
             None => false,
+        }
+    }
+
+    /// An operator has decided something about a slave. Tells whether that is news.
+    pub fn standing(&mut self, slave: &SlaveId, standing: Standing) -> bool {
+        let view = self.links.get_mut(slave).map(|link| &mut link.view);
+        view.is_some_and(|view| std::mem::replace(&mut view.standing, standing) != standing)
+    }
+
+    /// A root is retired: no slave shows it any more.
+    pub fn retire(&mut self, root: RootId) {
+        self.retired.insert(root);
+        self.claims.remove(&root);
+        for link in self.links.values_mut() {
+            link.view.roots.retain(|shown| shown.root != root);
         }
     }
 
@@ -303,6 +326,44 @@ mod tests {
         assert_eq!(roster.views()[&slave("a")].held, BTreeSet::from([one]));
         assert!(roster.holding(&slave("a"), LinkId(1), one, false));
         assert!(roster.views()[&slave("a")].held.is_empty());
+    }
+
+    #[test]
+    fn a_root_that_is_retired_is_shown_by_nobody_whatever_is_told() {
+        let mut roster = roster(&["a"]);
+        let both = || alive(vec![root(1, PRESENT), root(2, PRESENT)]);
+        roster.told(&slave("a"), LinkId(1), both()).unwrap();
+        roster.retire(RootId([1; 16]));
+        let shown = |roster: &Roster<()>| {
+            let view = &roster.views()[&slave("a")];
+            let all = view.roots.iter().map(|root| root.root);
+            all.collect::<Vec<_>>()
+        };
+        assert_eq!(shown(&roster), [RootId([2; 16])]);
+        let granted = roster.told(&slave("a"), LinkId(1), both()).unwrap();
+        assert_eq!(granted.roots, BTreeSet::from([RootId([2; 16])]));
+        assert_eq!(shown(&roster), [RootId([2; 16])]);
+        assert!(!roster.shows(&slave("a"), RootId([1; 16])));
+    }
+
+    #[test]
+    fn what_a_slave_that_is_worked_on_has_is_not_there_for_others() {
+        let mut roster = roster(&["a"]);
+        let here = alive(vec![root(1, PRESENT)]);
+        roster.told(&slave("a"), LinkId(1), here).unwrap();
+        let worked_on = Standing {
+            maintenance: true,
+            ..Standing::default()
+        };
+        assert!(roster.standing(&slave("a"), worked_on));
+        assert!(!roster.standing(&slave("a"), worked_on), "said once");
+        let shows = |roster: &Roster<()>| roster.views()[&slave("a")].shows(RootId([1; 16]));
+        assert!(!shows(&roster));
+        let drained = Standing {
+            drained: true,
+            ..Standing::default()
+        };
+        assert!(roster.standing(&slave("a"), drained) && shows(&roster));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use drftpd_protocol::wire::{RootState, RootStatus};
 use drftpd_protocol::{RootId, SlaveId};
 
+use super::standing::Standing;
+
 /// All slaves that are online, as they last told.
 pub type SlaveViews = Arc<BTreeMap<SlaveId, SlaveView>>;
 
@@ -29,16 +31,17 @@ pub struct SlaveView {
     pub remerging: bool,
     /// Roots that are held: they take no uploads, and nothing that a walk of them finds counts.
     pub held: BTreeSet<RootId>,
+    /// What an operator has decided about it.
+    pub standing: Standing,
     /// Online since, Unix seconds.
     pub since: i64,
 }
 
 impl SlaveView {
-    /// Whether this root can be read now.
+    /// Whether this root can be read now: what a slave has that is worked on is offline.
     pub fn shows(&self, root: RootId) -> bool {
-        self.roots
-            .iter()
-            .any(|r| r.root == root && r.state != RootState::Absent)
+        let here = |r: &RootStatus| r.root == root && r.state != RootState::Absent;
+        !self.standing.maintenance && self.roots.iter().any(here)
     }
 }
 

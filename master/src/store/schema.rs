@@ -12,7 +12,7 @@ mod brought;
 pub(super) use brought::BROUGHT;
 
 /// What brings a store from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7];
 
 const V1: &str = "
 -- Facts about the store itself: its identity, epoch, which names are the same.
@@ -177,6 +177,12 @@ CREATE TABLE copy_job (
 CREATE INDEX copy_job_due ON copy_job (due, node);
 ";
 
+const V7: &str = "
+-- Since when a slave takes no new files, and since when it is worked on.
+ALTER TABLE slave ADD COLUMN drained INTEGER;
+ALTER TABLE slave ADD COLUMN maintenance INTEGER;
+";
+
 /// What a column holds, for dumps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {
@@ -242,6 +248,8 @@ pub(super) const TABLES: &[Table] = {
                 ("certificate", Bytes),
                 ("joined", Number),
                 ("revoked", Number),
+                ("drained", Number),
+                ("maintenance", Number),
             ],
             key: "name",
         },

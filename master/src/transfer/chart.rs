@@ -124,9 +124,22 @@ impl Row {
             }
             Verdict::Reject(why) => {
                 self.steps.push((filter, format!("rejected: {why}")));
-                self.rejected = Some(why);
+                self.rejected.get_or_insert(why);
             }
         }
+    }
+}
+
+/// Why an operator does not want a slave for this, whatever filters say. What was begun on a drained slave may be
+/// gone on with there: nobody else has its bytes.
+fn barred(view: &SlaveView, want: &Want, chain: Chain) -> Option<&'static str> {
+    let goes_on = chain == Chain::Upload && want.roots.is_some();
+    if view.standing.maintenance {
+        Some("in maintenance")
+    } else if view.standing.drained && chain.receives() && !goes_on {
+        Some("drained: it takes no new files")
+    } else {
+        None
     }
 }
 
@@ -147,8 +160,13 @@ pub fn chart(
             .roots
             .iter()
             .filter(|root| usable(root, want, chain) && !held(&root.root));
+        let barred = barred(view, want, chain);
         for root in usable {
-            rows.push(row(view, root, &tally, ledger, chain));
+            let mut row = row(view, root, &tally, ledger, chain);
+            if let Some(why) = barred {
+                row.judge("slave", Verdict::Reject(why.to_owned()));
+            }
+            rows.push(row);
         }
     }
     rows

@@ -15,9 +15,6 @@ pub fn judge(filters: &Filters, rows: &mut [Row], want: &Want, chain: Chain) {
         chain,
         bytes: want.bytes,
     };
-    for row in rows.iter_mut() {
-        row.steps.clear();
-    }
     for filter in filters {
         filter.apply(rows, &ask);
     }

@@ -10,7 +10,7 @@ use drftpd_protocol::{RootId, SessionId, SlaveId, VfsPath};
 use tokio::time::sleep;
 
 use super::*;
-use crate::slaves::SlaveView;
+use crate::slaves::{SlaveView, Standing};
 
 const IP: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const GIB: u64 = 1 << 30;
@@ -61,6 +61,7 @@ fn slave(name: &str, roots: Vec<RootStatus>) -> SlaveView {
         sending: 0,
         remerging: false,
         held: BTreeSet::new(),
+        standing: Standing::default(),
         since: 0,
     }
 }
@@ -101,6 +102,58 @@ fn why(refused: Result<Slot, TransferError>) -> String {
         Err(TransferError::NoSlave { why, .. }) => why,
         other => panic!("{other:?}"),
     }
+}
+
+/// `s1` and `s2`, of which an operator has decided something about `s1`.
+fn two(standing: Standing) -> Vec<SlaveView> {
+    let mut slaves = three();
+    slaves.truncate(2);
+    slaves[0].standing = standing;
+    slaves
+}
+
+#[test]
+fn a_drained_slave_takes_nothing_new_and_serves_and_finishes_what_it_has() {
+    sim(async {
+        let standing = Standing {
+            drained: true,
+            ..Standing::default()
+        };
+        let rig = rig(TransferConfig::default(), two(standing));
+        for n in 0..4 {
+            let slot = rig.client.hold(upload(&format!("/d{n}/f"), 0)).await;
+            assert_eq!(slot.unwrap().slave.as_str(), "s2");
+        }
+        let slot = rig.client.hold(download(&[1])).await.unwrap();
+        assert_eq!(slot.slave.as_str(), "s1");
+        let mut resumed = upload("/d/f", 0);
+        resumed.roots = Some(vec![RootId([1; 16])]);
+        let slot = rig.client.hold(resumed).await.unwrap();
+        assert_eq!(slot.slave.as_str(), "s1");
+        let judged = rig.client.dry_run(upload("/d/f", 0)).await.unwrap();
+        let of = judged
+            .iter()
+            .find(|row| row.slave.as_str() == "s1")
+            .unwrap();
+        assert_eq!(of.verdict, Err("drained: it takes no new files".to_owned()));
+    });
+}
+
+#[test]
+fn a_slave_that_is_worked_on_serves_nobody_and_is_named_as_the_reason() {
+    sim(async {
+        let standing = Standing {
+            maintenance: true,
+            ..Standing::default()
+        };
+        let rig = rig(TransferConfig::default(), two(standing));
+        for n in 0..4 {
+            let slot = rig.client.hold(upload(&format!("/d{n}/f"), 0)).await;
+            assert_eq!(slot.unwrap().slave.as_str(), "s2");
+        }
+        let refused = why(rig.client.hold(download(&[1])).await);
+        assert_eq!(refused, "s1 /disk1: in maintenance");
+    });
 }
 
 #[test]

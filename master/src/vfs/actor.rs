@@ -22,6 +22,7 @@ use tracing::{debug, info, warn};
 use super::client::{Merged, VfsClient};
 use super::commands::{ExpirePartials, MastersGone};
 use super::config::VfsConfig;
+use super::deletions::Deletions;
 use super::error::VfsError;
 use super::heads::OpsHeads;
 use super::messages::{BeginUpload, Change, Finish, Merge, Orphan};
@@ -71,6 +72,7 @@ pub async fn start(
         store: deps.store.clone(),
         clock: deps.clock,
         heads,
+        deletions: Deletions::default(),
         live: watch::Sender::new(Arc::default()),
         uploads: Uploads::default(),
         pages: Pages::default(),
@@ -83,9 +85,10 @@ pub async fn start(
     }
     let (live, heads) = (actor.live.subscribe(), actor.heads.clone());
     let asked = Arc::clone(&actor.asked);
+    let deletions = actor.deletions.clone();
     let spec = ChildSpec::new("vfs", MAILBOX, Budget::CORE, parent);
     let addr = supervise(place, spec, move || actor);
-    let told = (live, heads, asked);
+    let told = (live, heads, asked, deletions);
     Ok(VfsClient::new(addr, deps.store, deps.blocking, told))
 }
 
@@ -98,6 +101,7 @@ pub struct VfsActor {
     store: Store,
     clock: Clock,
     heads: OpsHeads,
+    deletions: Deletions,
     live: watch::Sender<Arc<Uploads>>,
     uploads: Uploads, // pure state; a restart begins a new one
     pages: Pages,     // the same
@@ -218,6 +222,7 @@ impl VfsActor {
         let given = Given {
             now: self.clock.unix(),
             heads: self.heads.clone(),
+            deletions: self.deletions.clone(),
             config: Arc::clone(&self.config),
             copies: Arc::clone(&self.copies),
             asked: Arc::clone(&self.asked),

@@ -16,9 +16,11 @@ use super::actor::VfsActor;
 use super::commands::{
     Commit, Delete, EndUpload, LoseUpload, MakeDir, MakeLink, RemoveDir, Rename, SetTimes,
 };
+use super::deletions::{Deletions, Followed};
 use super::error::VfsError;
 use super::heads::OpsHeads;
 use super::messages::{BeginUpload, Change, Finish, Orphan};
+use super::tree::nodes;
 use super::tree::{TreeCommand, walk};
 use super::types::{Entry, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan};
 use super::uploads::Uploads;
@@ -39,6 +41,7 @@ pub struct VfsClient {
     pub(super) live: watch::Receiver<Arc<Uploads>>,
     heads: OpsHeads,
     asked: Arc<Notify>,
+    deletions: Deletions,
 }
 
 /// Who an entry belongs to.
@@ -57,7 +60,12 @@ impl VfsClient {
         addr: Addr<VfsActor>,
         store: Store,
         blocking: Blocking,
-        (live, heads, asked): (watch::Receiver<Arc<Uploads>>, OpsHeads, Arc<Notify>),
+        (live, heads, asked, deletions): (
+            watch::Receiver<Arc<Uploads>>,
+            OpsHeads,
+            Arc<Notify>,
+            Deletions,
+        ),
     ) -> Self {
         Self {
             addr,
@@ -66,6 +74,7 @@ impl VfsClient {
             live,
             heads,
             asked,
+            deletions,
         }
     }
 
@@ -105,6 +114,18 @@ impl VfsClient {
     pub(super) async fn panic_for_test(&self) {
         let answer = ask(&self.addr, super::actor::PanicDue, CHANGE_LIMIT).await;
         assert_eq!(answer, Err(drftpd_actors::AskError::Gone));
+    }
+
+    /// Follows a file that a transfer is about, so that it ends when the file is deleted; `None` when it is already.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn follow(&self, file: FileId) -> Result<Option<Followed>, VfsError> {
+        let followed = self.deletions.follow(file.node);
+        let is_there = |sql: &Sql<'_>, live: &Uploads| {
+            Ok(live.is_unstored(file) || nodes::by_id(sql, file.node)?.is_some())
+        };
+        Ok(self.read(is_there)?.then_some(followed))
     }
 
     /// How many uploads run.

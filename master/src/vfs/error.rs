@@ -59,6 +59,17 @@ pub enum VfsError {
     /// No slave ever showed this root.
     #[error("root {0} is not known")]
     UnknownRoot(RootId),
+    /// Nobody may show it any more.
+    #[error("root {0} is retired")]
+    RetiredRoot(RootId),
+    /// Uploads run to it.
+    #[error("{uploads} uploads run to root {root}: drain its slave and wait until they are over")]
+    RootInUse {
+        /// Which.
+        root: RootId,
+        /// How many.
+        uploads: u64,
+    },
     /// Not a name.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -100,7 +111,10 @@ impl VfsError {
             Self::Name(why) => Reply::new(553, why.to_string()),
             Self::Path(why) => Reply::new(553, why.to_string()),
             Self::TooManyLinks(_) => Reply::new(550, "Too many links on the way"),
-            Self::NoUpload | Self::UnknownRoot(_) => Reply::new(451, "Upload was ended, try again"),
+            Self::NoUpload
+            | Self::UnknownRoot(_)
+            | Self::RetiredRoot(_)
+            | Self::RootInUse { .. } => Reply::new(451, "Upload was ended, try again"),
             Self::Store(why) if why.is_full() => Reply::new(
                 452,
                 "No space left for the file list, nothing can be changed now",

@@ -49,6 +49,11 @@ impl Uploads {
         self.unstored.retain(|_, entry| entry.file() != file);
     }
 
+    /// Whether the store does not have the intent of a new file's upload yet.
+    pub fn is_unstored(&self, file: FileId) -> bool {
+        self.unstored.values().any(|entry| entry.file() == file)
+    }
+
     /// The upload is over, or was refused.
     pub fn end(&mut self, file: FileId) {
         self.stored(file);

@@ -82,7 +82,7 @@ fn a_folder_with_a_long_path_has_its_control_socket_too() {
 /// An identity that no root here has.
 const NO_ROOT: &str = "0123456789abcdef0123456789abcdef";
 /// What is tried on something that is not there.
-const IN_VAIN: &[&str] = &["kick", "root confirm"];
+const IN_VAIN: &[&str] = &["kick", "root confirm", "root retire", "slave retire"];
 
 #[test]
 fn every_command_has_help_and_result_text() {
@@ -99,8 +99,13 @@ fn every_command_has_help_and_result_text() {
         ("reload", &[]),
         ("root confirm", &[NO_ROOT]),
         ("root list", &[]),
+        ("root retire", &[NO_ROOT, "force"]),
         ("slave add", &["disk-1"]),
+        ("slave drain", &["disk-1"]),
         ("slave list", &[]),
+        ("slave maintenance", &["disk-1", "on"]),
+        ("slave undrain", &["disk-1"]),
+        ("slave retire", &["disk-9"]),
         ("slave remove", &["disk-1"]),
         ("stat", &[]),
         ("transfer dry-run", &["/new.bin", "up"]),

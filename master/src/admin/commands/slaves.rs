@@ -102,7 +102,7 @@ impl fmt::Display for Added {
     }
 }
 
-fn refused(field: &str, why: &EnrollError) -> AdminError {
+pub(super) fn refused(field: &str, why: &EnrollError) -> AdminError {
     let code = match why {
         EnrollError::Exists(_) => Code::Exists,
         EnrollError::Unknown(_) => Code::NotFound,
@@ -157,6 +157,8 @@ struct Slave {
     sending: u64,
     joined: Option<i64>,
     since: Option<i64>,
+    drained: Option<i64>,
+    maintenance: Option<i64>,
 }
 
 fn list(cx: &Cx) -> Outcome {
@@ -197,7 +199,21 @@ fn slave(row: SlaveRow, views: &BTreeMap<SlaveId, SlaveView>, running: bool) -> 
         sending: view.map_or(0, |view| view.sending),
         joined: (row.joined != 0).then_some(row.joined),
         since: view.map(|view| view.since),
+        drained: row.drained,
+        maintenance: row.maintenance,
         name: row.name,
+    }
+}
+
+impl Slave {
+    /// Its state, with what was decided about it: one that is worked on is neither up nor down.
+    fn stands(&self) -> String {
+        match (self.maintenance, self.drained) {
+            (Some(_), None) => "maintenance".to_owned(),
+            (Some(_), Some(_)) => "maintenance, drained".to_owned(),
+            (None, Some(_)) => format!("{}, drained", self.state),
+            (None, None) => self.state.to_owned(),
+        }
     }
 }
 
@@ -217,7 +233,7 @@ impl fmt::Display for Listed {
         let row = |slave: &Slave| {
             [
                 slave.name.to_string(),
-                slave.state.to_owned(),
+                slave.stands(),
                 slave.address.clone().unwrap_or_else(|| "-".to_owned()),
                 slave.roots.to_string(),
                 format!(

@@ -50,6 +50,9 @@ pub enum DataError {
     /// The slave is gone, and with it the transfer.
     #[error("the slave is gone")]
     SlaveLost,
+    /// Somebody has deleted the file.
+    #[error("the file was deleted meanwhile")]
+    Deleted,
     /// No byte moved for too long.
     #[error("no byte moved for too long")]
     Stalled,
@@ -80,6 +83,7 @@ impl DataError {
             Self::RelaysInUse => Reply::new(450, "Too many forwarded transfers, try again later"),
             Self::Broken(_) => Reply::new(426, "Data connection broke, transfer aborted"),
             Self::SlaveLost => Reply::new(426, "Slave was lost, transfer aborted"),
+            Self::Deleted => Reply::new(426, "File was deleted, transfer aborted"),
             Self::Stalled => Reply::new(426, "Transfer stalled, aborted"),
             Self::Unheard(why) => why.reply(),
         }

@@ -3,7 +3,7 @@
 use drftpd_actors::failpoint;
 use drftpd_protocol::ftp::args::OctetRange;
 use drftpd_protocol::wire::{Begun, DataTls, Fault, FaultCode, Job, Outcome, ReceiveJob, SendJob};
-use drftpd_protocol::{OpSeq, RootId};
+use drftpd_protocol::{FileId, OpSeq, RootId};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -19,7 +19,7 @@ use crate::ftp::guard::{TransferGuard, UploadGuard};
 use crate::ftp::services::VerbCx;
 use crate::ftp::state::State;
 use crate::slaves::SlaveError;
-use crate::vfs::VfsError;
+use crate::vfs::{Followed, VfsError};
 
 /// A transfer that has begun: 150 may be said.
 pub struct Moving {
@@ -27,6 +27,8 @@ pub struct Moving {
     pub guard: TransferGuard,
     /// What the slave said of it.
     pub begun: Begun,
+    /// The file, which may be deleted meanwhile.
+    pub followed: Followed,
     /// The slave's port, where it listens.
     _port: Option<OurPort>,
     unopened: Option<(Unopened, Arrival)>,
@@ -84,12 +86,15 @@ pub async fn begin_download(
     channel: Channel,
 ) -> Result<Moving, FtpError> {
     let tls = channel.tls(cx, &from.path);
+    let followed = cx.services.vfs.follow(from.readable.file)?;
+    let followed = followed.ok_or_else(|| VfsError::NotFound(from.path.clone()))?;
     let unopened = match channel {
         Channel::Listening(mut guard, port) => {
             let begun = send(cx, from, part, &mut guard, tls).await?;
             return Ok(Moving {
                 guard,
                 begun,
+                followed,
                 _port: Some(port),
                 unopened: None,
             });
@@ -107,6 +112,7 @@ pub async fn begin_download(
                 return Ok(Moving {
                     guard,
                     begun,
+                    followed,
                     _port: None,
                     unopened,
                 });
@@ -155,7 +161,7 @@ pub async fn begin_upload(
     cx: &VerbCx,
     to: &UploadTo,
     channel: Channel,
-) -> Result<(Moving, drftpd_protocol::FileId), FtpError> {
+) -> Result<(Moving, FileId), FtpError> {
     let tls = channel.tls(cx, &to.path);
     let (mut guard, port, mut unopened) = match channel {
         Channel::Listening(guard, port) => (guard, Some(port), None),
@@ -180,6 +186,8 @@ pub async fn begin_upload(
         Ok(begun) => begun,
         Err(why) => return Err(dupes::instead(cx, &to.path, to.mode, why.into()).await),
     };
+    let followed = cx.services.vfs.follow(upload.file)?;
+    let followed = followed.ok_or(VfsError::NoUpload)?;
     dupes::still_new(cx, &to.path, to.mode).await?;
     failpoint("upload.begun").map_err(DataError::Broken)?;
     let job = Job::Receive(ReceiveJob {
@@ -196,6 +204,7 @@ pub async fn begin_upload(
     let moving = Moving {
         guard,
         begun,
+        followed,
         _port: port,
         unopened,
     };
@@ -305,6 +314,7 @@ impl Moving {
                     })?;
                     return judge(end, broken.map(|(why, _)| why));
                 }
+                () = self.followed.deleted() => return Err(DataError::Deleted.into()),
                 bytes = next(&mut progress) => moved(bytes),
                 end = forward_end(forward) => match end {
                     Ok(()) => {}

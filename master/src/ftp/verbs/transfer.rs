@@ -234,7 +234,11 @@ async fn commit(
     let root = slot(&moving)?.root;
     let commit = async move {
         drftpd_actors::failpoint("commit.before").map_err(failed)?;
-        services.vfs.commit_upload(file, root, prepared).await?;
+        let committed = services.vfs.commit_upload(file, root, prepared).await;
+        if committed.is_err() && moving.followed.is_deleted() {
+            return Err(DataError::Deleted.into());
+        }
+        committed?;
         drftpd_actors::failpoint("commit.after").map_err(failed)?;
         moving.guard.finish();
         Ok(record.complete(prepared.received))

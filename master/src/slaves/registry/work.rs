@@ -92,6 +92,21 @@ impl SlaveRegistry {
         self.state.granted.insert(slave.clone(), granted.roots);
     }
 
+    /// Nobody shows a retired root any more, and the work on it ends.
+    pub(super) fn retire(&mut self, root: RootId) {
+        self.state.roster.retire(root);
+        for (slave, granted) in &mut self.state.granted {
+            if granted.remove(&root)
+                && let Some((_, handle)) = self.state.roster.link(slave)
+            {
+                error!(%slave, %root, "a root is retired: what its slave shows of it does not count");
+                let roots = granted.clone();
+                tell(&handle.manager, RootsGranted { roots });
+            }
+        }
+        self.publish_views();
+    }
+
     pub(super) fn link_down(&mut self, link: LinkId) {
         let Some(slave) = self.state.roster.link_down(link) else {
             return; // another took its place

@@ -41,6 +41,7 @@ struct State {
     concluded: VecDeque<Concluded>,
     judged: VecDeque<Judged>,
     held: BTreeSet<RootId>,
+    retired: BTreeSet<RootId>,
     failing: u32,
     panicking: bool,
 }
@@ -56,6 +57,11 @@ impl Default for FakeFiles {
 }
 
 impl FakeFiles {
+    /// This root is retired.
+    pub fn retire(&self, root: RootId) {
+        self.state().retired.insert(root);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
@@ -128,6 +134,9 @@ impl FileList for FakeFiles {
 
     fn root_shown<'a>(&'a self, root: RootId, _: &'a SlaveId) -> Answer<'a, OpSeq> {
         async move {
+            if self.state().retired.contains(&root) {
+                return Err(VfsError::RetiredRoot(root));
+            }
             self.note(Told::Shown(root))?;
             Ok(self.state().done.get(&root).copied().unwrap_or(OpSeq::NONE))
         }

@@ -9,5 +9,6 @@ mod real_list;
 mod real_slave;
 mod relayed;
 mod secure;
+mod standing;
 mod transfers;
 mod walks;

@@ -47,4 +47,10 @@ pub const BROUGHT: &[Brought] = &[
         columns: &["walks"],
         fill: "",
     },
+    Brought {
+        version: 7,
+        table: "slave",
+        columns: &["drained", "maintenance"],
+        fill: "",
+    },
 ];

@@ -16,6 +16,9 @@ impl TreeCommand for ShowRoot {
     type Answer = OpSeq;
 
     fn apply(self, tree: &Tree<'_>) -> Result<OpSeq, VfsError> {
+        if log::retired(tree, self.root)?.is_some() {
+            return Err(VfsError::RetiredRoot(self.root));
+        }
         let row = log::show(tree, self.root, &self.slave)?;
         log::raise(tree, &row, OpSeq::NONE);
         Ok(row.done)

@@ -14,6 +14,7 @@ mod random;
 mod reach;
 mod recovery;
 mod restart;
+mod retire;
 mod strays;
 mod threads;
 mod tree;

@@ -55,8 +55,16 @@ impl Model {
         ok
     }
 
+    /// The upload that runs to a path.
+    pub fn running(&self, path: &Path) -> Option<(FileId, RootId)> {
+        match self.nodes.get(path) {
+            Some(Node::File(file)) => file.running,
+            _ => None,
+        }
+    }
+
     pub fn delete(&mut self, path: &Path) -> bool {
-        let ok = matches!(self.nodes.get(path), Some(Node::File(file)) if file.running.is_none());
+        let ok = matches!(self.nodes.get(path), Some(Node::File(_)));
         if ok {
             self.nodes.remove(path);
         }

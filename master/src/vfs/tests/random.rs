@@ -73,6 +73,11 @@ impl Run {
             Step::RemoveDir(at) => (vfs.remove_dir(&text(at)).await, model.remove_dir(at)),
             Step::Delete(at) => {
                 let done = vfs.delete(&text(at)).await;
+                // Its session hears of it, and its slave has thrown the bytes away.
+                if let Some((file, root)) = model.running(at) {
+                    self.running.retain(|running| *running != (file, root));
+                    vfs.break_upload(file, root, None).await.unwrap();
+                }
                 (done.map(drop), model.delete(at))
             }
             Step::Rename(from, to, replace) => {

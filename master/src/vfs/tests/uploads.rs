@@ -29,13 +29,47 @@ fn a_first_upload_is_seen_growing_and_readable_at_once() {
 }
 
 #[test]
+fn a_delete_ends_an_upload_and_whoever_follows_it_hears_so() {
+    with_vfs(|fx| async {
+        let first = fx.begin("/new", UploadMode::Store, A).await.unwrap();
+        let mut followed = fx.vfs.follow(first.file).unwrap().unwrap();
+        fx.rename("/new", "/renamed").await.unwrap();
+        assert!(!followed.is_deleted());
+        fx.vfs.delete(&path("/renamed")).await.unwrap();
+        followed.deleted().await;
+        assert!(fx.vfs.follow(first.file).unwrap().is_none());
+        let late = fx.commit(first.file, A, 9).await;
+        assert!(matches!(late, Err(VfsError::NoUpload)));
+        fx.vfs.break_upload(first.file, A, Some(9)).await.unwrap();
+        let anew = fx.begin("/new", UploadMode::Store, A).await.unwrap();
+        fx.commit(anew.file, A, 3).await.unwrap();
+        assert_eq!(
+            short(&fx.ops(A).await),
+            ["discard", "discard", "publish /new"]
+        );
+
+        // An overwrite: what was there goes, too.
+        let over = fx.begin("/new", UploadMode::Store, B).await.unwrap();
+        let followed = fx.vfs.follow(over.file).unwrap().unwrap();
+        fx.vfs.delete(&path("/new")).await.unwrap();
+        assert!(followed.is_deleted());
+        fx.vfs.break_upload(over.file, B, None).await.unwrap();
+        assert_eq!(
+            (fx.names("/").await.len(), fx.vfs.running_uploads()),
+            (0, 0)
+        );
+        assert_eq!(short(&fx.ops(B).await), ["discard"]);
+        assert_eq!(short(&fx.ops(A).await)[3..], ["delete /new"]);
+        fx
+    });
+}
+
+#[test]
 fn a_second_upload_to_the_same_path_is_refused_while_the_first_runs() {
     with_vfs(|fx| async {
         let first = fx.begin("/file", UploadMode::Store, A).await.unwrap();
         let second = fx.begin("/file", UploadMode::Store, B).await;
         assert!(matches!(second, Err(VfsError::Busy(_))));
-        let deleted = fx.vfs.delete(&path("/file")).await;
-        assert!(matches!(deleted, Err(VfsError::Busy(_))));
         fx.commit(first.file, A, 1).await.unwrap();
         let over = fx.begin("/file", UploadMode::Store, B).await.unwrap();
         assert!(over.file.generation > first.file.generation);

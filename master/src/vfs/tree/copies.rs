@@ -46,9 +46,10 @@ pub fn holders(sql: &Sql<'_>, node: NodeId) -> Result<Vec<(RootId, OpSeq)>, Stor
     })
 }
 
-/// Every root that has, or had, bytes of the current generation of a file.
+/// Every root that has, or had, bytes of the current generation of a file; none that is retired.
 pub fn roots_of(sql: &Sql<'_>, node: NodeId) -> Result<Vec<RootKey>, StoreError> {
-    let query = "SELECT root FROM copy WHERE node = ?1 ORDER BY root";
+    let query = "SELECT copy.root FROM copy JOIN root ON root.key = copy.root
+                 WHERE copy.node = ?1 AND root.state < 2 ORDER BY copy.root";
     sql.all(query, [number(node.0)], |row| row.get(0).map(RootKey))
 }
 
@@ -116,10 +117,7 @@ pub fn remove_all(tree: &Tree<'_>, entry: &Entry) -> Result<Vec<RootKey>, StoreE
             sum(tree, entry.parent, *root, digest(entry).wrapping_neg());
         }
     }
-    if !roots.is_empty() {
-        let sql = "DELETE FROM copy WHERE node = ?1";
-        tree.run(sql, [number(entry.id.0)])?;
-    }
+    tree.run("DELETE FROM copy WHERE node = ?1", [number(entry.id.0)])?;
     Ok(roots)
 }
 
@@ -150,9 +148,10 @@ fn sum(tree: &Tree<'_>, dir: DirId, root: RootKey, add: u128) {
     row.sum = row.sum.wrapping_add(add);
 }
 
-/// Roots that have, or had, something at or below a directory.
+/// Roots that have, or had, something at or below a directory; none that is retired.
 pub fn roots_below(sql: &Sql<'_>, dir: DirId) -> Result<Vec<RootKey>, StoreError> {
-    let query = "SELECT root FROM root_dir WHERE dir = ?1 ORDER BY root";
+    let query = "SELECT root_dir.root FROM root_dir JOIN root ON root.key = root_dir.root
+                 WHERE root_dir.dir = ?1 AND root.state < 2 ORDER BY root_dir.root";
     sql.all(query, [number(dir.0)], |row| row.get(0).map(RootKey))
 }
 

@@ -12,6 +12,8 @@ pub struct RootKey(pub i64);
 
 /// A root of which nothing counts that it says.
 const HELD: i64 = 1;
+/// A root that is none any more: only its identity is kept, so that nobody shows it again.
+const RETIRED: i64 = 2;
 
 /// The newest position of a root's log while a command runs.
 #[derive(Debug, Clone, Copy)]
@@ -59,14 +61,29 @@ macro_rules! select {
     };
 }
 
-/// A root by its identity.
+/// A root by its identity; none that is retired.
 pub fn root(sql: &Sql<'_>, root: RootId) -> Result<Option<RootRow>, StoreError> {
-    sql.get(select!("WHERE id = ?1"), [&root.0[..]], read)
+    sql.get(select!("WHERE id = ?1 AND state < 2"), [&root.0[..]], read)
 }
 
-/// All roots.
+/// All roots but those that are retired.
 pub fn roots(sql: &Sql<'_>) -> Result<Vec<RootRow>, StoreError> {
-    sql.all(select!("ORDER BY key"), [], read)
+    sql.all(select!("WHERE state < 2 ORDER BY key"), [], read)
+}
+
+/// The key of a root that is retired.
+pub fn retired(sql: &Sql<'_>, root: RootId) -> Result<Option<RootKey>, StoreError> {
+    let query = "SELECT key FROM root WHERE id = ?1 AND state = ?2";
+    sql.get(query, params![&root.0[..], RETIRED], |row| {
+        row.get(0).map(RootKey)
+    })
+}
+
+/// A root is none any more, and its log is at its end.
+pub fn retire(tree: &Tree<'_>, root: RootKey) -> Result<(), StoreError> {
+    let sql = "UPDATE root SET state = ?2, done = newest WHERE key = ?1";
+    tree.run(sql, params![root.0, RETIRED])?;
+    Ok(())
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<RootRow> {

@@ -18,10 +18,11 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use drftpd_protocol::{DirId, OpSeq, RootId};
+use drftpd_protocol::{DirId, NodeId, OpSeq, RootId};
 use tokio::sync::Notify;
 
 use super::config::VfsConfig;
+use super::deletions::Deletions;
 use super::error::VfsError;
 use super::heads::OpsHeads;
 use crate::copies::CopiesConfig;
@@ -49,6 +50,7 @@ pub(super) struct Given {
     /// Wall clock when it was asked for, Unix seconds.
     pub now: i64,
     pub heads: OpsHeads,
+    pub deletions: Deletions,
     pub config: Arc<VfsConfig>,
     pub copies: Arc<CopiesConfig>,
     /// Hears when files are to be looked at because of their copies.
@@ -72,11 +74,15 @@ impl<C: TreeCommand> Command for InTree<C> {
     fn apply(self, batch: &Batch<'_>) -> Result<C::Answer, VfsError> {
         let tree = Tree::new(batch, &self.given);
         let answer = self.command.apply(&tree)?;
-        let asked = tree.asked.get();
+        let (asked, gone) = (tree.asked.get(), tree.gone.take());
         let moved = tree.finish()?;
         if asked {
             let asked = self.given.asked;
             batch.on_commit(move || asked.notify_one());
+        }
+        if !gone.is_empty() {
+            let deletions = self.given.deletions;
+            batch.on_commit(move || deletions.deleted(&gone));
         }
         if !moved.is_empty() {
             let heads = self.given.heads;
@@ -96,6 +102,8 @@ pub(super) struct Tree<'b> {
     /// Whether files are to be looked at because of their copies.
     asked: Cell<bool>,
     heads: RefCell<BTreeMap<RootKey, Head>>,
+    /// Files that it deletes.
+    gone: RefCell<Vec<NodeId>>,
     touched: RefCell<BTreeMap<(DirId, RootKey), Touched>>,
 }
 
@@ -116,8 +124,14 @@ impl<'b> Tree<'b> {
             copies: &given.copies,
             asked: Cell::new(false),
             heads: RefCell::default(),
+            gone: RefCell::default(),
             touched: RefCell::default(),
         }
+    }
+
+    /// Transfers of this file are to end.
+    pub fn is_gone(&self, node: NodeId) {
+        self.gone.borrow_mut().push(node);
     }
 
     fn finish(self) -> Result<Vec<(RootId, OpSeq)>, StoreError> {
