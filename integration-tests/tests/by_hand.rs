@@ -211,3 +211,58 @@ fn a_root_that_lost_most_of_its_files_is_held_until_an_operator_confirms() -> Re
     ftp.put(Mode::Pret, "upload", b"takes uploads again")?;
     Ok(())
 }
+
+#[test]
+fn a_store_that_was_put_back_is_in_recovery_until_an_operator_takes_what_only_disks_have()
+-> Result<()> {
+    let mut cluster = cluster()?;
+    let mut ftp = cluster.login()?;
+    ftp.put(Mode::Pret, "before", b"before")?;
+    ftp.put(Mode::Pret, "deleted", b"deleted after the backup")?;
+    cluster.wait_settled()?;
+    cluster.ctl(&["backup", "store.copy"])?;
+    let saved = cluster.path().join("master/backups/store.copy");
+    // Numbers of another start of the master, which the backup knows nothing of.
+    cluster.kill_master()?;
+    cluster.start_master()?;
+    cluster.wait_online(1)?;
+    let mut ftp = cluster.login()?;
+    ftp.put(Mode::Pret, "before", b"newer contents")?;
+    ftp.put(Mode::Pret, "after", b"after")?;
+    ftp.ask("DELE deleted", 250)?;
+    cluster.wait_settled()?;
+
+    cluster.kill_master()?;
+    let store = cluster.path().join("master/store");
+    std::fs::remove_dir_all(&store)?;
+    std::fs::create_dir(&store)?;
+    std::fs::copy(&saved, store.join("store.db"))?;
+    cluster.start_master()?;
+    let recovering = |cluster: &Cluster| Ok(cluster.ctl(&["stat"])?["recovery"] == true);
+    cluster.wait_until("the site is in recovery", recovering)?;
+    cluster.wait_online(1)?;
+    let listed = cluster.ctl(&["root", "differences"])?;
+    ensure!(listed["all"] == 2, "{listed}");
+    let root = cluster.slaves[0].root.clone();
+    ensure!(root.join("before").exists() && root.join("after").exists());
+    let mut ftp = cluster.login()?;
+    ensure!(ftp.names(Mode::Pasv, "/")? == ["before", "deleted"]);
+
+    cluster.ctl(&["recovery", "end", "adopt"])?;
+    let taken = |cluster: &Cluster| {
+        let names = cluster.login()?.names(Mode::Pasv, "/")?;
+        Ok(names == ["after", "before", "deleted"])
+    };
+    cluster.wait_until("what the disk has is in the tree", taken)?;
+    cluster.wait_online(1)?;
+    let mut ftp = cluster.login()?;
+    serves(&mut ftp, "after", b"after")?;
+    serves(&mut ftp, "before", b"newer contents")?;
+    let lost = |cluster: &Cluster| Ok(is_lost(&mut cluster.login()?, "deleted", 24).is_ok());
+    cluster.wait_until("what was deleted is missing", lost)?;
+    let stat = cluster.ctl(&["stat"])?;
+    ensure!(stat["recovery"] == false, "{stat}");
+    let sound = cluster.ctl(&["check"])?;
+    ensure!(sound["findings"] == serde_json::json!([]), "{sound}");
+    Ok(())
+}
