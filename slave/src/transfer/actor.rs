@@ -262,10 +262,10 @@ impl TransferActor {
         let step = self.channel.opened();
         let (wanted, connections) = mpsc::channel(1);
         self.wanted = Some(wanted);
-        let doubtful = ordered.tls.is_none()
-            && ordered.upload.is_some()
-            && self.held.as_ref().is_some_and(has_ended);
-        self.more_come = doubtful || ordered.tls.is_some();
+        let is_upload_in_clear = ordered.tls.is_none() && ordered.upload.is_some();
+        let held = self.held.as_ref().filter(|_| is_upload_in_clear);
+        let doubtful = held.and_then(has_ended);
+        self.more_come = doubtful.is_some() || ordered.tls.is_some();
         let aborted = step == Step::Vanish;
         if !aborted {
             self.upload = ordered.upload;
@@ -284,7 +284,7 @@ impl TransferActor {
     fn copy(
         &mut self,
         work: Work,
-        (connections, doubtful): (mpsc::Receiver<BoxIo>, bool),
+        (connections, doubtful): (mpsc::Receiver<BoxIo>, Option<io::Result<()>>),
         ordered: Ordered,
         silent: bool,
         ctx: &mut Context<Self>,

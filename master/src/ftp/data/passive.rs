@@ -47,7 +47,8 @@ pub struct Passive {
 
 struct Early {
     io: BoxIo,
-    doubtful: bool,
+    /// How it had ended by then, without a byte.
+    doubtful: Option<io::Result<()>>,
 }
 
 impl Passive {
@@ -126,7 +127,11 @@ impl Passive {
     /// Looks who is there already; before an upload's 150.
     pub fn look(&mut self, who: &PeerRule) {
         for _ in 0..EARLY {
-            if self.early.as_ref().is_some_and(|early| !early.doubtful) {
+            if self
+                .early
+                .as_ref()
+                .is_some_and(|early| early.doubtful.is_none())
+            {
                 return;
             }
             let Some(Ok(came)) = unconstrained(self.listener.accept()).now_or_never() else {
@@ -145,13 +150,13 @@ impl Passive {
     /// [`DataError::NobodyConnected`] after `limit`.
     pub async fn accept(mut self, who: PeerRule, limit: Duration) -> Result<BoxIo, DataError> {
         if let Some(Early { io, doubtful }) = self.early.take() {
-            return Ok(match doubtful {
-                false => io,
-                true => {
-                    let another = timeout(GRACE.min(limit), self.comes(&who)).await;
-                    another.unwrap_or(io)
-                }
-            });
+            let Some(ended) = doubtful else {
+                return Ok(io);
+            };
+            return match timeout(GRACE.min(limit), self.comes(&who)).await {
+                Ok(another) => Ok(another),
+                Err(_elapsed) => ended.map(|()| io).map_err(DataError::Broken),
+            };
         }
         self.meet(&who, limit).await
     }

@@ -13,7 +13,7 @@ mod sealed;
 pub mod send;
 pub mod turn;
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
@@ -92,13 +92,15 @@ pub fn reset(io: &BoxIo) {
     }
 }
 
-/// Whether the other end has closed, or reset, a connection on which no byte waits. Where there is no socket nobody knows.
-pub fn has_ended(io: &BoxIo) -> bool {
-    let Some(tcp) = io.socket() else {
-        return false;
-    };
-    match SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]) {
-        Ok(waiting) => waiting == 0,
-        Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+/// How the other end has ended a connection on which no byte waits; nothing as long as it lives, or where there is no
+/// socket. A reset is told once: who asks must not take what is read afterwards, an end, for an orderly one.
+pub fn has_ended(io: &BoxIo) -> Option<io::Result<()>> {
+    match SockRef::from(io.socket()?).peek(&mut [MaybeUninit::uninit()]) {
+        Ok(0) => Some(Ok(())),
+        Ok(_) => None,
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+            None
+        }
+        Err(error) => Some(Err(error)),
     }
 }

@@ -154,6 +154,23 @@ fn an_upload_whose_first_connection_ended_before_its_order_waits_for_the_client(
 }
 
 #[test]
+fn one_that_was_reset_before_its_order_is_no_empty_file() {
+    on_loopback(|mut rig| async move {
+        let (transfer, to) = rig.listen_for(me()).await;
+        let aborted = rig.connect(to).await.into_tcp().unwrap();
+        let lingers = socket2::SockRef::from(&aborted).set_linger(Some(Duration::ZERO));
+        lingers.unwrap();
+        drop(aborted);
+        drop(rig.upload(8, Base::Empty).await);
+        assert_eq!(rig.ended().await.outcome, prepared(0, b""));
+        let job = rig.receive(7, Base::Empty);
+        rig.begin(transfer, job).await.unwrap();
+        let (code, bytes, _) = broken(rig.ended().await);
+        assert_eq!((code, bytes), (FaultCode::CONNECTION_BROKEN, 0));
+    });
+}
+
+#[test]
 fn where_no_other_comes_it_was_the_client_with_an_empty_file() {
     on_loopback(|mut rig| async move {
         let (transfer, to) = rig.listen_for(me()).await;

@@ -37,8 +37,8 @@ pub struct Entrance {
     pub connections: mpsc::Receiver<BoxIo>,
     /// TLS; `None`: plain.
     pub plan: Option<Plan>,
-    /// The first connection of an upload in clear had ended without a byte before the upload was ordered.
-    pub doubtful: bool,
+    /// How the first connection of an upload in clear had ended, without a byte, before the upload was ordered.
+    pub doubtful: Option<io::Result<()>>,
     /// Only one peer may come, so that its own refusal ends the transfer at once.
     pub peer_is_known: bool,
     /// When a handshake must be over.
@@ -68,7 +68,7 @@ impl Entrance {
         let entered = async {
             match self.plan.take() {
                 Some(plan) => self.secure(first, &plan).await,
-                None => Ok(self.in_clear(first).await),
+                None => self.in_clear(first).await,
             }
         };
         tokio::select! {
@@ -83,18 +83,19 @@ impl Entrance {
     /// it may send when it hears 150, which is later. Taken for the client's it would be an empty file in the place of
     /// the client's own. So another one is waited for; only for a moment, since a client, or a server that is sent
     /// here, may also not have waited for 150, and its file may be empty.
-    async fn in_clear(&mut self, first: BoxIo) -> Entered {
-        let mut io = first;
-        if self.doubtful {
-            let until = self.until.min(Instant::now() + GRACE);
-            while has_ended(&io)
-                && let Ok(Some(another)) = timeout_at(until, self.connections.recv()).await
-            {
-                debug!("the connection before it was no client's");
-                io = another;
-            }
+    async fn in_clear(&mut self, first: BoxIo) -> Result<Entered, TransferError> {
+        let (mut io, mut ended) = (first, self.doubtful.take());
+        let until = self.until.min(Instant::now() + GRACE);
+        while ended.is_some()
+            && let Ok(Some(another)) = timeout_at(until, self.connections.recv()).await
+        {
+            debug!("the connection before it was no client's");
+            (ended, io) = (has_ended(&another), another);
         }
-        Entered { io, seen: None }
+        match ended {
+            Some(Err(reset)) => Err(TransferError::Connection(reset)),
+            _ => Ok(Entered { io, seen: None }),
+        }
     }
 
     async fn secure(&mut self, first: BoxIo, plan: &Plan) -> Result<Entered, TransferError> {
