@@ -65,21 +65,27 @@ impl TreeCommand for ForgetPage {
             Forget::Uploads if self.uploads(tree, root)? => Forget::Uploads,
             Forget::Uploads => Forget::Copies(NodeId(0)),
             Forget::Copies(after) => {
-                let through = "SELECT max(node) FROM
+                let page = "SELECT max(node) FROM
                     (SELECT node FROM copy WHERE node > ?1 ORDER BY node LIMIT ?2)";
-                let delete = "DELETE FROM copy WHERE node > ?1 AND node <= ?2 AND root = ?3";
-                let through = self.range(tree, root, after, through, delete)?;
-                if let Some(through) = through {
-                    self.look_after(tree, after, through)?;
+                match self.last(tree, page, after)? {
+                    Some(last) => {
+                        self.copies(tree, root, after, last)?;
+                        Forget::Copies(last)
+                    }
+                    None => Forget::Directories(NodeId(0)),
                 }
-                through.map_or(Forget::Directories(NodeId(0)), Forget::Copies)
             }
             Forget::Directories(after) => {
-                let through = "SELECT max(dir) FROM
+                let page = "SELECT max(dir) FROM
                     (SELECT dir FROM root_dir WHERE dir > ?1 ORDER BY dir LIMIT ?2)";
-                let delete = "DELETE FROM root_dir WHERE dir > ?1 AND dir <= ?2 AND root = ?3";
-                let through = self.range(tree, root, after, through, delete)?;
-                through.map_or(Forget::Log, Forget::Directories)
+                match self.last(tree, page, after)? {
+                    Some(last) => {
+                        let sql = "DELETE FROM root_dir WHERE dir > ?1 AND dir <= ?2 AND root = ?3";
+                        tree.run(sql, params![number(after.0), number(last.0), root.0])?;
+                        Forget::Directories(last)
+                    }
+                    None => Forget::Log,
+                }
             }
             Forget::Log if self.log(tree, root)? => Forget::Log,
             Forget::Log => return Ok(None),
@@ -103,39 +109,34 @@ impl ForgetPage {
         Ok(!left.is_empty())
     }
 
-    /// Files that may have fewer copies now than a rule says.
-    fn look_after(&self, tree: &Tree<'_>, after: NodeId, last: NodeId) -> Result<(), VfsError> {
-        if tree.copies.rules.is_empty() {
-            return Ok(());
-        }
-        let query = "SELECT DISTINCT node FROM copy WHERE node > ?1 AND node <= ?2";
-        let range = params![number(after.0), number(last.0)];
-        for node in tree.all(query, range, |row| id(row, 0).map(NodeId))? {
-            if let Some(entry) = nodes::by_id(tree, node)? {
-                jobs::look_after(tree, &entry)?;
-            }
-        }
-        Ok(())
+    /// The last of the next few rows; nothing at the end.
+    fn last(&self, tree: &Tree<'_>, page: &str, after: NodeId) -> Result<Option<NodeId>, VfsError> {
+        let last = tree.get(page, params![number(after.0), self.limit], |row| {
+            row.get::<_, Option<i64>>(0)
+        })?;
+        Ok(last.flatten().map(|last| NodeId(last.cast_unsigned())))
     }
 
-    /// Takes away the root's rows of the next few; answers the last of those, and nothing at the end.
-    fn range(
+    /// The root's copies among these go; a rule may want others of those files.
+    fn copies(
         &self,
         tree: &Tree<'_>,
         root: RootKey,
         after: NodeId,
-        through: &str,
-        delete: &str,
-    ) -> Result<Option<NodeId>, VfsError> {
-        let after = number(after.0);
-        let last = tree.get(through, params![after, self.limit], |row| {
-            row.get::<_, Option<i64>>(0)
-        })?;
-        let Some(last) = last.flatten() else {
-            return Ok(None);
-        };
-        tree.run(delete, params![after, last, root.0])?;
-        Ok(Some(NodeId(last.cast_unsigned())))
+        last: NodeId,
+    ) -> Result<(), VfsError> {
+        let range = params![number(after.0), number(last.0), root.0];
+        if !tree.copies.rules.is_empty() {
+            let query = "SELECT node FROM copy WHERE node > ?1 AND node <= ?2 AND root = ?3";
+            for node in tree.all(query, range, |row| id(row, 0).map(NodeId))? {
+                if let Some(entry) = nodes::by_id(tree, node)? {
+                    jobs::look_after(tree, &entry)?;
+                }
+            }
+        }
+        let sql = "DELETE FROM copy WHERE node > ?1 AND node <= ?2 AND root = ?3";
+        tree.run(sql, range)?;
+        Ok(())
     }
 
     /// What it still had to do, and what of its disk waited for an operator.
