@@ -82,7 +82,13 @@ fn a_folder_with_a_long_path_has_its_control_socket_too() {
 /// An identity that no root here has.
 const NO_ROOT: &str = "0123456789abcdef0123456789abcdef";
 /// What is tried on something that is not there.
-const IN_VAIN: &[&str] = &["kick", "root confirm", "root retire", "slave retire"];
+const IN_VAIN: &[&str] = &[
+    "kick",
+    "recovery end",
+    "root confirm",
+    "root retire",
+    "slave retire",
+];
 
 #[test]
 fn every_command_has_help_and_result_text() {
@@ -92,12 +98,16 @@ fn every_command_has_help_and_result_text() {
     let samples: &[(&str, &[&str])] = &[
         ("backup", &["store.copy"]),
         ("check", &[]),
+        ("copy list", &[]),
+        ("copy look", &[]),
         ("doctor", &[]),
         ("dump", &["name=backup.jsonl"]),
         ("help", &[]),
         ("kick", &["999"]),
+        ("recovery end", &["trash"]),
         ("reload", &[]),
         ("root confirm", &[NO_ROOT]),
+        ("root differences", &[]),
         ("root list", &[]),
         ("root retire", &[NO_ROOT, "force"]),
         ("slave add", &["disk-1"]),
