@@ -113,6 +113,7 @@ pub fn reconnect() -> Result<()> {
 /// A slave that comes back with 1,000,000 files in 10,000 directories, of which 100 were changed by hand.
 pub fn reconnect_million() -> Result<()> {
     let mut cluster = Cluster::with(ClusterSpec {
+        slaves: 0,
         slave: vec![
             "storage.walk_rate=0".into(),
             "storage.fsync=\"never\"".into(),

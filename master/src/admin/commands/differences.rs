@@ -5,7 +5,7 @@ use std::fmt;
 use drftpd_protocol::{FileId, RootId};
 use serde::Serialize;
 
-use super::super::{AdminError, Answer, Args, Command, Cx, Kind, Outcome, Param, Permission};
+use super::super::{AdminError, Answer, Args, Code, Command, Cx, Kind, Outcome, Param, Permission};
 use super::table;
 use crate::vfs::{Decision, Difference, Why};
 
@@ -115,7 +115,7 @@ async fn end(cx: Cx, args: Args) -> Outcome {
     };
     let was = online.vfs.decide_recovery(decision).await;
     if !was.map_err(|why| AdminError::failed(&why))? {
-        return Err(AdminError::argument("take", "the site is not in recovery"));
+        return Err(AdminError::new(Code::Failed, "the site is not in recovery"));
     }
     for slave in online.slaves.views().borrow().keys() {
         // One that is going away now is walked when it is back.
