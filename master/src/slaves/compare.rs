@@ -67,14 +67,7 @@ async fn judge(cx: &RootCx, compare: Compare) -> Option<(Compare, bool)> {
     }
     let (holder, root, after) = reachable(cx, &compare)?;
     let method = Algorithm::Blake3;
-    let found = checksum(
-        cx,
-        &cx.handle,
-        (cx.root, OpSeq::NONE),
-        None,
-        &compare,
-        method,
-    );
+    let found = found(cx, &compare, method);
     let live = checksum(
         cx,
         &holder,
@@ -98,16 +91,7 @@ async fn judge(cx: &RootCx, compare: Compare) -> Option<(Compare, bool)> {
 
 /// Whether what was found adds up to what it should.
 async fn against(cx: &RootCx, compare: Compare, crc32: u32) -> Option<(Compare, bool)> {
-    let method = Algorithm::Crc32;
-    let found = checksum(
-        cx,
-        &cx.handle,
-        (cx.root, OpSeq::NONE),
-        None,
-        &compare,
-        method,
-    );
-    match found.await {
+    match found(cx, &compare, Algorithm::Crc32).await {
         Ok(found) if found.bytes == compare.size => {
             Some((compare, found.sum == crc32.to_be_bytes()))
         }
@@ -129,6 +113,16 @@ fn reachable(cx: &RootCx, compare: &Compare) -> Option<(LinkHandle, RootId, OpSe
         Some((links.get(slave)?.clone(), *root, *after))
     });
     online.next()
+}
+
+/// The checksum of what the walk has found.
+async fn found(
+    cx: &RootCx,
+    compare: &Compare,
+    method: Algorithm,
+) -> Result<ChecksumDone, SlaveError> {
+    let here = (cx.root, OpSeq::NONE);
+    checksum(cx, &cx.handle, here, None, compare, method).await
 }
 
 async fn checksum(
