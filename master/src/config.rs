@@ -20,6 +20,7 @@ use crate::tls::TlsConfig;
 use crate::transfer::TransferConfig;
 use crate::vfs::VfsConfig;
 
+pub mod directories;
 pub mod document;
 
 #[cfg(test)]

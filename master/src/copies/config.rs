@@ -7,6 +7,8 @@ use drftpd_actors::{Check, ConfigError};
 use drftpd_protocol::{SlaveId, VfsPath};
 use serde::Deserialize;
 
+use crate::config::directories;
+
 /// Copies of one file at most: more are a mistake.
 const MOST: u32 = 16;
 /// Copies that may be made at a time.
@@ -84,10 +86,7 @@ impl CopiesConfig {
 
 impl CopyRule {
     fn speaks_of(&self, path: &VfsPath) -> bool {
-        let below = |directory: &String| {
-            VfsPath::absolute(directory.as_bytes()).is_ok_and(|it| it.contains(path))
-        };
-        self.paths.is_empty() || self.paths.iter().any(below)
+        directories::hold_for(&self.paths, path)
     }
 }
 
@@ -114,8 +113,7 @@ impl Check for CopiesConfig {
         let why = "must not be shorter than copies.retry_from".to_owned();
         wrong(self.retry_to < self.retry_from, "retry_to".into(), why);
         for (at, rule) in self.rules.iter().enumerate() {
-            let paths = rule.paths.iter().map(|path| path.as_bytes());
-            let paths = paths.map(VfsPath::absolute).all(|path| path.is_ok());
+            let paths = directories::are_sound(&rule.paths);
             let why = "must be directories that begin with /".to_owned();
             wrong(!paths, format!("rules[{at}].paths"), why);
             let some = (1..=MOST).contains(&rule.copies);

@@ -12,6 +12,7 @@ use drftpd_protocol::{Network, VfsPath};
 use serde::Deserialize;
 
 use crate::accounts::{Account, Action, who};
+use crate::config::directories;
 use crate::ftp::services::VerbCx;
 
 /// `[fxp]`.
@@ -79,11 +80,7 @@ impl FxpConfig {
 
 impl FxpRule {
     fn speaks_of(&self, who: &Account, path: &VfsPath) -> bool {
-        let below = |directory: &String| {
-            VfsPath::absolute(directory.as_bytes()).is_ok_and(|it| it.contains(path))
-        };
-        let somewhere = self.paths.is_empty() || self.paths.iter().any(below);
-        who::speaks_of(&self.users, who) && somewhere
+        who::speaks_of(&self.users, who) && directories::hold_for(&self.paths, path)
     }
 }
 
@@ -131,8 +128,7 @@ impl Check for FxpConfig {
             let tokens = rule.users.iter().all(|token| who::is_token(token));
             let users = !rule.users.is_empty() && tokens;
             wrong(!users, "users", "must be like \"*\", \"-user\", \"=group\"");
-            let path = |path: &String| VfsPath::absolute(path.as_bytes()).is_ok();
-            let paths = rule.paths.iter().all(path);
+            let paths = directories::are_sound(&rule.paths);
             wrong(!paths, "paths", "must be directories that begin with /");
             let both = !rule.allow && !rule.peers.is_empty();
             wrong(both, "peers", "must be left out where nothing is allowed");
