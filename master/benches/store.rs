@@ -13,7 +13,7 @@ use drftpd_actors::testkit::Probe;
 use drftpd_actors::{Blocking, ChildDown, Clock, Dice, Place, block_on};
 use drftpd_master::store::{Case, Durability, Store, StoreConfig};
 use drftpd_master::vfs::{Deps, Owner, PreparedBytes, UploadMode, VfsClient, VfsConfig, start};
-use drftpd_protocol::wire::{DirStep, WalkEntry, WalkNode};
+use drftpd_protocol::wire::{DirStep, WalkEntry, WalkNode, WalkPage};
 use drftpd_protocol::{Name, NodeId, RootId, SlaveId, VfsPath};
 use futures_util::future::join_all;
 use tempfile::TempDir;
@@ -113,7 +113,14 @@ async fn adopt(vfs: &VfsClient, dir: &str, files: usize) {
     for from in (0..files).step_by(512) {
         let entries = page(from, 512.min(files - from));
         let slave = slave();
-        let merged = vfs.merge_page(ROOT, &slave, way.clone(), entries);
+        let page = WalkPage {
+            root: ROOT,
+            walk: 0,
+            dir: way.clone(),
+            entries,
+            looked: Vec::new(),
+        };
+        let merged = vfs.merge_page(&slave, page);
         merged.await.unwrap();
     }
 }

@@ -85,6 +85,7 @@ pub static COMMANDS: &[&Command] = &[
     &commands::sessions::KICK,
     &commands::differences::RECOVERY_END,
     &commands::process::RELOAD,
+    &commands::rescan::RESCAN,
     &commands::roots::CONFIRM,
     &commands::differences::LIST,
     &commands::roots::LIST,

@@ -8,13 +8,14 @@ use drftpd_actors::{BoxIo, Incoming, ask, tell};
 use drftpd_protocol::wire::{
     BeginTransfer, Begun, Call, Goodbye, JoinToken, RELAY_OK, RelayToken, TransferEnded,
 };
-use drftpd_protocol::{RootId, SlaveId, TransferId};
+use drftpd_protocol::{RootId, SlaveId, TransferId, VfsPath};
 use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tracing::debug;
 
+use super::asked::Extent;
 use super::book::SlaveRow;
 use super::door::REGISTRY_ANSWERS;
 use super::enroll::{Enroll, EnrollError};
@@ -154,8 +155,27 @@ impl SlavesClient {
     /// # Errors
     /// When the slave is offline.
     pub fn walk_again(&self, slave: &SlaveId, root: Option<RootId>) -> Result<(), SlaveError> {
-        tell(&self.link(slave)?.manager, WalkAgain { root });
+        let extent = Extent::Whole;
+        tell(&self.link(slave)?.manager, WalkAgain { root, extent });
         Ok(())
+    }
+
+    /// Walks what lies at and below a path on every root that is there and in use; answers which those are.
+    pub fn rescan(&self, path: &VfsPath) -> Vec<RootId> {
+        let (views, links) = (self.views.borrow().clone(), self.links.borrow().clone());
+        let mut walked = Vec::new();
+        for (slave, view) in views.iter() {
+            let Some(link) = links.get(slave) else {
+                continue;
+            };
+            let shown = view.roots.iter().map(|status| status.root);
+            for root in shown.filter(|root| view.shows(*root) && !view.held.contains(root)) {
+                let extent = Extent::at(path);
+                let root = Some(root).inspect(|root| walked.push(*root));
+                tell(&link.manager, WalkAgain { root, extent });
+            }
+        }
+        walked
     }
 
     /// Makes a token with which a machine may join as `name`; see [`Enroll::add`].

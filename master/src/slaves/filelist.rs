@@ -1,7 +1,7 @@
 //! What the slave side asks of the file list, as a trait, so that it can be tried with a list that
 //! a test holds in its hand.
 
-use drftpd_protocol::wire::{DirDigest, DirStep, RootOp, StagedEntry, WalkEntry};
+use drftpd_protocol::wire::{DirDigest, RootOp, StagedEntry, WalkPage};
 use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId};
 use futures_util::future::LocalBoxFuture;
 
@@ -29,17 +29,13 @@ pub trait FileList: Send + Sync + 'static {
     fn ops_done(&self, root: RootId, through: OpSeq) -> Answer<'_, ()>;
     /// What a walk of a root begins from.
     fn walk_begins(&self, root: RootId) -> Answer<'_, Begins>;
+    /// What a walk of parts of a root begins from.
+    fn part_walk_begins(&self, root: RootId) -> Answer<'_, Begins>;
     /// Digests of a walk that began there.
     fn judge_digests(&self, root: RootId, since: OpSeq, dirs: Vec<DirDigest>)
     -> Answer<'_, Judged>;
     /// A page of a walk.
-    fn merge_page<'a>(
-        &'a self,
-        root: RootId,
-        slave: &'a SlaveId,
-        dir: Vec<DirStep>,
-        entries: Vec<WalkEntry>,
-    ) -> Answer<'a, Merged>;
+    fn merge_page<'a>(&'a self, slave: &'a SlaveId, page: WalkPage) -> Answer<'a, Merged>;
     /// Files that were compared, each with whether they are equal.
     fn merge_compared<'a>(
         &'a self,
@@ -81,6 +77,10 @@ impl FileList for VfsClient {
         Box::pin(VfsClient::walk_begins(self, root))
     }
 
+    fn part_walk_begins(&self, root: RootId) -> Answer<'_, Begins> {
+        Box::pin(std::future::ready(VfsClient::part_walk_begins(self, root)))
+    }
+
     fn judge_digests(
         &self,
         root: RootId,
@@ -90,14 +90,8 @@ impl FileList for VfsClient {
         Box::pin(VfsClient::judge_digests(self, root, since, dirs))
     }
 
-    fn merge_page<'a>(
-        &'a self,
-        root: RootId,
-        slave: &'a SlaveId,
-        dir: Vec<DirStep>,
-        entries: Vec<WalkEntry>,
-    ) -> Answer<'a, Merged> {
-        Box::pin(VfsClient::merge_page(self, root, slave, dir, entries))
+    fn merge_page<'a>(&'a self, slave: &'a SlaveId, page: WalkPage) -> Answer<'a, Merged> {
+        Box::pin(VfsClient::merge_page(self, slave, page))
     }
 
     fn merge_compared<'a>(

@@ -214,7 +214,7 @@ impl Handler<WalkAgain> for SlaveManager {
     fn handle(&mut self, msg: WalkAgain, _: &mut Self::Context) {
         let wanted = |root: &RootId| msg.root.is_none_or(|only| only == *root);
         let works = self.roots.iter().filter(|(root, _)| wanted(root));
-        works.for_each(|(_, work)| work.walk_again());
+        works.for_each(|(_, work)| work.walk_again(msg.extent.clone()));
     }
 }
 

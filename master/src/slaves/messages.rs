@@ -10,6 +10,7 @@ use drftpd_protocol::wire::{Alive, Hello, RelayToken, TransferEnded, Welcome};
 use drftpd_protocol::{RootId, SlaveId, TransferId};
 use tokio::sync::{mpsc, oneshot};
 
+use super::asked::Extent;
 use super::awaited::Awaiting;
 use super::calls::CallResult;
 use super::error::SlaveError;
@@ -207,11 +208,12 @@ pub(super) struct RootsGranted {
     pub roots: BTreeSet<RootId>,
 }
 
-/// Walk a root again, or all.
+/// Walk a root again, or all; all of it, or these parts.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct WalkAgain {
     pub root: Option<RootId>,
+    pub extent: Extent,
 }
 
 /// The notices of this walk go there from now on.

@@ -1,5 +1,6 @@
 //! Slaves: the port they dial, their certificates, one manager per link, what they show.
 
+mod asked;
 pub mod authority;
 mod awaited;
 pub mod book;

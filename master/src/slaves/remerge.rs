@@ -2,7 +2,7 @@
 //! were granted, and one is granted for every one that is dealt with. Where the digest of a directory is that of the
 //! file list nothing more is asked; of others the entries are, page by page.
 //!
-//! A walk that breaks off begins anew; nothing that it brought so far is wrong. When one saw everything, what it did
+//! Parts of a root are walked alone in the same way. A walk that breaks off begins anew; nothing that it brought so far is wrong. When one saw everything, what it did
 //! not see is missing. What it had to leave open is looked at by another walk soon.
 
 use std::time::Duration;
@@ -13,10 +13,11 @@ use drftpd_protocol::wire::{WalkCredit, WalkDigests, WalkDone, WalkPage, WalkRoo
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesOrdered;
-use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::error;
 
+use super::asked::{Asked, Extent};
 use super::compare;
 use super::error::SlaveError;
 use super::findings::{self, Findings};
@@ -65,38 +66,41 @@ enum WalkError {
     Incomplete,
 }
 
-/// Walks the root when it comes (if so configured), and whenever it is asked for.
-pub(super) async fn walks(cx: &RootCx, again: &Notify) {
+/// Walks the root when it comes (if so configured), and whatever is asked for.
+pub(super) async fn walks(cx: &RootCx, asked: &Asked) {
+    let mut extent = Extent::Whole;
     if !cx.deps.config.remerge_at_start {
         if let Ok(begins) = cx.deps.files.walk_begins(cx.root).await {
             holding(cx, begins.held);
         }
-        again.notified().await;
+        extent = asked.next().await;
     }
     let mut backoff = cx.backoff();
     let mut rest = Rest::new(cx);
-    let mut shown = Shown::begin(cx);
     loop {
-        match walk(cx).await {
+        let shown = (extent == Extent::Whole).then(|| Shown::begin(cx));
+        let pause = match walk(cx, &extent).await {
             Ok(after) => {
                 backoff.reset();
                 drop(shown);
-                rest.until(again, after).await;
-                shown = Shown::begin(cx);
+                rest.leave(extent, after);
+                extent = rest.next(asked).await;
+                continue;
             }
-            Err(WalkError::Slave(SlaveError::Offline(_))) => sleep(backoff.next_wait()).await,
             // Its problems are in the log.
             Err(WalkError::Incomplete) => {
                 drop(shown);
-                again.notified().await;
-                shown = Shown::begin(cx);
+                extent = rest.next(asked).await;
+                continue;
             }
+            Err(WalkError::Slave(SlaveError::Offline(_))) => backoff.next_wait(),
             Err(why) => {
                 let pause = backoff.next_wait();
                 error!(slave = %cx.slave(), root = %cx.root, %why, ?pause, "a walk of a root broke off, beginning anew");
-                sleep(pause).await;
+                pause
             }
-        }
+        };
+        sleep(pause).await;
     }
 }
 
@@ -110,33 +114,59 @@ enum After {
 }
 
 /// The time between two walks.
-struct Rest(Backoff);
+struct Rest {
+    pause: Backoff,
+    /// What earlier walks left, and when it is looked at again.
+    left: Option<(Extent, Instant)>,
+}
 
 impl Rest {
     fn new(cx: &RootCx) -> Self {
         let (first, dice) = (cx.deps.config.walk_again_after, cx.deps.dice.clone());
-        Self(Backoff::new(first, LONGEST_REST.max(first), dice))
+        Self {
+            pause: Backoff::new(first, LONGEST_REST.max(first), dice),
+            left: None,
+        }
+    }
+
+    /// A walk is over.
+    fn leave(&mut self, extent: Extent, after: After) {
+        if after == After::Something {
+            let (left, due) = match self.left.take() {
+                Some((left, due)) => (left.and(extent), due),
+                None => (extent, Instant::now() + self.pause.next_wait()),
+            };
+            self.left = Some((left, due));
+        } else if extent == Extent::Whole {
+            self.left = None;
+        }
     }
 
     /// Waits until somebody asks, or until it is time for what was left.
-    async fn until(&mut self, again: &Notify, after: After) {
-        if after == After::Something {
-            let pause = self.0.next_wait();
-            if timeout(pause, again.notified()).await.is_err() {
-                return;
-            }
-        } else {
-            again.notified().await;
-        }
-        self.0.reset();
+    async fn next(&mut self, asked: &Asked) -> Extent {
+        let next = match &self.left {
+            None => asked.next().await,
+            Some((_, due)) => match timeout_at(*due, asked.next()).await {
+                Ok(next) => next,
+                Err(_) => return self.left.take().map_or(Extent::Whole, |(left, _)| left),
+            },
+        };
+        self.pause.reset();
+        next
     }
 }
 
 /// One walk, from its order to what it says of copies that it did not see.
-async fn walk(cx: &RootCx) -> Result<After, WalkError> {
+async fn walk(cx: &RootCx, extent: &Extent) -> Result<After, WalkError> {
     let begun = Instant::now();
     // Before the slave begins: what is decided later may be seen or not.
-    let begins = cx.deps.files.walk_begins(cx.root).await?;
+    let (begins, parts) = match extent {
+        Extent::Whole => (cx.deps.files.walk_begins(cx.root).await?, Vec::new()),
+        Extent::Parts(parts) => (
+            cx.deps.files.part_walk_begins(cx.root).await?,
+            parts.clone(),
+        ),
+    };
     holding(cx, begins.held);
     if begins.held {
         findings::say_held(cx);
@@ -156,6 +186,7 @@ async fn walk(cx: &RootCx) -> Result<After, WalkError> {
         walk: number,
         credit,
         digests: true,
+        parts,
     };
     let limit = cx.deps.config.work_timeout;
     cx.handle.call(&order, limit).await?;
@@ -184,6 +215,7 @@ async fn walk(cx: &RootCx) -> Result<After, WalkError> {
         seen: brought.seen,
         agreed: brought.agreed,
         conclude: brought.found.unknown == 0,
+        within: extent.within(brought.gone),
     };
     let concluded = cx.deps.files.walked(root, saw).await?;
     findings::say_missing(cx, &concluded);
@@ -219,6 +251,8 @@ struct Brought {
     agreed: Seen,
     /// Files that are compared with what lies at their place.
     comparing: Vec<NodeId>,
+    /// Entries of the tree at whose places alone nothing is.
+    gone: Vec<NodeId>,
 }
 
 /// What became of a notice.
@@ -275,6 +309,7 @@ impl<'a> Merging<'a> {
     async fn committed(&mut self, merged: Merged) {
         self.brought.found.add(self.cx, &merged);
         self.brought.seen.extend(merged.seen);
+        self.brought.gone.extend(merged.gone);
         let comparing = merged.compare.iter().map(|compare| compare.live.node);
         self.brought.comparing.extend(comparing);
         for compare in merged.compare {
@@ -312,8 +347,8 @@ fn deal(cx: &RootCx, begins: Begins, item: WalkItem) -> Step<'_> {
     Box::pin(async move {
         match item {
             WalkItem::Page(page) => {
-                let merged = files.merge_page(root, cx.slave(), page.dir, page.entries);
-                merged.await.map(Dealt::Page)
+                let merged = files.merge_page(cx.slave(), page).await;
+                merged.map(Dealt::Page)
             }
             WalkItem::Digests(digests) => {
                 let through = digests.dirs.last().map_or(0, |dir| dir.number);

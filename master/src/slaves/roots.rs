@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, error};
 
+use super::asked::{Asked, Extent};
 use super::config::SlavesConfig;
 use super::filelist::FileList;
 use super::link::{LinkHandle, Links};
@@ -74,29 +75,29 @@ impl RootCx {
 
 /// The work on one root. Ends when dropped.
 pub(super) struct RootWork {
-    again: Arc<Notify>,
+    asked: Arc<Asked>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl RootWork {
     /// Begins it, on this arbiter.
     pub fn begin(cx: RootCx) -> Self {
-        let again = Arc::new(Notify::new());
-        let task = tokio::task::spawn_local(work(cx, Arc::clone(&again)));
+        let asked = Arc::new(Asked::default());
+        let task = tokio::task::spawn_local(work(cx, Arc::clone(&asked)));
         Self {
-            again,
+            asked,
             _task: AbortOnDropHandle::new(task),
         }
     }
 
     /// Walks the root again, after a walk that may run now.
-    pub fn walk_again(&self) {
-        self.again.notify_one();
+    pub fn walk_again(&self, extent: Extent) {
+        self.asked.ask(extent);
     }
 }
 
 /// The log goes on whatever becomes of a walk; both begin anew after a panic.
-async fn work(cx: RootCx, again: Arc<Notify>) {
+async fn work(cx: RootCx, asked: Arc<Asked>) {
     let caught_up = Notify::new();
     let log = unpanicked(&cx, "log", async || {
         let Some(done) = shown(&cx).await else {
@@ -111,7 +112,7 @@ async fn work(cx: RootCx, again: Arc<Notify>) {
     });
     let walk = async {
         caught_up.notified().await;
-        unpanicked(&cx, "walk", async || remerge::walks(&cx, &again).await).await;
+        unpanicked(&cx, "walk", async || remerge::walks(&cx, &asked).await).await;
     };
     tokio::join!(log, walk);
 }

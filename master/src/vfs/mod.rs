@@ -32,7 +32,7 @@ pub use heads::OpsHeads;
 pub use retire::{Leaving, Loss};
 pub use tree::agree::Judged;
 pub use tree::differences::{Decision, Difference, Why, recovering};
-pub use tree::unseen::Seen;
+pub use tree::unseen::{Seen, Within};
 pub use types::{
     Copied, CopyJob, Entry, FileState, Kind, Page, PreparedBytes, Readable, Times, Upload,
     UploadMode, UploadPlan,

@@ -106,6 +106,7 @@ fn every_command_has_help_and_result_text() {
         ("kick", &["999"]),
         ("recovery end", &["trash"]),
         ("reload", &[]),
+        ("rescan", &["/"]),
         ("root confirm", &[NO_ROOT]),
         ("root differences", &[]),
         ("root list", &[]),

@@ -7,6 +7,7 @@ use super::ops::{Place, RootOp};
 use super::revision::Revision;
 use super::{kinds, tls, transfer};
 use crate::ids::{FileId, OpSeq, RootId};
+use crate::path::Name;
 
 /// A question of the master with the type of its answer.
 pub trait Call: Serialize + DeserializeOwned {
@@ -129,6 +130,19 @@ pub struct WalkRoot {
     /// Whether digests are told of directories in which everything carries an identity.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub digests: bool,
+    /// What of it is walked, and nothing of its staging folder; empty for all there is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<WalkPart>,
+}
+
+/// A part of a root that is walked alone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct WalkPart {
+    /// The way to a directory from the top of the root down, as it is on the disk.
+    pub way: Vec<Name>,
+    /// Entries of it that are looked at, with nothing that lies below them; empty for the directory with all below it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<Name>,
 }
 
 /// The walk has begun.

@@ -19,7 +19,7 @@ pub mod transfer;
 
 pub use calls::{
     Algorithm, ApplyOps, CALL_KINDS, Call, Checksum, ChecksumDone, Goodbye, OpsApplied, Ping, Pong,
-    WalkRoot, WalkStarted,
+    WalkPart, WalkRoot, WalkStarted,
 };
 pub use digests::{DirDigest, WalkDigests};
 pub use fault::{Fault, FaultCode};

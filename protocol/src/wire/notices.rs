@@ -138,6 +138,10 @@ pub struct WalkPage {
     pub dir: Vec<DirStep>,
     /// What lies there.
     pub entries: Vec<WalkEntry>,
+    /// Names that alone were looked at: what of them is not among the entries is not there, and a directory of the way
+    /// without identity may not be there either. Empty where a directory is told as it was read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looked: Vec<Name>,
 }
 
 impl WalkPage {

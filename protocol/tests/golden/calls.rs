@@ -4,12 +4,13 @@ use std::net::IpAddr;
 
 use drftpd_protocol::wire::{
     AbortTransfer, Algorithm, Checksum, ChecksumDone, DataOpened, DataPath, Der, Family,
-    FtpCertificate, Goodbye, OpenData, PeerRule, Ping, Pong, RelayToken, WalkRoot, WalkStarted,
+    FtpCertificate, Goodbye, OpenData, PeerRule, Ping, Pong, RelayToken, WalkPart, WalkRoot,
+    WalkStarted,
 };
 use drftpd_protocol::{OpSeq, TransferId};
 
 use super::Seen;
-use super::samples::{FILE, ROOT, place};
+use super::samples::{FILE, ROOT, name, place};
 
 pub fn calls(seen: &mut Seen) {
     seen.call("ping", &Ping {}, &Pong {});
@@ -58,6 +59,7 @@ pub fn calls(seen: &mut Seen) {
             walk: 2,
             credit: 8,
             digests: false,
+            parts: Vec::new(),
         },
         &WalkStarted {},
     );
@@ -68,6 +70,27 @@ pub fn calls(seen: &mut Seen) {
             walk: 2,
             credit: 8,
             digests: true,
+            parts: Vec::new(),
+        },
+        &WalkStarted {},
+    );
+    seen.call(
+        "walk-root-parts",
+        &WalkRoot {
+            root: ROOT,
+            walk: 2,
+            credit: 8,
+            digests: true,
+            parts: vec![
+                WalkPart {
+                    way: vec![name("dir")],
+                    names: vec![name("x"), name("y")],
+                },
+                WalkPart {
+                    way: vec![name("dir"), name("x")],
+                    names: Vec::new(),
+                },
+            ],
         },
         &WalkStarted {},
     );

@@ -93,7 +93,22 @@ pub fn walks(seen: &mut Seen) {
             root: ROOT,
             walk: 2,
             dir: vec![dir()],
-            entries: vec![entry(WalkNode::Dir { id: None }), entry(file), entry(found)],
+            entries: vec![
+                entry(WalkNode::Dir { id: None }),
+                entry(file.clone()),
+                entry(found),
+            ],
+            looked: Vec::new(),
+        },
+    );
+    seen.notice(
+        "walk-page-looked",
+        &WalkPage {
+            root: ROOT,
+            walk: 2,
+            dir: vec![dir()],
+            entries: vec![entry(file)],
+            looked: vec![name("x"), name("gone")],
         },
     );
     seen.notice(

@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Context, Handler, Message, Supervised};
 use drftpd_actors::{Blocking, tell};
-use drftpd_protocol::wire::{Envelope, Fault, FaultCode, WalkCredit, WalkRoot, WalkStarted};
+use drftpd_protocol::wire::{
+    Envelope, Fault, FaultCode, WalkCredit, WalkPart, WalkRoot, WalkStarted,
+};
 use drftpd_protocol::{FileId, RootId};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -50,6 +52,8 @@ pub struct WhichWalk {
     pub running: BTreeSet<FileId>,
     /// Whether it tells digests.
     pub digests: bool,
+    /// What of the root is walked; empty for all of it.
+    pub parts: Vec<WalkPart>,
 }
 
 /// Begins a walk.
@@ -122,6 +126,8 @@ pub struct BeginWalk {
     pub credit: u32,
     /// Whether digests are told.
     pub digests: bool,
+    /// What of the root is walked; empty for all of it.
+    pub parts: Vec<WalkPart>,
     /// Where they go.
     pub out: mpsc::Sender<Envelope>,
     /// Ends with the link.
@@ -205,6 +211,7 @@ impl Operation for WalkRoot {
             walk: self.walk,
             credit: self.credit,
             digests: self.digests,
+            parts: self.parts,
             out: cx.out.clone(),
             ends: cx.ends.clone(),
             begun,

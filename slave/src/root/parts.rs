@@ -212,7 +212,10 @@ impl Parts {
                     .then(|| -> storage::AppliedNow { Arc::new(move || applied.of(root)) });
                 let begun = roots.get(root);
                 let begun = begun.and_then(|it| it.walk(which.number, which.running, digests));
-                let source = begun.map(|walk| Box::new(walk) as Source);
+                let source = begun.map(|walk| match which.parts.is_empty() {
+                    true => Box::new(walk) as Source,
+                    false => Box::new(walk.only(which.parts)),
+                });
                 source.map_err(|error| error.fault())
             }),
             running: Arc::new(running),

@@ -5,6 +5,8 @@
 //! and those are walked before it is read on. Staging comes first: a file that is published
 //! meanwhile is seen twice and not never.
 //!
+//! A walk may be of parts alone: of some directories with all below them, or of some entries of a directory.
+//!
 //! A directory is told by its entries, page by page; or, where the master wants that and everything in it carries an
 //! identity, by one digest. The master judges digests; the entries of those that it wants to see are told then.
 
@@ -16,7 +18,7 @@ use std::sync::Arc;
 use drftpd_protocol::ids::{FileId, NodeId, RootId};
 use drftpd_protocol::path::{MAX_DEPTH, Name};
 use drftpd_protocol::wire::{
-    DirStep, WalkDigests, WalkDone, WalkEntry, WalkNode, WalkPage, WalkStaged,
+    DirStep, WalkDigests, WalkDone, WalkEntry, WalkNode, WalkPage, WalkPart, WalkStaged,
 };
 
 use super::error::{Doing, StorageError, is_barrier};
@@ -28,6 +30,7 @@ use crate::sys::entry::{self, Listing};
 use sums::{Digests, Sum};
 
 mod entries;
+mod parts;
 mod staged;
 mod sums;
 
@@ -64,6 +67,8 @@ pub struct Walk {
     number: u64,
     running: BTreeSet<FileId>,
     staged: Option<Listing>,
+    /// Parts that are walked when what is open was.
+    parts: VecDeque<WalkPart>,
     stack: Vec<Level>,
     /// The way to the deepest open directory; one less than there are open ones.
     path: Vec<DirStep>,
@@ -125,6 +130,7 @@ impl Root {
             number,
             running,
             staged: Some(staged),
+            parts: VecDeque::new(),
             stack: vec![Level::new(top, told)],
             path: Vec::new(),
             digests,
@@ -159,9 +165,15 @@ impl Iterator for Walk {
             }
             self.begin_listing();
             let Some(level) = self.stack.last_mut() else {
-                match self.end_listing() {
-                    true => continue,
-                    false => break,
+                if self.end_listing() {
+                    continue;
+                }
+                match self.parts.pop_front() {
+                    Some(part) => match self.begin_part(part) {
+                        Some(page) => return Some(WalkItem::Page(page)),
+                        None => continue,
+                    },
+                    None => break,
                 }
             };
             if let Some(name) = level.inside.pop_front() {
@@ -197,7 +209,7 @@ impl Walk {
         let Some(level) = self.stack.last() else {
             return;
         };
-        if self.stack.len() >= MAX_DEPTH {
+        if self.path.len() + 1 >= MAX_DEPTH {
             return self.incomplete(name.as_bytes(), "too deep");
         }
         let opened = level.listing.fd().and_then(|above| open(above, &name));
@@ -287,6 +299,7 @@ impl Walk {
             walk: self.number,
             dir: self.path.clone(),
             entries,
+            looked: Vec::new(),
         };
         (!page.entries.is_empty()).then_some(WalkItem::Page(page))
     }

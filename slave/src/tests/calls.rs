@@ -118,6 +118,7 @@ fn a_root_is_walked_on_credit_and_its_end_is_told() {
             walk: 1,
             credit: 1,
             digests: false,
+            parts: Vec::new(),
         };
         assert_eq!(talk.call(&walk).await, Ok(WalkStarted {}));
         let top: WalkPage = talk.notice().await;

@@ -148,6 +148,7 @@ fn an_upload_that_runs_is_left_out_of_a_walk() {
             walk,
             credit: 9,
             digests: false,
+            parts: Vec::new(),
         };
         talk.call(&walk(1)).await.expect("begins");
         let done: drftpd_protocol::wire::WalkDone = talk.notice().await;

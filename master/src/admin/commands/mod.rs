@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod dump;
 pub mod help;
 pub mod process;
+pub mod rescan;
 pub mod retire;
 pub mod roots;
 pub mod sessions;

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
-use drftpd_protocol::wire::{DirDigest, DirStep, RootOp, StagedEntry, WalkEntry};
+use drftpd_protocol::wire::{DirDigest, RootOp, StagedEntry, WalkPage};
 use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId};
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
 use crate::slaves::filelist::{Answer, FileList};
-use crate::vfs::{Begins, Compare, Concluded, Judged, Merged, OpsHeads, SawAll, VfsError};
+use crate::vfs::{Begins, Compare, Concluded, Judged, Merged, OpsHeads, SawAll, VfsError, Within};
 
 /// What the list was told, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub(crate) enum Told {
     Digests(RootId, usize),
     Staged(RootId, usize),
     Walked(RootId, usize),
+    PartsWalked(RootId, usize),
     Compared(RootId, Vec<(FileId, bool)>),
     Orphan(FileId, RootId, Option<u64>),
 }
@@ -170,18 +171,12 @@ impl FileList for FakeFiles {
         .boxed_local()
     }
 
-    fn merge_page<'a>(
-        &'a self,
-        root: RootId,
-        _: &'a SlaveId,
-        _: Vec<DirStep>,
-        entries: Vec<WalkEntry>,
-    ) -> Answer<'a, Merged> {
+    fn merge_page<'a>(&'a self, _: &'a SlaveId, page: WalkPage) -> Answer<'a, Merged> {
         async move {
             self.commits.acquire().await.unwrap().forget();
             let panics = std::mem::take(&mut self.state().panicking);
             assert!(!panics, "on purpose");
-            self.note(Told::Page(root, entries.len()))?;
+            self.note(Told::Page(page.root, page.entries.len()))?;
             Ok(self.state().merged.pop_front().unwrap_or_default())
         }
         .boxed_local()
@@ -209,6 +204,10 @@ impl FileList for FakeFiles {
         .boxed_local()
     }
 
+    fn part_walk_begins(&self, root: RootId) -> Answer<'_, Begins> {
+        self.walk_begins(root)
+    }
+
     fn judge_digests(&self, root: RootId, _: OpSeq, dirs: Vec<DirDigest>) -> Answer<'_, Judged> {
         async move {
             self.note(Told::Digests(root, dirs.len()))?;
@@ -227,7 +226,11 @@ impl FileList for FakeFiles {
 
     fn walked(&self, root: RootId, walk: SawAll) -> Answer<'_, Concluded> {
         async move {
-            self.note(Told::Walked(root, walk.running.len()))?;
+            let told = match walk.within {
+                Within::All => Told::Walked(root, walk.running.len()),
+                Within::Parts { below, .. } => Told::PartsWalked(root, below.len()),
+            };
+            self.note(told)?;
             Ok(self.state().concluded.pop_front().unwrap_or_default())
         }
         .boxed_local()

@@ -8,7 +8,7 @@ use drftpd_protocol::wire::{
     WalkCredit, WalkDigests, WalkDone, WalkEntry, WalkNode, WalkPage, WalkRoot, WalkStaged,
     WalkStarted,
 };
-use drftpd_protocol::{FileId, Generation, Name, NodeId, OpSeq};
+use drftpd_protocol::{FileId, Generation, Name, NodeId, OpSeq, VfsPath};
 use tokio::time::{Instant, sleep};
 
 use crate::slaves::SlavesConfig;
@@ -47,6 +47,7 @@ pub(super) fn page(walk: &WalkRoot, entries: usize) -> WalkPage {
             name: Name::new(&b"d"[..]).unwrap(),
         }],
         entries: (0..entries).map(entry).collect(),
+        looked: Vec::new(),
     }
 }
 
@@ -356,5 +357,60 @@ fn a_walk_that_panics_begins_anew_and_the_roots_log_goes_on() {
         rig.files
             .push(root(1), RootOp::DiscardStaged { file: live(1) });
         assert_eq!(link.call::<ApplyOps>().await.call.ops.len(), 1);
+    });
+}
+
+#[test]
+fn parts_are_walked_alone_after_the_walk_that_runs_and_once_for_all_that_asked() {
+    sim(async {
+        let rig = rig(2).await;
+        let mut link = rig.slave("a", &[1]).await;
+        let whole = walk(&mut link).await;
+        assert!(whole.parts.is_empty());
+        let path = |text: &str| VfsPath::absolute(text.as_bytes()).unwrap();
+        for text in ["/d/e", "/d/e", "/x"] {
+            assert_eq!(rig.client.rescan(&path(text)), [root(1)]);
+        }
+        settle().await;
+        link.tell(&end(&whole));
+        let order = walk(&mut link).await;
+        let parts = order.parts.iter().map(|part| {
+            let names = |names: &[Name]| names.iter().map(ToString::to_string).collect();
+            let (way, names): (Vec<_>, Vec<_>) = (names(&part.way), names(&part.names));
+            format!("{}:{}", way.join("/"), names.join(" "))
+        });
+        assert_eq!(parts.collect::<Vec<_>>(), ["d:e", "d/e:", ":x", "x:"]);
+        link.tell(&end(&order));
+        let last = Told::PartsWalked(root(1), 2);
+        while rig.files.told().last() != Some(&last) {
+            sleep(Duration::from_millis(10)).await;
+        }
+        // A whole walk takes what is asked for meanwhile with it.
+        rig.client.rescan(&path("/x"));
+        rig.client.rescan(&path("/"));
+        assert!(walk(&mut link).await.parts.is_empty());
+    });
+}
+
+#[test]
+fn parts_that_were_left_open_are_walked_again_and_nothing_else() {
+    sim(async {
+        let rig = rig(2).await;
+        let mut link = rig.slave("a", &[1]).await;
+        let whole = walk(&mut link).await;
+        link.tell(&end(&whole));
+        rig.client.rescan(&VfsPath::absolute(b"/d").unwrap());
+        let first = walk(&mut link).await;
+        rig.files.will_find(Merged {
+            left: 1,
+            ..Merged::default()
+        });
+        link.tell(&page(&first, 1));
+        link.notice::<WalkCredit>().await;
+        link.tell(&end(&first));
+        let begun = Instant::now();
+        let again = walk(&mut link).await;
+        assert_eq!(again.parts, first.parts);
+        assert!(begun.elapsed() > Duration::from_secs(10));
     });
 }

@@ -1,7 +1,7 @@
 //! What the slave side asks: logs of operations, and walks of roots.
 
 use drftpd_actors::ask;
-use drftpd_protocol::wire::{DirDigest, DirStep, Place, RootOp, StagedEntry, WalkEntry};
+use drftpd_protocol::wire::{DirDigest, Place, RootOp, StagedEntry, WalkPage};
 use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId, VfsPath};
 
 use super::{CHANGE_LIMIT, VfsClient};
@@ -15,7 +15,7 @@ use crate::vfs::messages::Merge;
 use crate::vfs::tree::agree::{Judged, judge};
 use crate::vfs::tree::differences::{self, Decision, Difference};
 use crate::vfs::tree::log;
-use crate::vfs::tree::unseen::{Seen, Unseen, unseen};
+use crate::vfs::tree::unseen::{Seen, Unseen, Within, unseen};
 
 /// Operations of a log in one answer at most.
 const MAX_OPS: usize = 4096;
@@ -70,6 +70,8 @@ pub struct Merged {
     pub compare: Vec<Compare>,
     /// Files of which the root has a copy, wherever it lies, or may have one.
     pub seen: Vec<NodeId>,
+    /// Entries of the tree of whose places alone was told: the root has nothing there.
+    pub gone: Vec<NodeId>,
 }
 
 /// What a walk of a root begins from.
@@ -94,6 +96,8 @@ pub struct SawAll {
     pub agreed: Seen,
     /// Whether what it did not see may be called missing: not when the store is older than the disk.
     pub conclude: bool,
+    /// What of the root it was of.
+    pub within: Within,
 }
 
 /// What a walk that saw everything says of a root's copies.
@@ -139,6 +143,16 @@ impl VfsClient {
         self.change(OpsDone { root, through }).await
     }
 
+    /// A walk of parts of a root begins; asked before the slave is. Answers what it begins from.
+    pub fn part_walk_begins(&self, root: RootId) -> Result<Begins, VfsError> {
+        let row = self.read(|sql, _| Ok(log::root(sql, root)?))?;
+        let row = row.ok_or(VfsError::UnknownRoot(root))?;
+        Ok(Begins {
+            since: row.done,
+            held: row.held,
+        })
+    }
+
     /// A walk of a root begins; asked before the slave is. Answers what it begins from.
     pub async fn walk_begins(&self, root: RootId) -> Result<Begins, VfsError> {
         self.change(BeginWalk { root }).await
@@ -160,19 +174,13 @@ impl VfsClient {
 
     /// A page of a walk: adopts what is new, confirms what is known, sets aside what is not, in
     /// one command.
-    pub async fn merge_page(
-        &self,
-        root: RootId,
-        slave: &SlaveId,
-        dir: Vec<DirStep>,
-        entries: Vec<WalkEntry>,
-    ) -> Result<Merged, VfsError> {
-        let slave = slave.clone();
+    pub async fn merge_page(&self, slave: &SlaveId, page: WalkPage) -> Result<Merged, VfsError> {
         let page = MergePage {
-            root,
-            slave,
-            dir,
-            entries,
+            root: page.root,
+            slave: slave.clone(),
+            dir: page.dir,
+            entries: page.entries,
+            looked: page.looked,
         };
         ask(&self.addr, Merge(page), CHANGE_LIMIT).await?
     }
@@ -203,24 +211,27 @@ impl VfsClient {
         self.change(MergeStaged { root, files }).await
     }
 
-    /// A walk of a root saw everything there is. Of uploads that were lost with their master or their
+    /// A walk of a root saw everything there is, of the root or of some of its parts. Of uploads that were lost with their master or their
     /// slave, and of which it told nothing, nothing is left. Copies that it did not see are missing, unless
     /// something happened to them since it began; where those are too many to be believed, the root is held instead.
     pub async fn walked(&self, root: RootId, walk: SawAll) -> Result<Concluded, VfsError> {
         let mut concluded = Concluded::default();
+        let whole = walk.within == Within::All;
         let forget = |limit| ForgetDifferences { root, limit };
-        while self.change(forget(FORGET_AT_ONCE)).await? == FORGET_AT_ONCE {}
+        while whole && self.change(forget(FORGET_AT_ONCE)).await? == FORGET_AT_ONCE {}
         let recovering = self.read(|sql, _| Ok(differences::recovering(sql)?))?;
         if walk.conclude && !recovering {
             let (since, seen, agreed) = (walk.since, walk.seen.sorted(), walk.agreed.sorted());
+            let within = walk.within;
             let read = move |sql: &Sql<'_>| -> Result<_, VfsError> {
                 let row = log::root(sql, root)?.ok_or(VfsError::UnknownRoot(root))?;
-                Ok((unseen(sql, row.key, since, (&seen, &agreed))?, row.missing))
+                let unseen = unseen(sql, row.key, since, &within, (&seen, &agreed))?;
+                Ok((unseen, row.missing))
             };
             let (unseen, confirmed) = self.store.read_on(&self.blocking, read).await?;
             concluded = self.conclude(root, since, unseen, confirmed).await?;
         }
-        if !concluded.held {
+        if whole && !concluded.held {
             let running = walk.running.into_iter().collect();
             self.change(Walked { root, running }).await?;
         }

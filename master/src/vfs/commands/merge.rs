@@ -4,6 +4,8 @@
 //! not wanted any more is set aside. What is missing on the disk is found when the walk is over: here
 //! is only noted what was seen. An entry is never erased because a copy is not.
 
+use std::collections::BTreeSet;
+
 use drftpd_protocol::wire::{DirStep, Moved, Place, RootOp, WalkEntry, WalkNode};
 use drftpd_protocol::{DirId, FileId, Name, NodeId, RootId, SlaveId};
 
@@ -25,6 +27,8 @@ pub struct MergePage {
     pub slave: SlaveId,
     pub dir: Vec<DirStep>,
     pub entries: Vec<WalkEntry>,
+    /// Names that alone were looked at.
+    pub looked: Vec<Name>,
 }
 
 impl TreeCommand for MergePage {
@@ -49,6 +53,7 @@ impl TreeCommand for MergePage {
             adopted_bytes: 0,
         };
         page.bring_dir_to_its_place()?;
+        page.note_gone(self.looked, &self.entries)?;
         for entry in self.entries {
             page.take(entry)?;
         }
@@ -212,6 +217,21 @@ impl Page<'_, '_> {
         let what = Moved::Dir(dir);
         self.append(&RootOp::Move { what, from, to })?;
         self.merged.moved += 1;
+        Ok(())
+    }
+
+    /// Of names that were looked at, what the tree has and the disk has not.
+    fn note_gone(&mut self, looked: Vec<Name>, found: &[WalkEntry]) -> Result<(), VfsError> {
+        let Some(dir) = self.here.dir().filter(|_| self.here.in_place) else {
+            return Ok(());
+        };
+        let found: BTreeSet<&Name> = found.iter().map(|entry| &entry.name).collect();
+        for name in looked.iter().filter(|name| !found.contains(name)) {
+            let gone = nodes::child(self.tree, dir, name)?;
+            // Where case does not count another spelling may be there.
+            let gone = gone.filter(|entry| entry.name.as_ref() == Some(name));
+            self.merged.gone.extend(gone.map(|entry| entry.id));
+        }
         Ok(())
     }
 

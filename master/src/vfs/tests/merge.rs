@@ -1,6 +1,6 @@
 //! Walks of roots against the file list: the table of what is found and what is done.
 
-use drftpd_protocol::wire::{DirStep, StagedEntry, WalkEntry, WalkNode};
+use drftpd_protocol::wire::{DirStep, StagedEntry, WalkEntry, WalkNode, WalkPage};
 use drftpd_protocol::{DirId, Generation, Name};
 
 use super::*;
@@ -44,7 +44,14 @@ impl Fixture {
     pub async fn page(&self, root: RootId, at: &[(DirId, &str)], found: Vec<WalkEntry>) -> Merged {
         let name = if root == A { "alpha" } else { "beta" };
         let slave = slave(name);
-        let merged = self.vfs.merge_page(root, &slave, way(at), found);
+        let page = WalkPage {
+            root,
+            walk: 0,
+            dir: way(at),
+            entries: found,
+            looked: Vec::new(),
+        };
+        let merged = self.vfs.merge_page(&slave, page);
         merged.await.unwrap()
     }
 

@@ -10,6 +10,7 @@ mod lost;
 mod merge;
 mod missing;
 mod model;
+mod parts;
 mod random;
 mod reach;
 mod recovery;

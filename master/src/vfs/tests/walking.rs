@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use drftpd_protocol::digest::digest;
-use drftpd_protocol::wire::{DirDigest, DirStep, Moved, Place, WalkEntry, WalkNode};
+use drftpd_protocol::wire::{DirDigest, DirStep, Moved, Place, WalkEntry, WalkNode, WalkPage};
 use drftpd_protocol::{DirId, Name};
 use proptest::prelude::*;
 
@@ -181,7 +181,14 @@ impl Run {
         };
         let entries: Vec<_> = files.map(entry).collect();
         let slave = slave("alpha");
-        let merged = self.fx.vfs.merge_page(A, &slave, way, entries).await;
+        let page = WalkPage {
+            root: A,
+            walk: 0,
+            dir: way,
+            entries,
+            looked: Vec::new(),
+        };
+        let merged = self.fx.vfs.merge_page(&slave, page).await;
         walk.saw.seen.extend(merged.unwrap().seen);
     }
 

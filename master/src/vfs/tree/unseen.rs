@@ -4,14 +4,15 @@
 //! position of the root's log up to which its disk had followed when the walk began: a copy whose directory was not
 //! touched behind it, and of which no directory above was moved behind it. All else is left to a later walk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use drftpd_protocol::{DirId, NodeId, OpSeq};
+use drftpd_protocol::{DirId, Name, NodeId, OpSeq};
 
 use super::copies;
 use super::log::RootKey;
 use super::nodes;
-use crate::store::{Sql, StoreError, id, number, params};
+use crate::store::{Row, Sql, StoreError, id, number, params};
+use crate::vfs::types::{Entry, Kind};
 
 /// Nodes that a walk met: files, wherever they lay, or that it could not judge; directories of which it saw all.
 #[derive(Debug, Clone, Default)]
@@ -46,37 +47,136 @@ pub struct Unseen {
     pub unsettled: u64,
 }
 
+/// What of a root a walk was of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Within {
+    /// All of it.
+    #[default]
+    All,
+    /// Parts.
+    Parts {
+        /// Ways to directories that were walked with all below them.
+        below: Vec<Vec<Name>>,
+        /// Entries of the tree at whose places nothing was.
+        gone: Vec<NodeId>,
+    },
+}
+
 /// Holds the files that a walk saw, and the directories that agree, against what the root should have; both are sorted.
 pub fn unseen(
     sql: &Sql<'_>,
     root: RootKey,
     since: OpSeq,
+    within: &Within,
     (seen, agreed): (&Seen, &Seen),
 ) -> Result<Unseen, StoreError> {
     let count = "SELECT count(*) FROM copy WHERE root = ?1 AND state = 0";
     let copies = sql.get(count, [root.0], |row| id(row, 0))?;
-    let mut found = Unseen {
+    let mut unseen = Unseen {
         copies: copies.unwrap_or(0),
         ..Unseen::default()
     };
     let mut settled = Settled::new(root, since);
-    let dirs = "SELECT dir FROM root_dir WHERE root = ?1 AND digest <> zeroblob(16)";
-    sql.each(dirs, [root.0], |row| {
-        let dir = NodeId(id(row, 0)?);
-        if agreed.has(dir) {
-            return Ok(());
-        }
-        let missing = unseen_in(sql, root, dir, seen)?;
+    let mut is_left = |dir, missing: Vec<NodeId>| {
         if missing.is_empty() {
             return Ok(());
         }
         match settled.is(sql, dir)? {
-            true => found.missing.extend(missing),
-            false => found.unsettled += missing.len() as u64,
+            true => unseen.missing.extend(missing),
+            false => unseen.unsettled += missing.len() as u64,
         }
         Ok::<_, StoreError>(())
-    })?;
-    Ok(found)
+    };
+    let (dirs, gone) = match within {
+        Within::All => (None, Vec::new()),
+        Within::Parts { below, gone } => {
+            let (dirs, files) = parts(sql, below, gone)?;
+            (Some(dirs), files)
+        }
+    };
+    let mut dir_is_left = |row: &Row<'_>| {
+        let dir = NodeId(id(row, 0)?);
+        match agreed.has(dir) {
+            true => Ok(()),
+            false => is_left(dir, unseen_in(sql, root, dir, seen)?),
+        }
+    };
+    match dirs {
+        None => sql.each(
+            "SELECT dir FROM root_dir WHERE root = ?1 AND digest <> zeroblob(16)",
+            [root.0],
+            &mut dir_is_left,
+        )?,
+        Some(dirs) => {
+            for dir in dirs {
+                sql.each(BELOW, params![root.0, number(dir.0)], &mut dir_is_left)?;
+            }
+        }
+    }
+    for file in gone {
+        if copies::held(sql, file.id, root)? == Some(true) && !seen.has(file.id) {
+            is_left(file.parent, vec![file.id])?;
+        }
+    }
+    Ok(unseen)
+}
+
+/// Directories of a root at and below one.
+const BELOW: &str = "
+    WITH RECURSIVE below (dir) AS (
+        VALUES (?2)
+        UNION SELECT node.id FROM below JOIN node ON node.parent = below.dir
+            JOIN root_dir ON root_dir.dir = node.id AND root_dir.root = ?1 WHERE node.kind = 0)
+    SELECT root_dir.dir FROM below JOIN root_dir ON root_dir.dir = below.dir AND root_dir.root = ?1
+    WHERE digest <> zeroblob(16)";
+
+/// The directories of the tree of which all below was walked, none of them below another, and files that are gone.
+fn parts(
+    sql: &Sql<'_>,
+    below: &[Vec<Name>],
+    gone: &[NodeId],
+) -> Result<(BTreeSet<DirId>, Vec<Entry>), StoreError> {
+    let (mut dirs, mut files) = (BTreeSet::new(), Vec::new());
+    for way in below {
+        dirs.extend(at(sql, way)?);
+    }
+    for node in gone {
+        match nodes::by_id(sql, *node)? {
+            Some(entry) if entry.kind == Kind::Dir => {
+                dirs.insert(entry.id);
+            }
+            Some(entry) => files.push(entry),
+            None => {}
+        }
+    }
+    let mut tops = dirs.clone();
+    for dir in &dirs {
+        let mut at = *dir;
+        while at != NodeId::ROOT {
+            let Some(entry) = nodes::by_id(sql, at)? else {
+                break;
+            };
+            at = entry.parent;
+            if dirs.contains(&at) {
+                tops.remove(dir);
+            }
+        }
+    }
+    Ok((tops, files))
+}
+
+/// The directory of the tree with exactly these names.
+fn at(sql: &Sql<'_>, way: &[Name]) -> Result<Option<DirId>, StoreError> {
+    let mut dir = NodeId::ROOT;
+    for name in way {
+        match nodes::child(sql, dir, name)? {
+            Some(entry) if entry.kind == Kind::Dir && entry.name.as_ref() == Some(name) => {
+                dir = entry.id;
+            }
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(dir))
 }
 
 fn unseen_in(

@@ -29,12 +29,14 @@ pub(super) async fn walk(deps: ScannerDeps, begin: BeginWalk, credit: watch::Rec
         out,
         begun,
         digests,
+        parts,
         ..
     } = begin;
     let which = WhichWalk {
         number: walk,
         running: (deps.running)().await,
         digests,
+        parts,
     };
     let open = deps.open.clone();
     let opened = deps.blocking.run(move || open(which)).await;

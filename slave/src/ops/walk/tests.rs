@@ -33,6 +33,7 @@ fn disk(walk: u64, running: &BTreeSet<FileId>, pages: usize) -> Vec<WalkItem> {
         walk,
         dir: Vec::new(),
         entries: Vec::new(),
+        looked: Vec::new(),
     });
     let mut items = vec![WalkItem::Staged(WalkStaged { root, walk, files })];
     items.extend(vec![page; pages]);
@@ -94,6 +95,7 @@ impl Bench {
             walk,
             credit,
             digests: true,
+            parts: Vec::new(),
             out: self.out.clone(),
             ends: self.ends.clone(),
             begun,

@@ -23,6 +23,7 @@ mod dirs;
 mod files;
 mod found;
 mod model;
+mod parts;
 mod roots;
 mod sums;
 mod trash;

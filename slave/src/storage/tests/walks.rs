@@ -47,7 +47,7 @@ fn walk(fixture: &Fixture, running: BTreeSet<FileId>) -> Told {
     }
 }
 
-fn lines(page: &WalkPage) -> Vec<String> {
+pub(super) fn lines(page: &WalkPage) -> Vec<String> {
     let dir: String = page
         .dir
         .iter()

@@ -1,7 +1,6 @@
 //! Directories that are told by one digest, and those of them whose entries the master wants to see.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use drftpd_protocol::digest::digest;
@@ -9,7 +8,7 @@ use drftpd_protocol::ids::{DirId, NodeId, OpSeq};
 use drftpd_protocol::path::Name;
 use drftpd_protocol::wire::{DirDigest, DirStep, WalkDigests, WalkEntry, WalkNode};
 
-use super::{Level, Told, Walk, open};
+use super::{Level, Told, Walk};
 
 /// Tells how far a root's log is done.
 pub type AppliedNow = Arc<dyn Fn() -> OpSeq + Send + Sync>;
@@ -160,30 +159,8 @@ impl Walk {
             std::mem::take(&mut self.path),
         );
         digests.behind = Some(behind);
-        self.open_way(way);
-    }
-
-    /// Opens the directories of a way by their names; only the last one is told.
-    fn open_way(&mut self, way: Vec<Name>) {
-        let Ok(mut fd) = self.live.top.as_fd().try_clone_to_owned() else {
-            return self.incomplete(b"", "cannot be opened again");
-        };
-        let mut last = None;
-        for name in way {
-            let opened = open(fd.as_fd(), &name);
-            let Some((step, opened)) = self.opened(name, opened) else {
-                self.path.clear();
-                return;
-            };
-            fd = opened;
-            self.path.extend(last.replace(step));
-        }
-        match last {
-            Some(step) => self.push(step, fd, Told::EntriesOnly),
-            None => match crate::sys::entry::Listing::of(self.live.top.as_fd()) {
-                Ok(top) => self.stack.push(Level::new(top, Told::EntriesOnly)),
-                Err(error) => self.incomplete(b"", &error.to_string()),
-            },
+        if let Some(fd) = self.open_way(way) {
+            self.tell(fd, Told::EntriesOnly);
         }
     }
 

@@ -3,7 +3,7 @@
 use drftpd_actors::testkit::sim;
 use drftpd_protocol::wire::{
     AbortTransfer, BeginTransfer, Begun, DataOpened, DataPath, EndedSeen, Fault, FaultCode, Job,
-    OpenData, Outcome, TransferEnded, WalkEntry, WalkNode,
+    OpenData, Outcome, TransferEnded, WalkEntry, WalkNode, WalkPage,
 };
 use drftpd_protocol::{Name, SlaveId};
 
@@ -47,10 +47,14 @@ async fn site() -> Site {
         modified: 0,
     };
     let b = SlaveId::new("b").unwrap();
-    let merged = vfs
-        .merge_page(second, &b, Vec::new(), vec![found])
-        .await
-        .unwrap();
+    let page = WalkPage {
+        root: second,
+        walk: 0,
+        dir: Vec::new(),
+        entries: vec![found],
+        looked: Vec::new(),
+    };
+    let merged = vfs.merge_page(&b, page).await.unwrap();
     let equal = merged
         .compare
         .into_iter()
