@@ -6,6 +6,8 @@ use std::io::{Read, Result};
 const BLOCK: usize = 1 << 20;
 /// Every page begins with a stamp: its number and the seed, so that no two pages are the same.
 const PAGE: usize = 4096;
+/// What makes a stamp of both.
+const STAMP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A repeatable stream of bytes. Cheap also without optimisation: tests send gibibytes of it.
 pub struct Bytes {
@@ -60,11 +62,22 @@ impl Bytes {
     fn stamp(&mut self) {
         let first = self.at / PAGE as u64;
         for (number, page) in (first..).zip(self.block.chunks_mut(PAGE)) {
-            let word = (self.seed.rotate_left(32) ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let word = (self.seed.rotate_left(32) ^ number).wrapping_mul(STAMP);
             let n = page.len().min(8);
             page[..n].copy_from_slice(&word.to_le_bytes()[..n]);
         }
     }
+}
+
+/// The seed of a stream, by its first eight bytes.
+pub fn seed_of(bytes: &[u8]) -> Option<u64> {
+    let stamp = u64::from_le_bytes(*bytes.first_chunk()?);
+    // What the stamp was multiplied with, inverted modulo 2^64: each step doubles the bits that are right.
+    let mut inverse = STAMP;
+    for _ in 0..6 {
+        inverse = inverse.wrapping_mul(2_u64.wrapping_sub(STAMP.wrapping_mul(inverse)));
+    }
+    Some(stamp.wrapping_mul(inverse).rotate_right(32))
 }
 
 /// xorshift from a seed.
@@ -165,6 +178,14 @@ mod tests {
         assert_eq!(first_difference(&parts, &whole), None);
         assert!(first_difference(&Bytes::vec(8, len), &whole).is_some());
         assert_eq!(Bytes::vec(7, 5), whole[..5]);
+    }
+
+    #[test]
+    fn the_first_bytes_tell_the_seed() {
+        for seed in [0, 7, u64::MAX, 0x0123_4567_89AB_CDEF] {
+            assert_eq!(seed_of(&Bytes::vec(seed, 8)), Some(seed));
+        }
+        assert_eq!(seed_of(&Bytes::vec(7, 7)), None);
     }
 
     #[test]

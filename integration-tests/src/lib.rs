@@ -19,6 +19,7 @@ pub mod points;
 pub mod process;
 pub mod sim;
 pub mod sites;
+pub mod users;
 pub mod wire;
 pub mod workload;
 

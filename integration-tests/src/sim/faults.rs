@@ -5,8 +5,8 @@ use std::time::Duration;
 use drftpd_actors::Dice;
 use turmoil::Sim;
 
-use super::trace::Trace;
 use super::world::{LATENCY, World};
+use crate::users::Trace;
 
 /// The longest pause between two faults begin.
 const PAUSE: u64 = 4_000;

@@ -11,14 +11,13 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use turmoil::Sim;
 
-use super::check::{Disks, listed};
-use super::client::Ftp;
 use super::faults::Faults;
-use super::ledger::{Found, Ledger};
 use super::panics;
-use super::trace::Trace;
-use super::worker::{Worker, bytes};
-use super::world::World;
+use super::world::{Shape, World};
+use crate::users::check::{Disks, listed};
+use crate::users::ledger::{Found, Ledger};
+use crate::users::worker::{Worker, bytes};
+use crate::users::{Ftp, Spoilt, Trace};
 
 /// How long clients may take to see that the time is over.
 const TO_END: Duration = Duration::from_secs(120);
@@ -30,8 +29,8 @@ const SHARED: [&str; 3] = ["/shared", "/shared/deep", "/shared/deep/er"];
 /// What a run is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// Hosts that store.
-    pub slaves: usize,
+    /// What the cluster is.
+    pub shape: Shape,
     /// Users at once.
     pub users: usize,
     /// How long they work.
@@ -54,7 +53,7 @@ struct Run {
 /// Everything that is wrong, with the seed and the end of the trace.
 pub fn run(seed: u64, plan: Plan) -> Result<Vec<String>> {
     let run = Run {
-        world: World::new(seed, plan.slaves)?,
+        world: World::new(seed, plan.shape)?,
         trace: Trace::default(),
         ledgers: (0..plan.users).map(|_| Rc::default()).collect(),
         wrong: Rc::default(),
@@ -109,7 +108,8 @@ impl Run {
                 dice: Dice::seeded(self.dice.u64()),
                 ledger: Rc::clone(ledger),
                 wrong: Rc::clone(&self.wrong),
-                trace: self.trace.clone(),
+                site: self.world.site(&self.trace),
+                spoilt: Spoilt::default(),
             };
             sim.client(user.as_str(), async move {
                 worker.work(until).await;
@@ -131,9 +131,9 @@ impl Run {
 
     /// Makes the directories that all share.
     fn prepare(&self, sim: &mut Sim<'_>) -> Result<()> {
-        let trace = self.trace.clone();
+        let site = self.world.site(&self.trace);
         sim.client("before", async move {
-            let mut ftp = Ftp::login("before", &trace).await?;
+            let mut ftp = Ftp::login("before", &site).await?;
             for dir in SHARED {
                 ftp.ask(&format!("MKD {dir}"), 257).await?;
             }
@@ -193,8 +193,9 @@ impl Run {
     ) -> Result<Result<BTreeMap<String, Found>, String>> {
         let seen = Rc::new(RefCell::new(None));
         let (shows, name) = (Rc::clone(&seen), who.to_owned());
+        let site = self.world.site(&Trace::default());
         sim.client(who, async move {
-            let found = listed(&name, &Trace::default()).await;
+            let found = listed(&name, &site).await;
             shows.replace(Some(found.map_err(|why| why.to_string())));
             Ok(())
         });
@@ -206,13 +207,15 @@ impl Run {
         let mut left = found.clone();
         let mut wrong = Vec::new();
         for ledger in &self.ledgers {
-            wrong.extend(ledger.borrow().check(found, bytes, &mut left));
+            let checked = ledger.borrow().check(found, bytes, |_| false, &mut left);
+            wrong.extend(checked);
         }
         wrong.extend(
             left.keys()
                 .map(|path| format!("{path} is there and nobody made it")),
         );
-        wrong.extend(Disks::read(&self.world)?.check(found));
+        let disks = Disks::read(&self.world.roots())?;
+        wrong.extend(disks.check(found, self.world.shape().copies));
         Ok(wrong)
     }
 }

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use drftpd_actors::testkit::TurmoilNet;
 use drftpd_actors::{Blocking, Clock, Dice, Drain, Place};
 use drftpd_master::accounts::ensure_administrator;
+use drftpd_master::copies::CopyRule;
 use drftpd_master::slaves::{Authority, Enroll, SlaveViews};
 use drftpd_master::store::{Durability, Store};
 use drftpd_master::{MasterConfig, Serving};
@@ -23,6 +24,7 @@ use tempfile::TempDir;
 use turmoil::Sim;
 
 use crate::cluster::{PASSWORD, USER};
+use crate::users::{Site, Trace};
 
 /// When every simulation begins, Unix seconds.
 const BEGIN: i64 = 1_800_000_000;
@@ -35,23 +37,34 @@ pub const FTP: u16 = 21;
 /// Where slaves dial on the master.
 const LINKS: u16 = 2122;
 
+/// What a cluster is.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Hosts that store.
+    pub slaves: usize,
+    /// Copies that each file shall have.
+    pub copies: usize,
+}
+
 /// What the hosts are made of; outlives their crashes.
 pub struct World {
     dir: TempDir,
     seed: u64,
+    shape: Shape,
     clock: Clock,
     slaves: Vec<String>,
     serving: Rc<RefCell<Option<Serving>>>,
 }
 
 impl World {
-    /// A cluster of so many slaves, made as `init` and `join` make it, in folders of its own.
-    pub fn new(seed: u64, slaves: usize) -> Result<Self> {
+    /// A cluster of this shape, made as `init` and `join` make it, in folders of its own.
+    pub fn new(seed: u64, shape: Shape) -> Result<Self> {
         let world = Self {
             dir: tempfile::Builder::new().prefix("drftpd-sim-").tempdir()?,
             seed,
+            shape,
             clock: Clock::manual(BEGIN),
-            slaves: (1..=slaves).map(|n| format!("slave-{n}")).collect(),
+            slaves: (1..=shape.slaves).map(|n| format!("slave-{n}")).collect(),
             serving: Rc::default(),
         };
         drftpd_actors::block_on(world.make())??;
@@ -78,6 +91,22 @@ impl World {
     /// Names of the slaves' hosts.
     pub fn slaves(&self) -> &[String] {
         &self.slaves
+    }
+
+    /// What it is.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Where users work who are hosts of it.
+    pub fn site(&self, trace: &Trace) -> Site {
+        Site::simulated(FTP, trace)
+    }
+
+    /// All slaves' storage folders, by their names.
+    pub fn roots(&self) -> Vec<(String, PathBuf)> {
+        let root = |slave: &String| (slave.clone(), self.root(slave));
+        self.slaves.iter().map(root).collect()
     }
 
     /// The storage folder of a slave.
@@ -189,6 +218,16 @@ impl World {
         config.data.connect_timeout = Duration::from_secs(5);
         config.data.stall_timeout = Duration::from_secs(5);
         config.data.open_timeout = Duration::from_secs(3);
+        if self.shape.copies > 1 {
+            config.copies.rules = vec![CopyRule {
+                paths: Vec::new(),
+                copies: u32::try_from(self.shape.copies).unwrap_or(u32::MAX),
+                slaves: Vec::new(),
+            }];
+            config.copies.stall_timeout = Duration::from_secs(5);
+            config.copies.retry_from = Duration::from_secs(1);
+            config.copies.retry_to = Duration::from_secs(3);
+        }
         config
     }
 

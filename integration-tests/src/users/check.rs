@@ -1,18 +1,20 @@
 //! What is left when everything is quiet: what the file list says to a client, and what lies on the slaves' disks.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::client::{Failure, Ftp, Way};
 use super::ledger::Found;
-use super::trace::Trace;
-use super::world::World;
+use super::site::Site;
+
+/// What a root's reserved folder has.
+const RESERVED: [&str; 4] = ["identity", "lock", "staging", "trash"];
 
 /// Everything that a client finds, read back.
-pub async fn listed(who: &str, trace: &Trace) -> Result<BTreeMap<String, Found>, Failure> {
-    let mut ftp = Ftp::login(who, trace).await?;
+pub async fn listed(who: &str, site: &Site) -> Result<BTreeMap<String, Found>, Failure> {
+    let mut ftp = Ftp::login(who, site).await?;
     let mut found = BTreeMap::from([("/".to_owned(), Found::Dir)]);
     let mut dirs = vec!["/".to_owned()];
     while let Some(dir) = dirs.pop() {
@@ -46,7 +48,8 @@ async fn read(ftp: &mut Ftp, path: &str, facts: &str) -> Result<Found, Failure> 
             let text = format!("{path} is listed with {size} bytes and has {}", bytes.len());
             Err(Failure::Said(0, text))
         }
-        Err(Failure::Said(450, _)) => Ok(Found::Part(size)),
+        Err(Failure::Said(450, why)) if why.contains("not complete") => Ok(Found::Part(size)),
+        Err(Failure::Said(450, _)) => Ok(Found::Lost(size)),
         Err(why) => Err(why),
     }
 }
@@ -60,19 +63,27 @@ pub struct Disks {
     pub empty: Vec<String>,
     /// Files in staging.
     pub staged: Vec<String>,
+    /// What does not belong into a reserved folder.
+    pub strange: Vec<String>,
 }
 
 impl Disks {
-    /// Reads them.
-    pub fn read(world: &World) -> Result<Self> {
+    /// Reads the roots of these slaves.
+    ///
+    /// # Errors
+    /// When a folder cannot be read, or changes meanwhile.
+    pub fn read(roots: &[(String, PathBuf)]) -> Result<Self> {
         let mut disks = Self::default();
-        for slave in world.slaves() {
-            let root = world.root(slave);
-            disks.walk(slave, &root, "")?;
-            for entry in std::fs::read_dir(root.join(".drftpd/staging"))? {
-                let name = entry?.file_name().to_string_lossy().into_owned();
+        for (slave, root) in roots {
+            disks.walk(slave, root, "")?;
+            for name in names(&root.join(".drftpd/staging"))? {
                 disks.staged.push(format!("{slave}: {name}"));
             }
+            let strange = names(&root.join(".drftpd"))?.into_iter();
+            let strange = strange.filter(|name| !RESERVED.contains(&name.as_str()));
+            disks
+                .strange
+                .extend(strange.map(|name| format!("{slave}: {name}")));
         }
         disks.staged.sort();
         Ok(disks)
@@ -104,34 +115,34 @@ impl Disks {
         Ok(())
     }
 
-    /// Compares them with what the file list says; answers what is wrong.
-    pub fn check(&self, found: &BTreeMap<String, Found>) -> Vec<String> {
-        let mut wrong: Vec<String> = self
+    /// Compares them with what the file list says, where each file should have so many copies; answers what is wrong.
+    /// One that was made while another was out of sight may be one more: nobody takes it away.
+    pub fn check(&self, found: &BTreeMap<String, Found>, copies: usize) -> Vec<String> {
+        let empty = self
             .empty
             .iter()
-            .map(|dir| format!("empty on a disk: {dir}"))
-            .collect();
+            .map(|dir| format!("empty on a disk: {dir}"));
+        let strange = self
+            .strange
+            .iter()
+            .map(|name| format!("in a reserved folder: {name}"));
+        let mut wrong: Vec<String> = empty.chain(strange).collect();
         for (path, there) in found {
-            let on: Vec<&str> = self
-                .files
-                .get(path)
-                .into_iter()
-                .flatten()
-                .map(|(slave, _)| slave.as_str())
-                .collect();
+            let on = self.files.get(path).map_or(&[][..], Vec::as_slice);
             let right = match there {
                 Found::Whole(bytes) => {
-                    on.len() == 1
-                        && self
-                            .files
-                            .get(path)
-                            .is_some_and(|on| on.iter().all(|(_, got)| got == bytes))
+                    let many = on.len() == copies || (copies > 1 && on.len() > copies);
+                    many && on.iter().all(|(_, there)| there == bytes)
                 }
-                Found::Dir | Found::Part(_) => on.is_empty(),
+                Found::Dir | Found::Part(_) | Found::Lost(_) => on.is_empty(),
             };
             if !right {
+                let on: Vec<_> = on
+                    .iter()
+                    .map(|(slave, there)| (slave, there.len()))
+                    .collect();
                 wrong.push(format!(
-                    "{path} is on the disks of {on:?}, or has other bytes there"
+                    "{path} is on the disks of {on:?} instead of {copies}, or has other bytes there"
                 ));
             }
         }
@@ -154,5 +165,50 @@ impl Disks {
             ));
         }
         wrong
+    }
+}
+
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disks(on: &[(&str, &[u8])]) -> Disks {
+        let mut disks = Disks::default();
+        for (slave, bytes) in on {
+            let there = disks.files.entry("/a".to_owned()).or_default();
+            there.push(((*slave).to_owned(), bytes.to_vec()));
+        }
+        disks
+    }
+
+    #[test]
+    fn each_copy_must_be_there_with_its_bytes_and_no_other() {
+        let whole = BTreeMap::from([("/a".to_owned(), Found::Whole(b"abc".to_vec()))]);
+        let wrong = |disks: &Disks, copies| disks.check(&whole, copies).len();
+        let two = disks(&[("one", b"abc"), ("two", b"abc")]);
+        assert_eq!((wrong(&two, 2), wrong(&two, 1)), (0, 1));
+        assert_eq!(wrong(&disks(&[("one", b"abc")]), 2), 1);
+        assert_eq!(wrong(&disks(&[("one", b"abc"), ("two", b"abd")]), 2), 1);
+        assert_eq!(two.check(&BTreeMap::new(), 2).len(), 1, "nobody has it");
+    }
+
+    #[test]
+    fn staging_has_what_is_in_parts_and_reserved_folders_nothing_of_others() {
+        let part = BTreeMap::from([("/a".to_owned(), Found::Part(1))]);
+        let mut disks = disks(&[]);
+        assert_eq!(disks.check(&part, 1).len(), 1);
+        disks.staged.push("one: 1.1".to_owned());
+        assert_eq!(disks.check(&part, 1), Vec::<String>::new());
+        assert_eq!(disks.check(&BTreeMap::new(), 1).len(), 1);
+        disks.strange.push("one: core".to_owned());
+        assert_eq!(disks.check(&part, 1).len(), 1);
     }
 }

@@ -22,8 +22,8 @@ pub enum What {
     Whole(Content),
     /// It broke off: it cannot be read, and has at most these.
     Part(Content),
-    /// Its sender broke off and the server could not know: it can be read, and has the first of them.
-    Cut(Content),
+    /// Its sender broke off and the server could not know: it can be read, and has the first of them, at least so many.
+    Cut(Content, usize),
 }
 
 /// What is known of an upload.
@@ -33,8 +33,10 @@ pub enum Answer {
     Stored,
     /// Everything was sent, if anything; nobody knows what became of it.
     Unknown,
-    /// Not everything was sent, and nobody knows what became of it.
-    Cut,
+    /// Not everything was sent, and nobody knows what became of it; so many bytes were there before.
+    Cut(usize),
+    /// Not everything was sent, and the server knows.
+    Broken,
 }
 
 /// A directory, whatever it is called now.
@@ -64,6 +66,8 @@ pub enum Found {
     Whole(Vec<u8>),
     /// A file that is not complete.
     Part(u64),
+    /// A file of which nobody has the bytes now.
+    Lost(u64),
 }
 
 /// One user's books.
@@ -120,7 +124,7 @@ impl Ledger {
                     let path = self.path(file.dir, &file.name)?;
                     Some((cell, path, file.clone(), content))
                 }
-                What::Part(_) | What::Cut(_) => None,
+                What::Part(_) | What::Cut(..) => None,
             },
             _ => None,
         })
@@ -162,12 +166,30 @@ impl Ledger {
             return;
         }
         let was_whole = matches!(&may[..], [Some(file)] if matches!(file.what, What::Whole(_)));
-        may.push(whole);
-        may.extend((answer == Answer::Cut).then(|| file(What::Cut(content))));
+        // Nothing tells an empty file that was sent from one that was not.
+        may.extend((answer != Answer::Broken || content.len == 0).then_some(whole));
+        if let Answer::Cut(before) = answer {
+            may.push(file(What::Cut(content, before)));
+        }
         // What broke off never takes the place of a whole file.
         if !was_whole {
             may.extend([file(What::Part(content)), None]);
         }
+    }
+
+    /// A directory was removed, or may be; no file may be in it.
+    pub fn remove_dir(&mut self, dir: Dir, sure: bool) {
+        let names = &mut self.dirs[dir.0];
+        if sure {
+            names.clear();
+        }
+        names.push(None);
+    }
+
+    /// Whether no file can be in a directory.
+    pub fn is_empty(&self, dir: Dir) -> bool {
+        let mut files = self.cells.iter().flatten().flatten();
+        files.all(|file| file.dir != dir)
     }
 
     /// A file was deleted, or may be.
@@ -203,11 +225,13 @@ impl Ledger {
         (may.len() > 1 && contents.all(|other| other == first)).then_some(first)
     }
 
-    /// Compares the books with what is there; takes out of `left` what they account for. Answers what is wrong.
+    /// Compares the books with what is there; takes out of `left` what they account for. Answers what is wrong. A file
+    /// with a content that is `spoilt` may have lost its bytes, but not its entry.
     pub fn check(
         &self,
         found: &BTreeMap<String, Found>,
         bytes: impl Fn(Content) -> Vec<u8>,
+        spoilt: impl Fn(Content) -> bool,
         left: &mut BTreeMap<String, Found>,
     ) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -225,8 +249,12 @@ impl Ledger {
                 .filter_map(|file| Some(there(file)?.0))
                 .collect();
             paths.iter().for_each(|path| drop(left.remove(*path)));
-            let is =
-                |file: &File| there(file).is_some_and(|(_, found)| file.what.is(found, &bytes));
+            let is = |file: &File| {
+                there(file).is_some_and(|(_, found)| {
+                    let is_lost = matches!(found, Found::Lost(_)) && spoilt(file.what.content());
+                    is_lost || file.what.is(found, &bytes)
+                })
+            };
             let fits = match paths.len() {
                 0 => may.contains(&None),
                 1 => may.iter().flatten().any(is),
@@ -247,7 +275,7 @@ impl Ledger {
 impl What {
     fn content(self) -> Content {
         match self {
-            Self::Whole(content) | Self::Part(content) | Self::Cut(content) => content,
+            Self::Whole(content) | Self::Part(content) | Self::Cut(content, _) => content,
         }
     }
 
@@ -257,7 +285,9 @@ impl What {
                 got.len() == content.len && *got == bytes(content)
             }
             (Self::Part(content), Found::Part(len)) => *len <= content.len as u64,
-            (Self::Cut(content), Found::Whole(got)) => bytes(content).starts_with(got),
+            (Self::Cut(content, least), Found::Whole(got)) => {
+                got.len() >= least && bytes(content).starts_with(got)
+            }
             _ => false,
         }
     }

@@ -8,9 +8,12 @@ use drftpd_actors::Dice;
 
 use super::client::{Failure, Ftp, Way};
 use super::ledger::{Answer, Content, Dir, Ledger};
-use super::trace::Trace;
+use super::site::Site;
+use super::spoilt::Spoilt;
 use crate::data::{Bytes, first_difference};
 
+/// Bytes that tell a seed.
+const STAMP: usize = 8;
 /// Names that a user has in each directory: few, so that they are used again.
 const NAMES: u64 = 5;
 /// Sizes of files: empty, small, over what is read at once, many pieces.
@@ -31,18 +34,20 @@ pub struct Worker {
     pub ledger: Rc<RefCell<Ledger>>,
     /// What the server said that cannot be.
     pub wrong: Rc<RefCell<Vec<String>>>,
-    /// Where it notes everything.
-    pub trace: Trace,
+    /// Where it works.
+    pub site: Site,
+    /// Files whose bytes somebody took away behind the server's back.
+    pub spoilt: Spoilt,
 }
 
 impl Worker {
-    /// Works until a time of the simulation.
+    /// Works until a time of the site.
     pub async fn work(self, until: Duration) {
         let mut ftp = None;
-        while turmoil::sim_elapsed().unwrap_or_default() < until {
-            let mut there: Ftp = match ftp.take() {
+        while self.site.now() < until {
+            let there: Ftp = match ftp.take() {
                 Some(there) => there,
-                None => match Ftp::login(&self.who, &self.trace).await {
+                None => match Ftp::login(&self.who, &self.site).await {
                     Ok(there) => there,
                     Err(_) => {
                         self.pause(1_000).await;
@@ -50,10 +55,7 @@ impl Worker {
                     }
                 },
             };
-            match self.act(&mut there).await {
-                Err(Failure::Lost(_) | Failure::Cut(_) | Failure::Said(421, _)) => {}
-                Ok(()) | Err(Failure::Said(..)) => ftp = Some(there),
-            }
+            ftp = self.act(there).await;
             self.pause(300).await;
         }
     }
@@ -62,23 +64,29 @@ impl Worker {
         tokio::time::sleep(Duration::from_millis(1 + self.dice.below(most))).await;
     }
 
-    async fn act(&self, ftp: &mut Ftp) -> Result<(), Failure> {
-        match self.dice.below(100) {
-            0..45 => self.upload(ftp).await,
-            45..65 => self.download(ftp).await,
-            65..78 => self.rename(ftp).await,
-            78..92 => self.delete(ftp).await,
-            92..95 => self.make_dir(ftp).await,
-            _ => self.rename_dir(ftp).await,
+    /// Does one thing; answers the connection, if that is still of use.
+    async fn act(&self, mut ftp: Ftp) -> Option<Ftp> {
+        let done = match self.dice.below(100) {
+            0..36 => self.upload(&mut ftp).await,
+            36..42 => self.append(&mut ftp).await,
+            42..46 => return self.drop_upload(ftp).await,
+            46..48 => return self.drop_download(ftp).await,
+            48..65 => self.download(&mut ftp).await,
+            65..78 => self.rename(&mut ftp).await,
+            78..90 => self.delete(&mut ftp).await,
+            90..94 => self.make_dir(&mut ftp).await,
+            94..96 => self.remove_dir(&mut ftp).await,
+            _ => self.rename_dir(&mut ftp).await,
+        };
+        match done {
+            Ok(()) => Some(ftp),
+            Err(Failure::Said(code, _)) if code != 421 => Some(ftp),
+            Err(_) => None,
         }
     }
 
     fn complain(&self, what: String) {
-        self.trace.note(
-            turmoil::sim_elapsed().unwrap_or_default(),
-            &self.who,
-            format!("WRONG: {what}"),
-        );
+        self.site.note(&self.who, format!("WRONG: {what}"));
         self.wrong
             .borrow_mut()
             .push(format!("{}: {what}", self.who));
@@ -102,6 +110,8 @@ impl Worker {
     fn content(&self) -> Content {
         let size = SIZES[self.dice.below(SIZES.len() as u64) as usize];
         let (seed, len) = (self.dice.u64(), self.dice.below(size) as usize);
+        // Empty, or long enough to tell its seed.
+        let len = if len < STAMP { 0 } else { len };
         Content { seed, len }
     }
 
@@ -127,14 +137,85 @@ impl Worker {
                 (content, ftp.put(way, &path, &bytes(content)).await)
             }
         };
-        let answer = match &stored {
+        self.stored(dir, &name, content, 0, &stored);
+        stored
+    }
+
+    /// Writes down what an upload was answered. `before` bytes of the content were there already.
+    fn stored(
+        &self,
+        dir: Dir,
+        name: &str,
+        content: Content,
+        before: usize,
+        stored: &Result<(), Failure>,
+    ) {
+        let answer = match stored {
             Ok(()) => Answer::Stored,
-            Err(Failure::Cut(_)) => Answer::Cut,
+            Err(Failure::Cut(_)) => Answer::Cut(before),
+            Err(Failure::Reset) => Answer::Broken,
             Err(_) => Answer::Unknown,
         };
         let mut ledger = self.ledger.borrow_mut();
-        ledger.uploaded(dir, &name, content, answer);
-        stored
+        ledger.uploaded(dir, name, content, answer);
+    }
+
+    /// Makes a file longer.
+    async fn append(&self, ftp: &mut Ftp) -> Result<(), Failure> {
+        let Some((_, path, file, content)) = self.one(self.ledger.borrow().sure_files()) else {
+            return Ok(());
+        };
+        // An empty file has no bytes that would tell its seed.
+        if content.len == 0 {
+            return Ok(());
+        }
+        let longer = Content {
+            len: content.len + 1 + self.dice.below(50_000) as usize,
+            ..content
+        };
+        let all = bytes(longer);
+        let added = ftp.append(self.way(), &path, &all[content.len..]).await;
+        self.stored(file.dir, &file.name, longer, content.len, &added);
+        added
+    }
+
+    /// Sends a part of a file, new or in the place of another, and is gone.
+    async fn drop_upload(&self, ftp: Ftp) -> Option<Ftp> {
+        let Some((dir, name)) = self.place() else {
+            return Some(ftp);
+        };
+        let path = {
+            let ledger = self.ledger.borrow();
+            if ledger.may_be(dir, &name) && ledger.at(dir, &name).is_none() {
+                return Some(ftp);
+            }
+            ledger.path(dir, &name).unwrap_or_default()
+        };
+        let content = Content {
+            len: 100_000,
+            ..self.content()
+        };
+        let part = &bytes(content)[..self.dice.below(90_000) as usize];
+        let dropped = ftp.drop_upload((self.way(), "STOR"), &path, part).await;
+        let dropped = dropped.map_err(|why| match why {
+            // What was not begun has changed nothing.
+            Failure::Said(..) => Failure::Reset,
+            other => other,
+        });
+        self.stored(dir, &name, content, 0, &dropped);
+        None
+    }
+
+    /// Takes a part of a file, and is gone.
+    async fn drop_download(&self, ftp: Ftp) -> Option<Ftp> {
+        let Some((_, path, ..)) = self.one(self.ledger.borrow().sure_files()) else {
+            return Some(ftp);
+        };
+        let dropped = ftp.drop_download(self.way(), &path).await;
+        if let Err(why) = dropped {
+            self.must_be_transient(&format!("RETR {path}"), &why);
+        }
+        None
     }
 
     async fn download(&self, ftp: &mut Ftp) -> Result<(), Failure> {
@@ -144,7 +225,9 @@ impl Worker {
         let fetched = ftp.fetch(self.way(), "RETR", &path).await;
         match &fetched {
             Ok(got) => {
-                if let Some(differs) = first_difference(got, &bytes(content)) {
+                if let Some(differs) = first_difference(got, &bytes(content))
+                    && !self.spoilt.is(content)
+                {
                     self.complain(format!("RETR {path}: {differs}"));
                 }
             }
@@ -196,6 +279,21 @@ impl Worker {
         let made = ftp.ask(&format!("MKD {path}"), 257).await;
         self.ledger.borrow_mut().add_dir(&path, made.is_ok());
         made.map(drop)
+    }
+
+    async fn remove_dir(&self, ftp: &mut Ftp) -> Result<(), Failure> {
+        let dirs = {
+            let ledger = self.ledger.borrow();
+            let mut dirs = ledger.sure_dirs();
+            dirs.retain(|(dir, path)| path.contains(&self.who) && ledger.is_empty(*dir));
+            dirs
+        };
+        let Some((dir, path)) = self.one(dirs) else {
+            return Ok(());
+        };
+        let removed = ftp.ask(&format!("RMD {path}"), 250).await;
+        self.ledger.borrow_mut().remove_dir(dir, removed.is_ok());
+        removed.map(drop)
     }
 
     async fn rename_dir(&self, ftp: &mut Ftp) -> Result<(), Failure> {

@@ -1,17 +1,15 @@
-//! An FTP client inside the simulation: every wait has a limit, every reply is traced, and whoever asks learns whether
-//! it was answered, refused, or whether nobody can know.
+//! An FTP client of a simulated cluster or of a real one: every wait has a limit, every call and reply is traced, and
+//! whoever asks learns whether it was answered, refused, or whether nobody can know.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use drftpd_actors::testkit::TurmoilNet;
-use drftpd_actors::{BoxIo, Listener, Net};
+use drftpd_actors::{BoxIo, Listener};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
-use super::trace::Trace;
-use super::world::FTP;
+use super::site::Site;
 use crate::cluster::{PASSWORD, USER};
 
 /// For everything that is answered at once.
@@ -41,6 +39,8 @@ pub enum Failure {
     Said(u16, String),
     /// The client could not send everything, and closed: without TLS that looks like the end of the file.
     Cut(String),
+    /// The client reset its connections before it had sent everything.
+    Reset,
 }
 
 impl fmt::Display for Failure {
@@ -49,6 +49,7 @@ impl fmt::Display for Failure {
             Self::Lost(why) => write!(f, "lost: {why}"),
             Self::Said(_, line) => write!(f, "said: {line}"),
             Self::Cut(why) => write!(f, "cut: {why}"),
+            Self::Reset => write!(f, "reset by the client"),
         }
     }
 }
@@ -75,7 +76,7 @@ pub struct Ftp {
     /// Whether a PRET waits for its transfer: until then it would stand in the way of another one.
     announced: bool,
     who: String,
-    trace: Trace,
+    site: Site,
 }
 
 enum Data {
@@ -100,15 +101,15 @@ impl Data {
 
 impl Ftp {
     /// Connects to the master and logs in.
-    pub async fn login(who: &str, trace: &Trace) -> Result<Self, Failure> {
-        let io = dial(SocketAddr::new(turmoil::lookup("master"), FTP)).await?;
+    pub async fn login(who: &str, site: &Site) -> Result<Self, Failure> {
+        let io = dial(site, site.master()).await?;
         let local = io.local_addr().map_err(lost("control connection"))?.ip();
         let mut ftp = Self {
             io: BufReader::new(io),
             local,
             announced: false,
             who: who.to_owned(),
-            trace: trace.clone(),
+            site: site.clone(),
         };
         ftp.expect(220, SOON).await?;
         ftp.ask(&format!("USER {USER}"), 331).await?;
@@ -117,8 +118,7 @@ impl Ftp {
     }
 
     fn note(&self, what: impl AsRef<str>) {
-        self.trace
-            .note(turmoil::sim_elapsed().unwrap_or_default(), &self.who, what);
+        self.site.note(&self.who, what);
     }
 
     /// Sends a line and waits for a reply with this code; answers its lines.
@@ -177,7 +177,7 @@ impl Ftp {
         }
         if way == Way::Port {
             let at = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-            let listener = TurmoilNet.bind(at).await.map_err(lost("data port"))?;
+            let listener = self.site.net().bind(at).await.map_err(lost("data port"))?;
             let port = listener.local_addr().map_err(lost("data port"))?.port();
             let (ip, [high, low]) = (self.local.to_string().replace('.', ","), port.to_be_bytes());
             self.ask(&format!("PORT {ip},{high},{low}"), 200).await?;
@@ -186,7 +186,7 @@ impl Ftp {
         let lines = self.ask("PASV", 227).await?;
         let at = lines.last().and_then(|line| address(line));
         let at = at.ok_or_else(|| Failure::Said(227, format!("no address in {lines:?}")))?;
-        Ok(Data::Open(dial(at).await?))
+        Ok(Data::Open(dial(&self.site, at).await?))
     }
 
     async fn begin(&mut self, verb: &str, arg: &str) -> Result<(), Failure> {
@@ -198,7 +198,13 @@ impl Ftp {
     /// Stores a file.
     pub async fn put(&mut self, way: Way, path: &str, bytes: &[u8]) -> Result<(), Failure> {
         let data = self.data(way, "STOR", path).await?;
-        self.store(data, path, bytes).await
+        self.store(data, "STOR", path, bytes).await
+    }
+
+    /// Adds bytes to a file.
+    pub async fn append(&mut self, way: Way, path: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let data = self.data(way, "APPE", path).await?;
+        self.store(data, "APPE", path, bytes).await
     }
 
     /// Goes on with an upload at what the server has of it.
@@ -210,14 +216,63 @@ impl Ftp {
         let data = self.data(way, "STOR", path).await?;
         let offset = bytes.len() - rest.len();
         self.ask(&format!("REST {offset}"), 350).await?;
-        self.store(data, path, rest).await
+        self.store(data, "STOR", path, rest).await
     }
 
-    async fn store(&mut self, data: Data, path: &str, bytes: &[u8]) -> Result<(), Failure> {
-        self.begin("STOR", path).await?;
+    /// Sends a part of a file and then nothing more: both connections are gone at once.
+    pub async fn drop_upload(
+        mut self,
+        (way, verb): (Way, &str),
+        path: &str,
+        bytes: &[u8],
+    ) -> Result<(), Failure> {
+        let data = self.data(way, verb, path).await?;
+        self.begin(verb, path).await?;
+        let mut io = data.open().await?;
+        let sent = within(LATE, "sending", send(&mut io, bytes)).await;
+        self.note(format!("dropped after {} bytes: {sent:?}", bytes.len()));
+        Err(self.gone(io, "dropped by the client"))
+    }
+
+    /// Takes a part of a file and then nothing more: both connections are gone at once.
+    pub async fn drop_download(mut self, way: Way, path: &str) -> Result<(), Failure> {
+        let data = self.data(way, "RETR", path).await?;
+        self.begin("RETR", path).await?;
+        let mut io = data.open().await?;
+        let mut some = [0; 1000];
+        let read = io.read(&mut some);
+        let read = within(LATE, "receiving", async {
+            read.await.map_err(lost("receiving"))
+        })
+        .await?;
+        self.note(format!("dropped after {read} bytes"));
+        Err(self.gone(io, "dropped by the client"))
+    }
+
+    /// A connection on which not everything was sent goes, so that the server cannot take it for the end of the file
+    /// where the network can tell it that.
+    fn gone(&self, io: BoxIo, why: &str) -> Failure {
+        match self.site.reset(io) {
+            true => Failure::Reset,
+            false => Failure::Cut(why.to_owned()),
+        }
+    }
+
+    async fn store(
+        &mut self,
+        data: Data,
+        verb: &str,
+        path: &str,
+        bytes: &[u8],
+    ) -> Result<(), Failure> {
+        self.begin(verb, path).await?;
         let sent = match data.open().await {
-            Ok(io) => within(LATE, "sending", send_all(io, bytes)).await,
-            Err(why) => Err(why),
+            Ok(mut io) => match within(LATE, "sending", send(&mut io, bytes)).await {
+                Ok(()) => self.end(io).await,
+                Err(why) => Err(self.gone(io, &why.to_string())),
+            },
+            Err(_) if self.site.has_sockets() => Err(Failure::Reset),
+            Err(why) => Err(Failure::Cut(why.to_string())),
         };
         match &sent {
             Ok(()) => self.note(format!("sent {} bytes", bytes.len())),
@@ -225,8 +280,20 @@ impl Ftp {
         }
         let said = self.expect(226, LATE).await.map(drop);
         // What the server says of something else than the whole file says nothing of the file.
-        sent.map_err(|why| Failure::Cut(why.to_string()))?;
+        sent?;
         said
+    }
+
+    /// Says that this was all.
+    async fn end(&self, mut io: BoxIo) -> Result<(), Failure> {
+        let ended = within(SOON, "ending", async {
+            io.shutdown().await.map_err(lost("data connection"))
+        });
+        let ended = ended.await;
+        match self.site.has_sockets() {
+            true => ended, // everything is on its way, or nothing can be known
+            false => ended.map_err(|why| Failure::Cut(why.to_string())),
+        }
     }
 
     /// What `verb arg` sends, once the server has said that this was all.
@@ -250,23 +317,21 @@ impl Ftp {
     }
 }
 
-async fn dial(to: SocketAddr) -> Result<BoxIo, Failure> {
+async fn dial(site: &Site, to: SocketAddr) -> Result<BoxIo, Failure> {
+    let dialled = async { site.net().connect(None, to).await };
     within(SOON, "connecting", async {
-        TurmoilNet
-            .connect(None, to)
-            .await
-            .map_err(lost("connecting"))
+        dialled.await.map_err(lost("connecting"))
     })
     .await
 }
 
-async fn send_all(mut io: BoxIo, bytes: &[u8]) -> Result<(), Failure> {
+async fn send(io: &mut BoxIo, bytes: &[u8]) -> Result<(), Failure> {
     for piece in bytes.chunks(PIECE) {
         io.write_all(piece).await.map_err(lost("data connection"))?;
         // So that a fault can come in the middle of it.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    io.shutdown().await.map_err(lost("data connection"))
+    Ok(())
 }
 
 fn address(line: &str) -> Option<SocketAddr> {
