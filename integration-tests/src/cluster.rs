@@ -250,6 +250,11 @@ impl Cluster {
                 Ok(row.is_some_and(|row| row["state"] == "offline"))
             })?;
         }
+        self.launch_slave(index)
+    }
+
+    /// Starts a slave that is down, whatever the master knows of that.
+    pub fn launch_slave(&mut self, index: usize) -> Result<()> {
         let log = self.path().join(format!("{}.log", self.slaves[index].name));
         let mut command = self.command("drftpd-slave", index + 1)?;
         command
@@ -337,6 +342,11 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// Leaves its folder where it is, for whoever wants to look.
+    pub fn keep(&mut self) {
+        self.dir.disable_cleanup(true);
     }
 
     fn tails(&self) -> String {

@@ -36,6 +36,14 @@ impl Points {
         Ok(std::fs::write(self.file(point), "")?)
     }
 
+    /// Nothing fails any more; answers whether the point was still armed.
+    pub fn disarm(&self, point: &str) -> Result<bool> {
+        match std::fs::remove_file(self.file(point)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            removed => Ok(removed.map(|()| true)?),
+        }
+    }
+
     /// Waits until an armed point has failed.
     pub fn wait(&self, cluster: &Cluster, point: &str) -> Result<()> {
         cluster.wait_until(&format!("{point} is passed"), |_| {

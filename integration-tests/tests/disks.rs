@@ -1,47 +1,11 @@
 //! A slave's disk that is full, is moved away, or has lost what was kept on it.
 
 use std::io::Write;
-use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use drftpd_integration_tests::small::Small;
 use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Ftp, Mode};
 use rustix::process::Resource;
-
-/// A small filesystem in memory, unmounted when it is dropped.
-struct Small {
-    path: PathBuf,
-}
-
-impl Small {
-    fn mount(path: PathBuf) -> Result<Self> {
-        Small::with(path, "size=32m")
-    }
-
-    fn with(path: PathBuf, options: &str) -> Result<Self> {
-        std::fs::create_dir_all(&path)?;
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "drftpd-test"])
-            .arg(&path)
-            .status()?;
-        ensure!(
-            mounted.success(),
-            "this test mounts a small filesystem and must run as root"
-        );
-        Ok(Small { path })
-    }
-
-    fn free(&self) -> Result<u64> {
-        let stat = rustix::fs::statvfs(&self.path)?;
-        Ok(stat.f_bavail * stat.f_frsize)
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(&self.path).status());
-    }
-}
 
 /// RETR of the file is answered with 450.
 fn is_unavailable(ftp: &mut Ftp, name: &str) -> Result<bool> {
@@ -71,7 +35,7 @@ fn is_full(cluster: &Cluster, bytes: u64) -> Result<bool> {
 #[test]
 fn a_full_disk_gives_452_and_its_space_back_and_the_next_upload_goes_elsewhere() -> Result<()> {
     let mut cluster = Cluster::start(1)?;
-    let small = Small::mount(cluster.path().join("small"))?;
+    let small = Small::mount(cluster.path().join("small"), "size=32m")?;
     cluster.add_slave(2, small.path.clone())?;
     cluster.wait_online(2)?;
     let mut ftp = cluster.login()?;
@@ -115,7 +79,7 @@ fn a_full_disk_gives_452_and_its_space_back_and_the_next_upload_goes_elsewhere()
 fn many_quick_uploads_leave_free_what_is_to_stay_free() -> Result<()> {
     const LEAST: u64 = 16 << 20; // of the filter that is configured by default
     let mut cluster = Cluster::start(0)?;
-    let small = Small::mount(cluster.path().join("small"))?;
+    let small = Small::mount(cluster.path().join("small"), "size=32m")?;
     cluster.add_slave(1, small.path.clone())?;
     cluster.wait_online(1)?;
     // All of them within the time between two reports of a slave.
@@ -152,7 +116,7 @@ fn many_quick_uploads_leave_free_what_is_to_stay_free() -> Result<()> {
 fn deletes_make_room_on_a_full_disk_for_what_waits_before_them_and_nobody_waits_for_that()
 -> Result<()> {
     let mut cluster = Cluster::start(0)?;
-    let small = Small::with(cluster.path().join("small"), "size=32m,nr_inodes=60")?;
+    let small = Small::mount(cluster.path().join("small"), "size=32m,nr_inodes=60")?;
     cluster.add_slave(1, small.path.clone())?;
     cluster.wait_online(1)?;
     let mut ftp = cluster.login()?;

@@ -26,7 +26,7 @@ fn plan(seed: u64) -> Plan {
     Plan {
         shape: SHAPES[(seed % SHAPES.len() as u64) as usize],
         users: 3,
-        works: Duration::from_secs(15),
+        works: Duration::from_secs(12),
         breaks: true,
     }
 }

@@ -216,6 +216,7 @@ impl Run {
         );
         let disks = Disks::read(&self.world.roots())?;
         wrong.extend(disks.check(found, self.world.shape().copies));
+        wrong.extend(disks.staging(found, false));
         Ok(wrong)
     }
 }

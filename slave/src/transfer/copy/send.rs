@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use drftpd_actors::BoxIo;
+use drftpd_actors::{BoxIo, failpoint};
 use drftpd_protocol::wire::Outcome;
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
@@ -73,6 +73,7 @@ async fn all(
     download: &mut Download,
     cx: &mut CopyCx,
 ) -> Result<(), TransferError> {
+    failpoint("download.read").map_err(TransferError::Disk)?;
     cx.moves();
     if let Some(head) = download.head.take() {
         return write_all(io, &head, &mut download.at, cx).await;
