@@ -14,6 +14,7 @@ use crate::acme::AcmeConfig;
 use crate::copies::CopiesConfig;
 use crate::ftp::FtpConfig;
 use crate::ftp::data::{ClientsConfig, DataConfig, FxpConfig, PassiveConfig};
+use crate::scrub::ScrubConfig;
 use crate::slaves::SlavesConfig;
 use crate::store::{NamesConfig, StoreConfig};
 use crate::tls::TlsConfig;
@@ -50,6 +51,8 @@ pub struct MasterConfig {
     pub transfer: TransferConfig,
     /// `[copies]`
     pub copies: CopiesConfig,
+    /// `[scrub]`
+    pub scrub: ScrubConfig,
     /// `[storage]`
     pub storage: VfsConfig,
     /// `[accounts]`
@@ -227,6 +230,7 @@ impl Check for MasterConfig {
         self.slaves.check(errors);
         self.transfer.check(errors);
         self.copies.check(errors);
+        self.scrub.check(errors);
         self.storage.check(errors);
         self.accounts.check(errors);
         self.store.check(errors);

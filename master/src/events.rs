@@ -106,3 +106,31 @@ pub struct StoreIsOlder {
     /// How many.
     pub files: u64,
 }
+
+/// A copy was read again and is not what it should be. It is not served any more.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct CopyDamaged {
+    /// The slave.
+    pub slave: SlaveId,
+    /// The root.
+    pub root: RootId,
+    /// The file.
+    pub path: VfsPath,
+    /// What is wrong with it.
+    pub why: String,
+    /// Whether there is a good copy, from which it is repaired; else an operator decides.
+    pub good_elsewhere: bool,
+}
+
+/// Good bytes are in the place of a damaged copy.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct CopyRepaired {
+    /// The slave.
+    pub slave: SlaveId,
+    /// The root.
+    pub root: RootId,
+    /// The file.
+    pub path: VfsPath,
+}

@@ -14,6 +14,7 @@ pub mod ftp;
 pub mod quickstart;
 pub mod reload;
 mod root;
+pub mod scrub;
 pub mod setup;
 pub mod slaves;
 pub mod store;

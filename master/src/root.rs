@@ -4,6 +4,7 @@
 //! hears of children that are down. One that spent its restarts makes the master drain and end with an error: an honest
 //! restart of the process is better than half a master. A plugin that spent them stays off, and nothing else ends.
 
+mod background;
 mod close;
 mod start;
 
@@ -29,7 +30,12 @@ use crate::vfs::VfsError;
 /// Writes the log of transfers.
 const XFERLOG: &str = "xferlog";
 /// Children without which the master is as good as before.
-const PLUGINS: [&str; 3] = [XFERLOG, crate::acme::NAME, crate::copies::NAME];
+const PLUGINS: [&str; 4] = [
+    XFERLOG,
+    crate::acme::NAME,
+    crate::copies::NAME,
+    crate::scrub::NAME,
+];
 
 /// Why a master could not begin, or ended with an error.
 #[derive(Debug, thiserror::Error)]

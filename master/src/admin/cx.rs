@@ -16,6 +16,7 @@ use crate::copies::CopiesClient;
 use crate::ftp::SessionsClient;
 use crate::ftp::data::DataSide;
 use crate::reload::Reload;
+use crate::scrub::ScrubClient;
 use crate::slaves::{Enroll, SlavesClient};
 use crate::store::{Durability, Store};
 use crate::transfer::TransfersClient;
@@ -91,6 +92,8 @@ pub struct Online {
     pub vfs: VfsClient,
     /// The copier.
     pub copies: CopiesClient,
+    /// The scrubber.
+    pub scrub: ScrubClient,
     /// How arbiters and actors do.
     pub health: Health,
     /// Where events are published.

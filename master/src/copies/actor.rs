@@ -12,7 +12,7 @@ use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, StreamHandler,
     Supervised, WrapFuture,
 };
-use drftpd_actors::{Budget, ChildDown, ChildSpec, Clock, Drain, Place, supervise};
+use drftpd_actors::{Budget, ChildDown, ChildSpec, Clock, Drain, EventBus, Place, supervise};
 use drftpd_protocol::NodeId;
 use futures_util::stream;
 use tokio::sync::{Notify, watch};
@@ -20,18 +20,17 @@ use tracing::{debug, error, info, warn};
 
 use super::client::{CopiesClient, Under, UnderWay};
 use super::config::CopiesConfig;
-use super::look::{Look, look};
 use super::make::{Maker, SESSION};
 use super::order::{CopyError, Kept, Order};
+use super::round::{Round, later, round};
 use super::sweep::sweep;
+use crate::events::CopyRepaired;
 use crate::vfs::{CopyJob, VfsError};
 
 /// Its name in logs.
 pub const NAME: &str = "copier";
 /// Words that may wait: reasons to look are one at most.
 const MAILBOX: usize = 64;
-/// Files that are looked at in one go.
-const AT_ONCE: usize = 256;
 /// When it looks again after the file list did not answer.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// Clocks are set, and machines sleep: nothing is waited for in one piece longer than this.
@@ -48,6 +47,8 @@ pub struct CopiesDeps {
     pub clock: Clock,
     /// No new copies once it has begun.
     pub drain: Drain,
+    /// Hears of copies that were repaired.
+    pub bus: EventBus,
 }
 
 /// Starts it.
@@ -151,17 +152,6 @@ impl Handler<LookAround> for Copier {
     }
 }
 
-/// What one look at the queue has found.
-#[derive(Default)]
-struct Round {
-    begin: Vec<(CopyJob, Order)>,
-    done: Vec<CopyJob>,
-    later: Vec<CopyJob>,
-    /// There may be more that is due.
-    more: bool,
-    next_due: Option<i64>,
-}
-
 impl Copier {
     fn room(&self) -> usize {
         let most = self.deps.config.at_a_time;
@@ -251,8 +241,9 @@ impl Copier {
             .send_modify(|all| under = Arc::make_mut(all).remove(&node));
         let path = &order.copied.path;
         let Err(why) = made else {
-            let (from, to) = under.map(|under| (under.from, under.to)).unzip();
-            info!(%path, ?from, ?to, bytes = order.copied.entry.size, "a file has another copy");
+            if let Some(under) = under {
+                self.has_another(order, under);
+            }
             return self.look(ctx);
         };
         let tries = job.tries.saturating_add(1);
@@ -271,6 +262,21 @@ impl Copier {
             }
             act.look(ctx);
         }));
+    }
+
+    fn has_another(&self, order: &Order, under: Under) {
+        let (path, bytes) = (&order.copied.path, order.copied.entry.size);
+        let Under { from, to, root, .. } = under;
+        if !order.copied.damaged.contains(&root) {
+            info!(%path, %from, %to, bytes, "a file has another copy");
+            return;
+        }
+        info!(%path, %from, %to, bytes, "a damaged copy was repaired");
+        self.deps.bus.publish(CopyRepaired {
+            slave: to,
+            root,
+            path: path.clone(),
+        });
     }
 
     fn look_around(&mut self, ctx: &mut Context<Self>) {
@@ -301,70 +307,4 @@ async fn tidy(maker: &Maker, order: &Order, failed: Option<&CopyError>) {
     if let Err(why) = maker.vfs.drop_staged(kept.file, kept.root).await {
         debug!(%why, "what a copy left in staging is thrown away by the next walk");
     }
-}
-
-fn later(job: &CopyJob, why: String, tries: u32, wait: Duration, now: i64) -> CopyJob {
-    let wait = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
-    CopyJob {
-        due: now.saturating_add(wait),
-        tries,
-        why: Some(why),
-        ..job.clone()
-    }
-}
-
-/// Looks at what is due, until as many copies as there is room for are found; settles the rest.
-async fn round(
-    deps: &CopiesDeps,
-    running: &BTreeSet<NodeId>,
-    room: usize,
-    now: i64,
-) -> Result<Round, VfsError> {
-    let vfs = &deps.maker.vfs;
-    let due = vfs.copies_due(now, AT_ONCE).await?;
-    let mut round = Round {
-        more: due.len() == AT_ONCE,
-        ..Round::default()
-    };
-    let views = deps.maker.slaves.views().borrow().clone();
-    for job in due.into_iter().filter(|job| !running.contains(&job.node)) {
-        if round.begin.len() == room {
-            round.more = true;
-            break;
-        }
-        let Some(copied) = vfs.copied(job.node).await? else {
-            round.done.push(job);
-            continue;
-        };
-        let Some(rule) = deps.config.rule(&copied.path) else {
-            round.done.push(job);
-            continue;
-        };
-        let holders: Vec<_> = copied.holders.iter().map(|(root, _)| *root).collect();
-        match look(rule, &holders, &views) {
-            Look::Enough => round.done.push(job),
-            Look::Copy { from, to } => {
-                let order = Order {
-                    copied,
-                    from,
-                    to,
-                    kept: None,
-                };
-                round.begin.push((job, order));
-            }
-            Look::Wait(why) => {
-                let tries = job.tries.saturating_add(1);
-                let wait = deps.config.retry_after(tries);
-                round
-                    .later
-                    .push(later(&job, why.to_owned(), tries, wait, now));
-            }
-        }
-    }
-    if !round.done.is_empty() || !round.later.is_empty() {
-        vfs.settle_copies(round.done.clone(), round.later.clone())
-            .await?;
-    }
-    round.next_due = vfs.next_copy_due(now).await?;
-    Ok(round)
 }

@@ -30,15 +30,42 @@ pub enum Look {
 /// A disk: of which slave, and which of its filesystems.
 type Disk<'a> = (&'a SlaveId, u64);
 
+/// Looks at a file of which these copies are damaged and those are good: good bytes go where damaged ones are. Without
+/// a good one nothing is done, an operator decides.
+pub fn mend(damaged: &[RootId], holders: &[RootId], views: &SlaveViews) -> Look {
+    if damaged.is_empty() || holders.is_empty() {
+        return Look::Enough;
+    }
+    let shown = shown(views);
+    let among = |roots: &[RootId], takes: fn(RootState) -> bool| -> Vec<RootId> {
+        let is = |root: &&RootStatus| roots.contains(&root.root) && takes(root.state);
+        let among = shown.iter().map(|(_, root)| *root).filter(is);
+        among.map(|root| root.root).collect()
+    };
+    let from = among(holders, |_| true);
+    let to = among(damaged, |state| state == RootState::Present);
+    match (from.is_empty(), to.is_empty()) {
+        (true, _) => Look::Wait("no slave that has good bytes of it is online"),
+        (_, true) => Look::Wait("the disk with a damaged copy of it cannot be written now"),
+        _ => Look::Copy { from, to },
+    }
+}
+
+/// Roots that are there.
+fn shown(views: &SlaveViews) -> Vec<(Disk<'_>, &RootStatus)> {
+    let roots = views
+        .values()
+        .flat_map(|view| view.roots.iter().map(move |root| (&view.slave, root)));
+    roots
+        .map(|(slave, root)| ((slave, root.filesystem), root))
+        .filter(|(_, root)| root.state != RootState::Absent)
+        .collect()
+}
+
 /// Looks at a file with these good copies.
 pub fn look(rule: &CopyRule, holders: &[RootId], views: &SlaveViews) -> Look {
     let held = |root: &RootId| holders.contains(root);
-    let shown: Vec<(Disk<'_>, &RootStatus)> = views
-        .values()
-        .flat_map(|view| view.roots.iter().map(move |root| (&view.slave, root)))
-        .map(|(slave, root)| ((slave, root.filesystem), root))
-        .filter(|(_, root)| root.state != RootState::Absent)
-        .collect();
+    let shown = shown(views);
     let here = shown.iter().filter(|(_, root)| held(&root.root));
     let disks: BTreeSet<Disk<'_>> = here.clone().map(|(disk, _)| *disk).collect();
     let away = holders
@@ -174,5 +201,27 @@ mod tests {
         assert_eq!(look(&rule(2, &["c"]), &[root(1)], &three), copy(&[1], &[4]));
         let nowhere = look(&rule(2, &["a"]), &[root(2)], &three);
         assert!(matches!(nowhere, Look::Wait(_)), "{nowhere:?}");
+    }
+
+    #[test]
+    fn good_bytes_go_where_damaged_ones_are_and_nowhere_without_good_ones() {
+        let three = views(&[
+            ("a", &[(1, 1, Present)]),
+            ("b", &[(2, 1, ReadOnly), (3, 2, Present)]),
+        ]);
+        assert_eq!(mend(&[], &[root(1)], &three), Look::Enough);
+        assert_eq!(mend(&[root(1)], &[], &three), Look::Enough);
+        assert_eq!(mend(&[root(1)], &[root(2)], &three), copy(&[2], &[1]));
+        assert_eq!(
+            mend(&[root(1), root(2)], &[root(3)], &three),
+            copy(&[3], &[1])
+        );
+        for (damaged, good, why) in [(2, 1, "cannot be written"), (1, 9, "is online")] {
+            let waits = mend(&[root(damaged)], &[root(good)], &three);
+            assert!(
+                matches!(waits, Look::Wait(said) if said.contains(why)),
+                "{waits:?}"
+            );
+        }
     }
 }

@@ -3,7 +3,9 @@
 //!
 //! What is to be looked at is a durable queue of the store (`copy_job`), filled in the batch that gives the reason: an
 //! upload, a file that was found, a copy that was spoilt. Looking is pure (`look`), so a crash between any two steps
-//! only means that the file is looked at again.
+//! only means that the file is looked at again. Copies that scrub has found to be damaged come the same way, with a rule
+//! or without: good bytes go to the root that has the bad ones, and those go to its trash when the good ones take their
+//! place.
 
 mod actor;
 mod client;
@@ -11,6 +13,7 @@ mod config;
 mod look;
 mod make;
 mod order;
+mod round;
 mod sweep;
 
 pub use actor::{CopiesDeps, NAME, start};

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::background::{copier, scrubber};
 use super::{MasterError, XFERLOG};
 use crate::accounts::password::Hasher;
 use crate::accounts::{AccountsActor, AccountsClient, AccountsDeps};
@@ -21,7 +22,6 @@ use crate::admin::site::Site;
 use crate::admin::socket::ControlSocket;
 use crate::admin::{Facilities, Online};
 use crate::config::MasterConfig;
-use crate::copies::{self, CopiesClient, CopiesDeps, Maker};
 use crate::deps::{Deps, Serving};
 use crate::events::TransferLogged;
 use crate::ftp::data::DataSide;
@@ -86,7 +86,8 @@ pub(super) async fn start(
     let transfers = coordinator(&config, &deps, &store, &slaves, &parent);
     watch.actor("transfer_coordinator", &transfers.ping());
     let clients = (&vfs, &slaves, &transfers);
-    let copies = copier(&config, &deps, clients, keeper.is_some(), &parent);
+    let copies = copier(&config, &deps, clients, (keeper.is_some(), &bus), &parent);
+    let scrub = scrubber(&config, &deps, (&vfs, &slaves), &bus, &parent);
     let facilities = Arc::new(Facilities {
         store: store.clone(),
         enroll,
@@ -131,6 +132,7 @@ pub(super) async fn start(
         transfers,
         vfs: vfs.clone(),
         copies,
+        scrub,
         health: health.clone(),
         bus,
         drain: deps.drain.clone(),
@@ -334,30 +336,6 @@ fn coordinator(
         ids: store.clone().into(),
     };
     transfer::start(&deps.places.core, given, parent.clone())
-}
-
-fn copier(
-    config: &MasterConfig,
-    deps: &Deps,
-    (vfs, slaves, transfers): (&VfsClient, &SlavesClient, &TransfersClient),
-    secures: bool,
-    parent: &Recipient<ChildDown>,
-) -> CopiesClient {
-    let copies = Arc::new(config.copies.clone());
-    let given = CopiesDeps {
-        maker: Maker {
-            vfs: vfs.clone(),
-            slaves: slaves.clone(),
-            transfers: transfers.clone(),
-            secures,
-            max_rate: copies.max_rate.map(|rate| rate.as_u64()),
-            stall: copies.stall_timeout,
-        },
-        config: copies,
-        clock: deps.clock.clone(),
-        drain: deps.drain.clone(),
-    };
-    copies::start(&deps.places.core, given, parent.clone())
 }
 
 async fn page(

@@ -8,11 +8,13 @@ use rusqlite::Connection;
 use super::error::StoreError;
 
 mod brought;
+mod tables;
 
 pub(super) use brought::BROUGHT;
+pub(super) use tables::{Holds, TABLES, Table};
 
 /// What brings a store from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8];
 
 const V1: &str = "
 -- Facts about the store itself: its identity, epoch, which names are the same.
@@ -183,193 +185,34 @@ ALTER TABLE slave ADD COLUMN drained INTEGER;
 ALTER TABLE slave ADD COLUMN maintenance INTEGER;
 ";
 
-/// What a column holds, for dumps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
-    /// A number.
-    Number,
-    /// Text.
-    Text,
-    /// Bytes that are mostly text: a name.
-    Name,
-    /// Bytes that are none: an identity, a hash, a message.
-    Bytes,
-}
+const V8: &str = "
+-- Reading copies again (copies that were found to be damaged have state 3, since then): one row for each root, and one
+-- for each directory or file of which it was asked for. state: 0 waits for its time, 1 runs; began: the last one, or
+-- since when the root is known; ended: the last that came to its end; at: the last file that was read.
+CREATE TABLE scrub_pass (
+    root INTEGER NOT NULL,
+    below INTEGER NOT NULL,         -- 1: everything
+    state INTEGER NOT NULL,
+    began INTEGER NOT NULL,
+    ended INTEGER,
+    at INTEGER NOT NULL,
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    damaged INTEGER NOT NULL,
+    PRIMARY KEY (root, below)
+) STRICT, WITHOUT ROWID;
 
-/// A table as dumps have it.
-pub(super) struct Table {
-    pub name: &'static str,
-    /// In the order of the table; the first `key` of them are its key.
-    pub columns: &'static [(&'static str, Holds)],
-    /// Columns to order by.
-    pub key: &'static str,
-}
-
-impl Table {
-    /// As a dump of that version has it: columns that came later are the last ones.
-    pub fn of_version(&self, version: u64) -> Self {
-        let later = BROUGHT
-            .iter()
-            .filter(|brought| brought.version > version && brought.table == self.name);
-        let missing: usize = later.map(|brought| brought.columns.len()).sum();
-        Self {
-            columns: &self.columns[..self.columns.len() - missing],
-            ..*self
-        }
-    }
-}
-
-/// Every table but `meta`, in the order of a dump.
-pub(super) const TABLES: &[Table] = {
-    use Holds::{Bytes, Name, Number, Text};
-    &[
-        Table {
-            name: "incarnation",
-            columns: &[("n", Number), ("issued", Number)],
-            key: "n",
-        },
-        Table {
-            name: "account",
-            columns: &[
-                ("name", Text),
-                ("grp", Text),
-                ("password", Text),
-                ("admin", Number),
-                ("home", Name),
-                ("disabled", Number),
-                ("created", Number),
-            ],
-            key: "name",
-        },
-        Table {
-            name: "slave",
-            columns: &[
-                ("name", Text),
-                ("certificate", Bytes),
-                ("joined", Number),
-                ("revoked", Number),
-                ("drained", Number),
-                ("maintenance", Number),
-            ],
-            key: "name",
-        },
-        Table {
-            name: "slave_token",
-            columns: &[
-                ("hash", Bytes),
-                ("slave", Text),
-                ("expires", Number),
-                ("used", Number),
-            ],
-            key: "hash",
-        },
-        Table {
-            name: "root",
-            columns: &[
-                ("key", Number),
-                ("id", Bytes),
-                ("slave", Text),
-                ("state", Number),
-                ("newest", Number),
-                ("done", Number),
-                ("shown", Number),
-                ("missing", Number),
-                ("walks", Number),
-            ],
-            key: "key",
-        },
-        Table {
-            name: "node",
-            columns: &[
-                ("parent", Number),
-                ("key", Name),
-                ("id", Number),
-                ("kind", Number),
-                ("state", Number),
-                ("generation", Number),
-                ("size", Number),
-                ("files", Number),
-                ("modified", Number),
-                ("mode", Number),
-                ("crc32", Number),
-                ("owner", Text),
-                ("grp", Text),
-                ("name", Name),
-                ("target", Name),
-                ("blake3", Bytes),
-                ("deep", Number),
-                ("long", Number),
-                ("created", Number),
-            ],
-            key: "parent, key",
-        },
-        Table {
-            name: "upload",
-            columns: &[
-                ("node", Number),
-                ("generation", Number),
-                ("root", Number),
-                ("state", Number),
-                ("size", Number),
-                ("since", Number),
-                ("owner", Text),
-                ("grp", Text),
-            ],
-            key: "node",
-        },
-        Table {
-            name: "copy",
-            columns: &[
-                ("node", Number),
-                ("root", Number),
-                ("state", Number),
-                ("since", Number),
-            ],
-            key: "node, root",
-        },
-        Table {
-            name: "root_dir",
-            columns: &[
-                ("dir", Number),
-                ("root", Number),
-                ("digest", Bytes),
-                ("touched", Number),
-                ("placed", Number),
-            ],
-            key: "dir, root",
-        },
-        Table {
-            name: "difference",
-            columns: &[
-                ("root", Number),
-                ("path", Name),
-                ("why", Number),
-                ("node", Number),
-                ("generation", Number),
-                ("size", Number),
-                ("walk", Number),
-            ],
-            key: "root, path",
-        },
-        Table {
-            name: "root_log",
-            columns: &[("root", Number), ("seq", Number), ("op", Bytes)],
-            key: "root, seq",
-        },
-        Table {
-            name: "copy_job",
-            columns: &[
-                ("node", Number),
-                ("asked", Number),
-                ("since", Number),
-                ("due", Number),
-                ("tries", Number),
-                ("why", Text),
-            ],
-            key: "node",
-        },
-    ]
-};
+-- What reading again has found, in that order.
+CREATE TABLE scrub_finding (
+    id INTEGER PRIMARY KEY,
+    root INTEGER NOT NULL,
+    node INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    path BLOB NOT NULL,             -- where it was then
+    why TEXT NOT NULL
+) STRICT;
+";
 
 /// Brings the tables to this version's.
 ///

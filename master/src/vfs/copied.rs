@@ -21,6 +21,7 @@ pub(super) fn copied(sql: &Sql<'_>, node: NodeId) -> Result<Option<Copied>, VfsE
         path: walk::path_of(sql, node)?,
         at: walk::place_of(sql, &entry)?,
         holders: copies::holders(sql, node)?,
+        damaged: copies::damaged(sql, node)?,
         entry,
     }))
 }

@@ -14,6 +14,7 @@ mod pages;
 mod plan;
 mod reads;
 mod retire;
+pub mod scrub;
 mod tree;
 pub mod types;
 mod uploads;
@@ -32,6 +33,7 @@ pub use heads::OpsHeads;
 pub use retire::{Leaving, Loss};
 pub use tree::agree::Judged;
 pub use tree::differences::{Decision, Difference, Why, recovering};
+pub use tree::passes::damaged;
 pub use tree::unseen::{Seen, Within};
 pub use types::{
     Copied, CopyJob, Entry, FileState, Kind, Page, PreparedBytes, Readable, Times, Upload,

@@ -90,6 +90,8 @@ pub struct Copied {
     pub at: Place,
     /// Roots with a good copy, each with the last position of its log (see [`Readable::holders`]).
     pub holders: Vec<(RootId, OpSeq)>,
+    /// Roots with a damaged one.
+    pub damaged: Vec<RootId>,
 }
 
 /// A file whose copies are to be looked at. Times are Unix seconds.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ops::{Place, RootOp};
 use super::revision::Revision;
-use super::{kinds, tls, transfer};
+use super::{kinds, reread, tls, transfer};
 use crate::ids::{FileId, OpSeq, RootId};
 use crate::path::Name;
 
@@ -43,6 +43,8 @@ call! {
     WalkRoot = kinds::WALK_ROOT => WalkStarted;
     Goodbye = kinds::GOODBYE => ();
     tls::FtpCertificate = kinds::FTP_CERTIFICATE => ();
+    reread::Reread = kinds::REREAD => reread::RereadDone;
+    reread::StopReread = kinds::STOP_REREAD => ();
 }
 
 /// Is the slave's link alive? Answered at once.

@@ -38,6 +38,10 @@ pub const WALK_ROOT: u16 = 0x0106;
 pub const GOODBYE: u16 = 0x0107;
 /// The certificate that FTP clients see.
 pub const FTP_CERTIFICATE: u16 = 0x0108;
+/// Read a file again, slowly.
+pub const REREAD: u16 = 0x0109;
+/// Stop that.
+pub const STOP_REREAD: u16 = 0x010a;
 
 /// Heartbeat with what every root has.
 pub const ALIVE: u16 = 0x0200;

@@ -11,6 +11,7 @@ pub mod handshake;
 pub mod kinds;
 pub mod notices;
 pub mod ops;
+pub mod reread;
 pub mod revision;
 pub mod space;
 pub mod tls;
@@ -31,6 +32,7 @@ pub use notices::{
     WalkStaged,
 };
 pub use ops::{DirStep, Moved, Place, RootOp};
+pub use reread::{Reread, RereadDone, StopReread};
 pub use revision::Revision;
 pub use space::{Look, SpaceSeen};
 pub use tls::{DataTls, Der, FtpCertificate, Resumption, TicketKey, TlsPeer, TlsSeen};

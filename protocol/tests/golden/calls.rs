@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use drftpd_protocol::wire::{
     AbortTransfer, Algorithm, Checksum, ChecksumDone, DataOpened, DataPath, Der, Family,
-    FtpCertificate, Goodbye, OpenData, PeerRule, Ping, Pong, RelayToken, WalkPart, WalkRoot,
-    WalkStarted,
+    FtpCertificate, Goodbye, OpenData, PeerRule, Ping, Pong, RelayToken, Reread, RereadDone,
+    StopReread, WalkPart, WalkRoot, WalkStarted,
 };
 use drftpd_protocol::{OpSeq, TransferId};
 
@@ -52,6 +52,22 @@ pub fn calls(seen: &mut Seen) {
             bytes: 1000,
         },
     );
+    seen.call(
+        "reread",
+        &Reread {
+            root: ROOT,
+            file: FILE,
+            at: place(),
+            after: OpSeq(3),
+            max_rate: 16 << 20,
+            busy_rate: 1 << 20,
+        },
+        &RereadDone {
+            size: 1000,
+            crc32: 0xCBF4_3926,
+        },
+    );
+    seen.call("stop-reread", &StopReread { root: ROOT }, &());
     seen.call(
         "walk-root",
         &WalkRoot {

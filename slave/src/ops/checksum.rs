@@ -1,18 +1,17 @@
 //! Checksum of a stored file or a part of it: read in turns on the pool, so that a long one holds no
 //! thread for long, tells how far it is, and ends with the link.
 
+mod reading;
 mod sum;
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use drftpd_actors::{Blocking, BlockingError};
 use drftpd_protocol::wire::{Checksum, ChecksumDone, Fault, FaultCode};
 use tokio::time::Instant;
 
-use self::sum::Sum;
+pub(super) use self::reading::Reading;
+pub(super) use self::sum::Sum;
 use super::{OpCx, Operation};
 use crate::storage::Roots;
 
@@ -20,11 +19,8 @@ use crate::storage::Roots;
 const APPLIED_WITHIN: Duration = Duration::from_secs(60);
 /// How often the master hears that the work goes on.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// Longest turn on a thread, and most bytes of it.
-const TURN: Duration = Duration::from_millis(50);
+/// Most bytes of a turn on a thread.
 const SHARE: u64 = 64 << 20;
-/// Bytes that are read at a time.
-const CHUNK: usize = 512 << 10;
 
 impl Operation for Checksum {
     const NAME: &'static str = "checksum";
@@ -54,85 +50,39 @@ pub async fn checksum(
 ) -> Result<ChecksumDone, Fault> {
     let roots = roots.clone();
     let failed = |error: BlockingError| Fault::new(FaultCode::FAILED, error.to_string());
-    let first = blocking.run(move || Reading::open(&roots, &request)?.turn());
+    let first = blocking.run(move || open(&roots, &request)?.turn(SHARE));
     let mut reading = first.await.map_err(failed)??;
     let mut told = Instant::now();
     loop {
-        if reading.at == reading.end {
-            return Ok(reading.done());
+        if reading.is_over() {
+            let bytes = reading.done();
+            let sum = reading.into_sums().pop().map(Sum::finish);
+            let sum = sum.ok_or_else(|| Fault::new(FaultCode::FAILED, "nothing was summed"))?;
+            return Ok(ChecksumDone { sum, bytes });
         }
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
-            tell(reading.at - reading.begin, reading.end - reading.begin);
+            tell(reading.done(), reading.length());
         }
-        let turn = blocking.run(move || reading.turn());
+        let turn = blocking.run(move || reading.turn(SHARE));
         reading = turn.await.map_err(failed)??;
     }
 }
 
-/// A file that is being summed.
-struct Reading {
-    file: File,
-    begin: u64,
-    at: u64,
-    end: u64,
-    sum: Sum,
-    buffer: Vec<u8>,
-}
-
-impl Reading {
-    fn open(roots: &Roots, request: &Checksum) -> Result<Self, Fault> {
-        let stored = roots
-            .get(request.root)
-            .and_then(|root| root.open_file(request.file, &request.at))
-            .map_err(|error| error.fault())?;
-        let begin = request.offset;
-        if begin > stored.size {
-            let text = format!("byte {begin} of a file of {}", stored.size);
-            return Err(Fault::new(FaultCode::BAD_REQUEST, text));
-        }
-        let rest = stored.size - begin;
-        let length = request.length.map_or(rest, |length| length.min(rest));
-        let buffer = usize::try_from(length).map_or(CHUNK, |length| length.min(CHUNK));
-        Ok(Reading {
-            file: stored.file,
-            begin,
-            at: begin,
-            end: begin + length,
-            sum: Sum::new(request.algorithm),
-            buffer: vec![0; buffer],
-        })
+fn open(roots: &Roots, request: &Checksum) -> Result<Reading, Fault> {
+    let stored = roots
+        .get(request.root)
+        .and_then(|root| root.open_file(request.file, &request.at))
+        .map_err(|error| error.fault())?;
+    let begin = request.offset;
+    if begin > stored.size {
+        let text = format!("byte {begin} of a file of {}", stored.size);
+        return Err(Fault::new(FaultCode::BAD_REQUEST, text));
     }
-
-    /// Goes on for one turn.
-    fn turn(mut self) -> Result<Self, Fault> {
-        let (until, last) = (Instant::now() + TURN, self.end.min(self.at + SHARE));
-        while self.at < last && Instant::now() < until {
-            let want = usize::try_from(last - self.at).map_or(CHUNK, |left| left.min(CHUNK));
-            let want = want.min(self.buffer.len());
-            match self.file.read_at(&mut self.buffer[..want], self.at) {
-                Ok(0) => return Err(disk("the file became shorter while it was read")),
-                Ok(read) => {
-                    self.sum.update(&self.buffer[..read]);
-                    self.at += read as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(disk(error)),
-            }
-        }
-        Ok(self)
-    }
-
-    fn done(self) -> ChecksumDone {
-        ChecksumDone {
-            sum: self.sum.finish(),
-            bytes: self.at - self.begin,
-        }
-    }
-}
-
-fn disk(why: impl ToString) -> Fault {
-    Fault::new(FaultCode::DISK, why.to_string())
+    let rest = stored.size - begin;
+    let length = request.length.map_or(rest, |length| length.min(rest));
+    let sums = vec![Sum::new(request.algorithm)];
+    Ok(Reading::new(stored.file, begin, length, sums))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::applied::Applied;
 use super::files::RootWorker;
+use super::reread::Rereads;
 use super::walk::RootScanner;
 use crate::storage::Roots;
 use crate::transfer::Transfers;
@@ -26,6 +27,8 @@ pub struct OpDeps {
     pub applied: Applied,
     /// Where disk work runs.
     pub blocking: Blocking,
+    /// Files that are being read again.
+    pub rereads: Rereads,
     /// The actors of each root that was ever seen. A disk may be mounted later than the start.
     pub actors: watch::Receiver<BTreeMap<RootId, RootActors>>,
 }

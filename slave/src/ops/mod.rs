@@ -9,7 +9,7 @@ use std::future::Future;
 
 use drftpd_protocol::wire::{
     AbortTransfer, ApplyOps, BeginTransfer, Call, Checksum, Envelope, Fault, FaultCode,
-    FtpCertificate, Goodbye, OpenData, Ping, Pong, WalkRoot, encode,
+    FtpCertificate, Goodbye, OpenData, Ping, Pong, Reread, StopReread, WalkRoot, encode,
 };
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
@@ -19,10 +19,12 @@ mod checksum;
 mod context;
 pub mod files;
 pub mod log;
+mod reread;
 mod transfer;
 pub mod walk;
 
 pub use context::{OpCx, OpDeps, ProgressTeller, RootActors};
+pub use reread::Rereads;
 
 /// What a slave does for one kind of call.
 ///
@@ -66,6 +68,8 @@ pub static OPS: &[Op] = &[
     op::<WalkRoot>(),
     op::<Goodbye>(),
     op::<FtpCertificate>(),
+    op::<Reread>(),
+    op::<StopReread>(),
 ];
 
 /// The operation for a kind.

@@ -22,7 +22,7 @@ use crate::ops::applied::Applied;
 use crate::ops::files::WorkerDeps;
 use crate::ops::log::{Batch, Worked};
 use crate::ops::walk::{ScannerDeps, Source};
-use crate::ops::{OpDeps, RootActors};
+use crate::ops::{OpDeps, Rereads, RootActors};
 use crate::space::MeterDeps;
 use crate::storage::{self, Roots, StoragePolicy};
 use crate::transfer::{self, TransferNotice, Transfers};
@@ -247,6 +247,7 @@ impl Parts {
                 transfers,
                 applied: self.applied.clone(),
                 blocking: self.deps.blocking.clone(),
+                rereads: Rereads::default(),
                 actors,
             }),
             notices: Arc::clone(&self.notices.1),

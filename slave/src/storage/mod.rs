@@ -35,7 +35,7 @@ pub use apply::Applied;
 pub use error::StorageError;
 pub use mark::{FileMark, Mark};
 pub use open::StoredFile;
-pub use root::Root;
+pub use root::{InUse, Root};
 pub use roots::{Fsync, RootConfig, Roots, StoragePolicy};
 pub use staging::Staging;
 pub use walk::{AppliedNow, Walk, WalkItem};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use drftpd_actors::Clock;
@@ -38,6 +38,8 @@ pub(super) struct Inner {
     pub(super) trash_number: AtomicU64,
     /// Operations on the tree wait for one another.
     pub(super) tree: Mutex<()>,
+    /// Transfers that use it now.
+    users: AtomicUsize,
 }
 
 /// Space of a root, in bytes.
@@ -66,6 +68,7 @@ impl Root {
             trash_bytes: AtomicU64::new(0),
             trash_number: AtomicU64::new(0),
             tree: Mutex::default(),
+            users: AtomicUsize::new(0),
         }));
         root.come(live);
         Ok(root)
@@ -79,6 +82,17 @@ impl Root {
     /// Its folder, as it is configured.
     pub fn path(&self) -> &Path {
         &self.0.path
+    }
+
+    /// A transfer uses it, as long as this is kept: background work gives way.
+    pub fn used(&self) -> InUse {
+        self.0.users.fetch_add(1, Ordering::Relaxed);
+        InUse(self.clone())
+    }
+
+    /// Whether transfers use it.
+    pub fn is_in_use(&self) -> bool {
+        self.0.users.load(Ordering::Relaxed) > 0
     }
 
     /// Looks whether the root is there, takes it back if it has come back, lets it go if not.
@@ -223,6 +237,16 @@ impl Root {
             self.break_off(error);
         }
         done
+    }
+}
+
+/// A transfer's use of a root, from the opening of its file to its end.
+#[derive(Debug)]
+pub struct InUse(Root);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.0.users.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod attribute;
 pub mod beneath;
+pub mod cache;
 pub mod copy;
 pub mod entry;
 pub mod socket;

@@ -36,6 +36,7 @@ use super::shelf::Port;
 use super::stop::Stop;
 use super::tls::{Certificate, Entrance, Plan};
 use super::{dial, listen};
+use crate::storage::InUse;
 
 /// What a channel is given.
 pub struct ChannelDeps {
@@ -64,6 +65,8 @@ pub struct TransferActor {
     /// of no use.
     more_come: bool,
     upload: Option<(RootId, FileId)>,
+    /// Its root's, from the opening of the file on.
+    in_use: Option<InUse>,
     due: Option<SpawnHandle>,
 }
 
@@ -80,6 +83,7 @@ impl TransferActor {
             port: None,
             more_come: false,
             upload: None,
+            in_use: None,
             due: None,
         }
     }
@@ -266,6 +270,7 @@ impl TransferActor {
         let held = self.held.as_ref().filter(|_| is_upload_in_clear);
         let doubtful = held.and_then(has_ended);
         self.more_come = doubtful.is_some() || ordered.tls.is_some();
+        self.in_use = Some(opened.in_use);
         let aborted = step == Step::Vanish;
         if !aborted {
             self.upload = ordered.upload;

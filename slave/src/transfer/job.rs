@@ -19,7 +19,7 @@ use super::growing::Follower;
 use super::messages::{FindUpload, Growing};
 use super::registry::TransferRegistry;
 use super::stop::Stop;
-use crate::storage::{Root, Staging, StoredFile};
+use crate::storage::{InUse, Root, Staging, StoredFile};
 
 /// How long the registry may take for an answer from memory.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(10);
@@ -33,6 +33,8 @@ pub struct Opened {
     pub work: Work,
     /// As it is told to the master.
     pub begun: Begun,
+    /// Its root's, until the transfer is over.
+    pub in_use: InUse,
 }
 
 /// What opening needs beside the order.
@@ -74,11 +76,16 @@ impl Opener {
                     staging: staged.staging,
                     grower,
                 });
+                let in_use = staged.in_use;
                 let begun = Begun {
                     size: 0,
                     space: Some(staged.space),
                 };
-                Ok(Opened { work, begun })
+                Ok(Opened {
+                    work,
+                    begun,
+                    in_use,
+                })
             }
             _ => {
                 let text = "an upload that was not booked";
@@ -143,6 +150,7 @@ enum Found {
 }
 
 struct Staged {
+    in_use: InUse,
     root: Root,
     staging: Staging,
     space: SpaceSeen,
@@ -161,6 +169,7 @@ async fn stage(env: &Env, job: ReceiveJob) -> Result<Staged, Fault> {
         let root = roots.get(job.root)?;
         let staging = root.stage(job.file, &job.base, job.expected)?;
         Ok(Staged {
+            in_use: root.used(),
             space: roots.space_seen(&root),
             root,
             staging,
@@ -170,6 +179,7 @@ async fn stage(env: &Env, job: ReceiveJob) -> Result<Staged, Fault> {
 }
 
 struct Opening {
+    in_use: InUse,
     stored: StoredFile,
     head: Option<Bytes>,
 }
@@ -179,17 +189,22 @@ async fn open_file(env: &Env, job: &SendJob, grows: bool) -> Result<Opening, Fau
     let job = job.clone();
     let open = move || {
         let root = roots.get(job.root)?;
+        let in_use = root.used();
         let stored = root.open_file(Some(job.file), &job.at)?;
         let length = end_of(&job, stored.size).saturating_sub(job.offset);
         let small = length <= SMALL && !grows;
         let head = small.then(|| read(&stored.file, job.offset, length));
-        Ok((stored, head))
+        Ok((in_use, stored, head))
     };
-    let (stored, head) = on_disk(env, open).await?;
+    let (in_use, stored, head) = on_disk(env, open).await?;
     let head = head.transpose();
     let head = head.map_err(|error| TransferError::Disk(error).fault())?;
     let head = head.map(Bytes::from);
-    Ok(Opening { stored, head })
+    Ok(Opening {
+        in_use,
+        stored,
+        head,
+    })
 }
 
 fn end_of(job: &SendJob, size: u64) -> u64 {
@@ -216,8 +231,11 @@ fn download(found: Opening, follower: Option<Follower>, job: &SendJob) -> Result
         follower,
         head: found.head,
     });
-    let begun = Begun::of(size);
-    Ok(Opened { work, begun })
+    Ok(Opened {
+        work,
+        begun: Begun::of(size),
+        in_use: found.in_use,
+    })
 }
 
 /// Runs storage's work on a thread.

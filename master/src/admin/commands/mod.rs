@@ -9,6 +9,7 @@ pub mod process;
 pub mod rescan;
 pub mod retire;
 pub mod roots;
+pub mod scrub;
 pub mod sessions;
 pub mod slaves;
 pub mod standing;

@@ -11,7 +11,7 @@ use super::{roots, table};
 use crate::config::MasterConfig;
 use crate::store::{Durability, Sql, StoreError};
 use crate::transfer::Direction;
-use crate::vfs::recovering;
+use crate::vfs::{damaged, recovering};
 
 /// `stat`.
 pub(in crate::admin) const STAT: Command = Command {
@@ -33,6 +33,8 @@ struct Stat {
     roots_known: usize,
     operations_waiting: u64,
     recovery: bool,
+    damaged_copies: u64,
+    damaged_files: u64,
     slaves_known: usize,
     weak_settings: Vec<String>,
 }
@@ -84,6 +86,7 @@ async fn stat(cx: Cx) -> Outcome {
         Some(online) => Some(running(online, &cx.of.config).await?),
         None => None,
     };
+    let (damaged_copies, damaged_files) = store.read(damaged).map_err(failed)?;
     let identity = store.identity();
     Answer::of(&Stat {
         version: env!("CARGO_PKG_VERSION"),
@@ -98,6 +101,8 @@ async fn stat(cx: Cx) -> Outcome {
         roots_known: roots.len(),
         operations_waiting: roots.iter().map(|root| root.waiting).sum(),
         recovery: store.read(recovering).map_err(failed)?,
+        damaged_copies,
+        damaged_files,
         slaves_known: slaves.iter().filter(|row| row.revoked.is_none()).count(),
         weak_settings: cx.of.weak_settings(),
     })
@@ -185,6 +190,13 @@ impl fmt::Display for Stat {
             writeln!(
                 f,
                 "RECOVERY: disks have files that this store never knew; see root differences, then recovery end"
+            )?;
+        }
+        if self.damaged_copies > 0 {
+            let (copies, files) = (self.damaged_copies, self.damaged_files);
+            writeln!(
+                f,
+                "DAMAGED: {copies} copies; of {files} files there is no good one; see scrub report"
             )?;
         }
         writeln!(

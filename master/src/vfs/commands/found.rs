@@ -49,6 +49,9 @@ fn live(
 ) -> Result<(), VfsError> {
     let (tree, size, crc32) = (page.tree, marked.size, marked.crc32);
     let here = page.here.dir() == Some(entry.parent) && entry.name.as_ref() == Some(&name);
+    if copies::is_damaged(tree, entry.id, page.root.key)? {
+        return damaged(page, name, entry, here);
+    }
     let other_sum = entry.crc32.zip(crc32).is_some_and(|(one, two)| one != two);
     if size != entry.size || other_sum {
         if here {
@@ -66,11 +69,24 @@ fn live(
         page.merged.good += 1;
         return page.identify_dirs(entry, &name);
     }
-    let (from, to) = (page.here.on_disk(name), walk::place_of(tree, entry)?);
+    to_its_place(page, name, entry)
+}
+
+fn to_its_place(page: &mut Page<'_, '_>, name: Name, entry: &Entry) -> Result<(), VfsError> {
+    let (from, to) = (page.here.on_disk(name), walk::place_of(page.tree, entry)?);
     let what = Moved::File(entry.file());
     page.append(&RootOp::Move { what, from, to })?;
     page.merged.moved += 1;
     Ok(())
+}
+
+/// A copy that was judged by its bytes: what a walk sees of it proves nothing. It stays until good ones come.
+fn damaged(page: &mut Page<'_, '_>, name: Name, entry: &Entry, here: bool) -> Result<(), VfsError> {
+    page.merged.seen.push(entry.id);
+    match here {
+        true => Ok(()),
+        false => to_its_place(page, name, entry),
+    }
 }
 
 /// Not wanted any more; while the site is in recovery it stays.

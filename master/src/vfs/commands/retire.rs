@@ -144,6 +144,7 @@ impl ForgetPage {
         let sql = "DELETE FROM difference WHERE root = ?1 AND path IN
                    (SELECT path FROM difference WHERE root = ?1 LIMIT ?2)";
         let differences = tree.run(sql, params![root.0, self.limit])?;
+        tree.run("DELETE FROM scrub_pass WHERE root = ?1", [root.0])?;
         let sql = "DELETE FROM root_log WHERE root = ?1 AND seq <= (SELECT max(seq) FROM
                    (SELECT seq FROM root_log WHERE root = ?1 ORDER BY seq LIMIT ?2))";
         Ok(tree.run(sql, params![root.0, self.limit])? + differences > 0)

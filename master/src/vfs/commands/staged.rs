@@ -89,7 +89,10 @@ fn publish(
     if held && root.done < root.newest {
         return Ok(true); // the operation that publishes it is under way
     }
-    copies::add(tree, entry, root.key)?;
+    // What was damaged may be here because something else came to its place: it must be read before it is good.
+    if !copies::is_damaged(tree, entry.id, root.key)? {
+        copies::add(tree, entry, root.key)?;
+    }
     let at = walk::place_of(tree, entry)?;
     log::append(tree, root.key, &RootOp::Publish { file, at })?;
     Ok(true)

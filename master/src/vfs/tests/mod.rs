@@ -16,6 +16,7 @@ mod reach;
 mod recovery;
 mod restart;
 mod retire;
+mod scrub;
 mod strays;
 mod threads;
 mod tree;

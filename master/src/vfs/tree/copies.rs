@@ -21,6 +21,9 @@ const GOOD: i64 = 0;
 const CORRUPT: i64 = 1;
 /// A copy that a walk did not find. Its root still hears of renames and deletes: it may come back.
 const MISSING: i64 = 2;
+/// A copy that was read and is not what it should be. It lies where it lay, is not served, and goes only when good
+/// bytes come to its place.
+const DAMAGED: i64 = 3;
 
 /// What a command changes of a directory's row.
 #[derive(Debug, Default, Clone, Copy)]
@@ -62,6 +65,36 @@ pub fn held(sql: &Sql<'_>, node: NodeId, root: RootKey) -> Result<Option<bool>, 
     Ok(state.map(|state| state == GOOD))
 }
 
+/// Whether a root's copy of a file was found to be damaged, and nothing better is there.
+pub fn is_damaged(sql: &Sql<'_>, node: NodeId, root: RootKey) -> Result<bool, StoreError> {
+    let query = "SELECT 1 FROM copy WHERE node = ?1 AND root = ?2 AND state = ?3";
+    let found = sql.get(query, params![number(node.0), root.0, DAMAGED], |_| Ok(()))?;
+    Ok(found.is_some())
+}
+
+/// Roots in use whose copy of a file is damaged.
+pub fn damaged(sql: &Sql<'_>, node: NodeId) -> Result<Vec<RootId>, StoreError> {
+    let query = "SELECT root.id FROM copy JOIN root ON root.key = copy.root
+                 WHERE copy.node = ?1 AND copy.state = ?2 AND root.state < 2 ORDER BY root.key";
+    sql.all(query, params![number(node.0), DAMAGED], |row| {
+        row.get(0).map(RootId)
+    })
+}
+
+/// Copies of a root that can be read, good ones and damaged ones, behind a node.
+pub fn behind(
+    sql: &Sql<'_>,
+    root: RootKey,
+    after: NodeId,
+    limit: usize,
+) -> Result<Vec<NodeId>, StoreError> {
+    let query = "SELECT node FROM copy WHERE node > ?1 AND root = ?2 AND state IN (?3, ?4)
+                 ORDER BY node LIMIT ?5";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let of = params![number(after.0), root.0, GOOD, DAMAGED, limit];
+    sql.all(query, of, |row| id(row, 0).map(NodeId))
+}
+
 /// A root holds a file. Tells whether that is news.
 pub fn add(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<bool, StoreError> {
     match held(tree, entry.id, root)? {
@@ -73,13 +106,25 @@ pub fn add(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<bool, StoreE
         }
     }
     sum(tree, entry.parent, root, digest(entry));
-    jobs::look_after(tree, entry)?;
+    match damaged(tree, entry.id)?.is_empty() {
+        true => jobs::look_after(tree, entry)?,
+        false => jobs::want(tree, entry.id)?, // the others can be repaired from it
+    }
     Ok(true)
 }
 
 /// A root's copy has other bytes than the file list says. Tells whether that is news.
 pub fn spoil(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<bool, StoreError> {
     no_longer_good(tree, entry, root, CORRUPT)
+}
+
+/// A root's copy was read and is not what it should be. Tells whether that is news.
+pub fn condemn(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<bool, StoreError> {
+    let news = no_longer_good(tree, entry, root, DAMAGED)?;
+    if news {
+        jobs::want(tree, entry.id)?;
+    }
+    Ok(news)
 }
 
 /// A root's copy is not there any more. Tells whether that is news.
@@ -103,7 +148,10 @@ fn no_longer_good(
 }
 
 fn set_state(tree: &Tree<'_>, node: NodeId, root: RootKey, state: i64) -> Result<(), StoreError> {
-    let since = if state == MISSING { tree.now } else { 0 };
+    let since = match state {
+        MISSING | DAMAGED => tree.now,
+        _ => 0,
+    };
     let sql = "UPDATE copy SET state = ?3, since = ?4 WHERE node = ?1 AND root = ?2";
     tree.run(sql, params![number(node.0), root.0, state, since])?;
     Ok(())

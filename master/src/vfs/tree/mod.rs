@@ -8,6 +8,7 @@ pub(super) mod differences;
 pub(super) mod jobs;
 pub(super) mod log;
 pub(super) mod nodes;
+pub(super) mod passes;
 pub(super) mod reach;
 pub(super) mod totals;
 pub(super) mod unseen;

@@ -6,7 +6,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 
 /// A checksum that grows.
-pub(super) enum Sum {
+pub(in crate::ops) enum Sum {
     Crc32(crc32fast::Hasher),
     Md5(Md5),
     Sha1(Sha1),
@@ -17,7 +17,7 @@ pub(super) enum Sum {
 
 impl Sum {
     /// Of nothing yet.
-    pub(super) fn new(algorithm: Algorithm) -> Self {
+    pub(in crate::ops) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Crc32 => Sum::Crc32(crc32fast::Hasher::new()),
             Algorithm::Md5 => Sum::Md5(Md5::new()),
@@ -29,7 +29,7 @@ impl Sum {
     }
 
     /// More bytes.
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(in crate::ops) fn update(&mut self, bytes: &[u8]) {
         match self {
             Sum::Crc32(sum) => sum.update(bytes),
             Sum::Md5(sum) => sum.update(bytes),
@@ -40,8 +40,16 @@ impl Sum {
         }
     }
 
+    /// The number, if it is a CRC-32.
+    pub(in crate::ops) fn crc32(self) -> Option<u32> {
+        match self {
+            Sum::Crc32(sum) => Some(sum.finalize()),
+            _ => None,
+        }
+    }
+
     /// The checksum in the usual order of its bytes; CRC-32 big-endian.
-    pub(super) fn finish(self) -> Vec<u8> {
+    pub(in crate::ops) fn finish(self) -> Vec<u8> {
         match self {
             Sum::Crc32(sum) => sum.finalize().to_be_bytes().to_vec(),
             Sum::Md5(sum) => sum.finalize().to_vec(),

@@ -1,0 +1,105 @@
+//! One look at the queue: what each file needs that is due, and what of that is begun now.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use drftpd_protocol::NodeId;
+
+use super::actor::CopiesDeps;
+use super::config::CopiesConfig;
+use super::look::{Look, look, mend};
+use super::order::Order;
+use crate::slaves::SlaveViews;
+use crate::vfs::{Copied, CopyJob, VfsError};
+
+/// Files that are looked at in one go.
+const AT_ONCE: usize = 256;
+
+/// What one look at the queue has found.
+#[derive(Default)]
+pub struct Round {
+    pub begin: Vec<(CopyJob, Order)>,
+    pub done: Vec<CopyJob>,
+    pub later: Vec<CopyJob>,
+    /// There may be more that is due.
+    pub more: bool,
+    pub next_due: Option<i64>,
+}
+
+/// A job that failed, to be looked at again after a while.
+pub fn later(job: &CopyJob, why: String, tries: u32, wait: Duration, now: i64) -> CopyJob {
+    let wait = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
+    CopyJob {
+        due: now.saturating_add(wait),
+        tries,
+        why: Some(why),
+        ..job.clone()
+    }
+}
+
+/// What a file needs: damaged copies are repaired first, then there are as many as a rule says.
+fn needs(config: &CopiesConfig, copied: &Copied, views: &SlaveViews) -> Look {
+    let holders: Vec<_> = copied.holders.iter().map(|(root, _)| *root).collect();
+    let mended = mend(&copied.damaged, &holders, views);
+    if matches!(mended, Look::Copy { .. }) {
+        return mended;
+    }
+    match config
+        .rule(&copied.path)
+        .map(|rule| look(rule, &holders, views))
+    {
+        None | Some(Look::Enough) => mended,
+        Some(other) => other,
+    }
+}
+
+/// Looks at what is due, until as many copies as there is room for are found; settles the rest.
+pub async fn round(
+    deps: &CopiesDeps,
+    running: &BTreeSet<NodeId>,
+    room: usize,
+    now: i64,
+) -> Result<Round, VfsError> {
+    let vfs = &deps.maker.vfs;
+    let due = vfs.copies_due(now, AT_ONCE).await?;
+    let mut round = Round {
+        more: due.len() == AT_ONCE,
+        ..Round::default()
+    };
+    let views = deps.maker.slaves.views().borrow().clone();
+    for job in due.into_iter().filter(|job| !running.contains(&job.node)) {
+        if round.begin.len() == room {
+            round.more = true;
+            break;
+        }
+        let Some(copied) = vfs.copied(job.node).await? else {
+            round.done.push(job);
+            continue;
+        };
+        match needs(&deps.config, &copied, &views) {
+            Look::Enough => round.done.push(job),
+            Look::Copy { from, to } => {
+                let order = Order {
+                    copied,
+                    from,
+                    to,
+                    kept: None,
+                };
+                round.begin.push((job, order));
+            }
+            Look::Wait(why) => {
+                let tries = job.tries.saturating_add(1);
+                let wait = deps.config.retry_after(tries);
+                round
+                    .later
+                    .push(later(&job, why.to_owned(), tries, wait, now));
+            }
+        }
+    }
+    if !round.done.is_empty() || !round.later.is_empty() {
+        vfs.settle_copies(round.done.clone(), round.later.clone())
+            .await?;
+    }
+    round.next_due = vfs.next_copy_due(now).await?;
+    Ok(round)
+}

@@ -1,0 +1,57 @@
+//! Starts what works in the background, behind clients.
+
+use std::sync::Arc;
+
+use actix::Recipient;
+use drftpd_actors::{ChildDown, EventBus};
+
+use crate::config::MasterConfig;
+use crate::copies::{self, CopiesClient, CopiesDeps, Maker};
+use crate::deps::Deps;
+use crate::scrub::{self, ScrubClient, ScrubDeps};
+use crate::slaves::SlavesClient;
+use crate::transfer::TransfersClient;
+use crate::vfs::VfsClient;
+
+pub(super) fn copier(
+    config: &MasterConfig,
+    deps: &Deps,
+    (vfs, slaves, transfers): (&VfsClient, &SlavesClient, &TransfersClient),
+    (secures, bus): (bool, &EventBus),
+    parent: &Recipient<ChildDown>,
+) -> CopiesClient {
+    let copies = Arc::new(config.copies.clone());
+    let given = CopiesDeps {
+        maker: Maker {
+            vfs: vfs.clone(),
+            slaves: slaves.clone(),
+            transfers: transfers.clone(),
+            secures,
+            max_rate: copies.max_rate.map(|rate| rate.as_u64()),
+            stall: copies.stall_timeout,
+        },
+        config: copies,
+        clock: deps.clock.clone(),
+        drain: deps.drain.clone(),
+        bus: bus.clone(),
+    };
+    copies::start(&deps.places.core, given, parent.clone())
+}
+
+pub(super) fn scrubber(
+    config: &MasterConfig,
+    deps: &Deps,
+    (vfs, slaves): (&VfsClient, &SlavesClient),
+    bus: &EventBus,
+    parent: &Recipient<ChildDown>,
+) -> ScrubClient {
+    let given = ScrubDeps {
+        config: config.scrub.clone(),
+        vfs: vfs.clone(),
+        slaves: slaves.clone(),
+        bus: bus.clone(),
+        clock: deps.clock.clone(),
+        drain: deps.drain.clone(),
+    };
+    scrub::start(&deps.places.core, given, parent.clone())
+}
