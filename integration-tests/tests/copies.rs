@@ -162,3 +162,90 @@ fn a_rule_that_is_new_counts_for_files_that_were_there_before() -> Result<()> {
     }
     wait_for_copies(&cluster)
 }
+
+/// How many files a slave has of a directory; one that has none may not have the directory.
+fn files_on(cluster: &Cluster, index: usize, directory: &str) -> usize {
+    let there = std::fs::read_dir(cluster.slaves[index].root.join(directory));
+    there.map_or(0, Iterator::count)
+}
+
+#[test]
+fn an_evacuated_slave_can_be_retired_without_losing_a_file_while_clients_go_on() -> Result<()> {
+    let soon = ["copies.retry_from=\"1s\"", "copies.retry_to=\"1s\""];
+    let mut cluster = Cluster::with(ClusterSpec {
+        slaves: 2,
+        master: soon.map(str::to_owned).to_vec(),
+        ..ClusterSpec::default()
+    })?;
+    let mut ftp = cluster.login()?;
+    ftp.ask("MKD d", 257)?;
+    let bytes = |n: u64| Bytes::vec(n, 50_000);
+    for n in 0..20 {
+        ftp.put(Mode::Pret, &format!("d/{n}"), &bytes(n))?;
+    }
+    cluster.wait_settled()?;
+    let leaver = usize::from(files_on(&cluster, 1, "d") > 0);
+    let name = format!("slave-{}", leaver + 1);
+    ensure!(files_on(&cluster, leaver, "d") > 0);
+    let refused = cluster.ctl(&["slave", "retire", &name]);
+    ensure!(refused.is_err(), "the last copies are there");
+    cluster.ctl(&["slave", "evacuate", &name])?;
+    for n in 20..40 {
+        ftp.put(Mode::Pret, &format!("d/{n}"), &bytes(n))?;
+        ensure!(ftp.get(Mode::Pasv, &format!("d/{}", n - 20))? == bytes(n - 20));
+    }
+    cluster.wait_until("no file is on that slave alone", |cluster| {
+        Ok(cluster.ctl(&["slave", "evacuate", &name])?["last"] == 0)
+    })?;
+    wait_for_copies(&cluster)?;
+    cluster.ctl(&["slave", "retire", &name])?;
+    cluster.kill_slave(leaver)?;
+    for n in 0..40 {
+        ensure!(ftp.get(Mode::Pret, &format!("d/{n}"))? == bytes(n), "d/{n}");
+    }
+    let sound = cluster.ctl(&["check"])?;
+    ensure!(sound["findings"] == serde_json::json!([]), "{sound}");
+    Ok(())
+}
+
+#[test]
+fn files_of_a_rule_move_to_its_slave_and_those_too_many_go() -> Result<()> {
+    let mut cluster = Cluster::with(two_copies(&[]))?;
+    let mut ftp = cluster.login()?;
+    ftp.ask("MKD two", 257)?;
+    let bytes = |n: u64| Bytes::vec(n, 100_000);
+    for n in 0..10 {
+        ftp.put(Mode::Pret, &format!("two/{n}"), &bytes(n))?;
+    }
+    wait_for_copies(&cluster)?;
+    cluster.wait_settled()?;
+    let lie = |cluster: &Cluster| [0, 1].map(|index| files_on(cluster, index, "two"));
+    ensure!(lie(&cluster) == [10, 10]);
+    // One copy is enough now, and of the second slave alone.
+    let rule = r#"copies.rules=[{ paths = ["/two"], older_than = "1s", copies = 1, slaves = ["slave-2"], only = true, surplus = "remove" }]"#;
+    cluster.kill_master()?;
+    edit(&cluster.master_config(), &[rule.to_owned()])?;
+    cluster.start_master()?;
+    cluster.wait_online(2)?;
+    cluster.ctl(&["copy", "look"])?;
+    cluster.wait_until("moved", |cluster| {
+        if waiting(cluster)? == 0 {
+            cluster.ctl(&["copy", "look"])?;
+        }
+        Ok(lie(cluster) == [0, 10])
+    })?;
+    // A new one, too, wherever it was put first, and whoever reads it meanwhile.
+    let mut ftp = cluster.login()?;
+    ftp.put(Mode::Pret, "two/new", &bytes(10))?;
+    cluster.wait_until("moved when it is old enough", |cluster| {
+        cluster.ctl(&["copy", "look"])?;
+        Ok(lie(cluster) == [0, 11])
+    })?;
+    for n in 0..10 {
+        ensure!(ftp.get(Mode::Pret, &format!("two/{n}"))? == bytes(n));
+    }
+    ensure!(ftp.get(Mode::Pret, "two/new")? == bytes(10));
+    let sound = cluster.ctl(&["check"])?;
+    ensure!(sound["findings"] == serde_json::json!([]), "{sound}");
+    Ok(())
+}

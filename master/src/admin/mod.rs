@@ -98,6 +98,7 @@ pub static COMMANDS: &[&Command] = &[
     &commands::process::SHUTDOWN,
     &commands::slaves::ADD,
     &commands::standing::DRAIN,
+    &commands::standing::EVACUATE,
     &commands::slaves::LIST,
     &commands::standing::MAINTENANCE,
     &commands::slaves::REMOVE,

@@ -23,7 +23,7 @@ use super::config::CopiesConfig;
 use super::make::{Maker, SESSION};
 use super::order::{CopyError, Kept, Order};
 use super::round::{Round, later, round};
-use super::sweep::sweep;
+use super::sweep::Sweep;
 use crate::events::CopyRepaired;
 use crate::vfs::{CopyJob, VfsError};
 
@@ -280,16 +280,21 @@ impl Copier {
     }
 
     fn look_around(&mut self, ctx: &mut Context<Self>) {
-        if self.deps.config.rules.is_empty() || std::mem::replace(&mut self.state.sweeping, true) {
+        if std::mem::replace(&mut self.state.sweeping, true) {
             return;
         }
-        let sweep = sweep(self.deps.maker.vfs.clone(), Arc::clone(&self.deps.config));
-        ctx.spawn(sweep.into_actor(self).map(|swept, act, _| {
+        let sweep = Sweep {
+            vfs: self.deps.maker.vfs.clone(),
+            slaves: self.deps.maker.slaves.clone(),
+            rules: Arc::clone(&self.deps.config),
+            clock: self.deps.clock.clone(),
+        };
+        ctx.spawn(sweep.run().into_actor(self).map(|swept, act, _| {
             act.state.sweeping = false;
             match swept {
-                Ok(0) => debug!("no file has too few copies"),
-                Ok(files) => info!(files, "files have too few copies"),
-                Err(why) => error!(%why, "the file list was not looked through for missing copies"),
+                Ok(0) => debug!("the copies of all files are as they should be"),
+                Ok(files) => info!(files, "files have copies too few or too many"),
+                Err(why) => error!(%why, "the file list was not looked through for copies"),
             }
         }));
     }

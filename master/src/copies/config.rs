@@ -45,11 +45,32 @@ pub struct CopyRule {
     /// Directories at and below which it holds; empty: everywhere.
     #[serde(default)]
     pub paths: Vec<String>,
+    /// How old a file is at least, since it was made or last changed, that the rule speaks of; of every age where it is
+    /// not set.
+    #[serde(default, with = "humantime_serde")]
+    pub older_than: Option<Duration>,
     /// How many copies a file has.
     pub copies: u32,
     /// Slaves on which further copies are made; empty: any.
     #[serde(default)]
     pub slaves: Vec<SlaveId>,
+    /// Whether copies on other slaves than these do not count.
+    #[serde(default)]
+    pub only: bool,
+    /// What becomes of copies that are more than enough.
+    #[serde(default)]
+    pub surplus: Surplus,
+}
+
+/// What becomes of copies that are more than enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Surplus {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They are removed, once as many as are wanted can be read elsewhere.
+    Remove,
 }
 
 impl Default for CopiesConfig {
@@ -67,14 +88,18 @@ impl Default for CopiesConfig {
 }
 
 impl CopiesConfig {
-    /// The rule that speaks of a path.
-    pub fn rule(&self, path: &VfsPath) -> Option<&CopyRule> {
-        self.rules.iter().find(|rule| rule.speaks_of(path))
+    /// The rule that speaks of a file at or below this path and of this age.
+    pub fn rule(&self, path: &VfsPath, age: Duration) -> Option<&CopyRule> {
+        let old = |rule: &CopyRule| rule.older_than.is_none_or(|least| age >= least);
+        self.rules
+            .iter()
+            .find(|rule| old(rule) && rule.speaks_of(path))
     }
 
-    /// How many copies a file at this path should have.
-    pub fn wanted(&self, path: &VfsPath) -> u32 {
-        self.rule(path).map_or(1, |rule| rule.copies)
+    /// Whether a new file in this directory may be one for which something is to be done.
+    pub fn concerns(&self, directory: &VfsPath) -> bool {
+        let rule = self.rule(directory, Duration::ZERO);
+        rule.is_some_and(|rule| rule.copies > 1 || rule.only || rule.surplus == Surplus::Remove)
     }
 
     /// How long to wait after so many failures in a row.
@@ -85,6 +110,18 @@ impl CopiesConfig {
 }
 
 impl CopyRule {
+    /// What counts for a file of which no rule speaks: one copy, and no other is made or removed.
+    pub fn none() -> Self {
+        Self {
+            paths: Vec::new(),
+            older_than: None,
+            copies: 1,
+            slaves: Vec::new(),
+            only: false,
+            surplus: Surplus::Keep,
+        }
+    }
+
     fn speaks_of(&self, path: &VfsPath) -> bool {
         directories::hold_for(&self.paths, path)
     }
@@ -122,6 +159,9 @@ impl Check for CopiesConfig {
                 format!("rules[{at}].copies"),
                 format!("must be 1 to {MOST}"),
             );
+            let why = "needs slaves".to_owned();
+            let nowhere = rule.only && rule.slaves.is_empty();
+            wrong(nowhere, format!("rules[{at}].only"), why);
         }
     }
 }
@@ -154,9 +194,31 @@ mod tests {
             ("/keep/a/b", 3),
             ("/public/x", 1),
         ] {
-            assert_eq!(config.wanted(&path(at)), copies, "{at}");
+            let rule = config.rule(&path(at), Duration::ZERO);
+            assert_eq!(rule.map_or(1, |rule| rule.copies), copies, "{at}");
+            assert_eq!(config.concerns(&path(at)), copies > 1, "{at}");
         }
-        assert_eq!(config.rule(&path("/pub/x")).unwrap().slaves.len(), 1);
+        let rule = config.rule(&path("/pub/x"), Duration::ZERO);
+        assert_eq!(rule.unwrap().slaves.len(), 1);
+    }
+
+    #[test]
+    fn a_rule_for_old_files_speaks_of_them_when_they_are_old() {
+        let config = read(
+            r#"rules = [
+                { older_than = "30d", copies = 1, slaves = ["archive"], only = true, surplus = "remove" },
+                { copies = 2 },
+            ]"#,
+        );
+        let config = config.unwrap();
+        let day = Duration::from_secs(24 * 3600);
+        for (age, copies) in [(29 * day, 2), (30 * day, 1)] {
+            let rule = config.rule(&path("/a"), age).unwrap();
+            assert_eq!(rule.copies, copies, "{age:?}");
+        }
+        assert!(config.concerns(&path("/a")));
+        let moves = read(r#"rules = [{ copies = 1, slaves = ["a"], only = true }]"#);
+        assert!(moves.unwrap().concerns(&path("/a")));
     }
 
     #[test]
@@ -166,7 +228,7 @@ mod tests {
             max_rate = "0B"
             retry_from = "10ms"
             retry_to = "1ms"
-            rules = [{ paths = ["pub"], copies = 0 }]
+            rules = [{ paths = ["pub"], copies = 0, only = true }]
         "#;
         let keys = [
             "copies.at_a_time",
@@ -175,6 +237,7 @@ mod tests {
             "copies.retry_to",
             "copies.rules[0].paths",
             "copies.rules[0].copies",
+            "copies.rules[0].only",
         ];
         assert_eq!(read(text).unwrap_err(), keys);
     }

@@ -67,8 +67,8 @@ impl Order {
             .copied
             .holders
             .iter()
-            .find(|(root, _)| *root == slot.root);
-        let after = holder.map_or(OpSeq::NONE, |(_, after)| *after);
+            .find(|holder| holder.root == slot.root);
+        let after = holder.map_or(OpSeq::NONE, |holder| holder.after);
         let job = SendJob {
             root: slot.root,
             file: self.copied.entry.file(),

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use drftpd_protocol::NodeId;
+use tracing::info;
 
 use super::actor::CopiesDeps;
-use super::config::CopiesConfig;
+use super::config::CopyRule;
 use super::look::{Look, look, mend};
 use super::order::Order;
+use super::sweep::age;
 use crate::slaves::SlaveViews;
 use crate::vfs::{Copied, CopyJob, VfsError};
 
@@ -37,19 +39,21 @@ pub fn later(job: &CopyJob, why: String, tries: u32, wait: Duration, now: i64) -
     }
 }
 
+fn put_off(deps: &CopiesDeps, job: &CopyJob, why: &str, now: i64) -> CopyJob {
+    let tries = job.tries.saturating_add(1);
+    let wait = deps.config.retry_after(tries);
+    later(job, why.to_owned(), tries, wait, now)
+}
+
 /// What a file needs: damaged copies are repaired first, then there are as many as a rule says.
-fn needs(config: &CopiesConfig, copied: &Copied, views: &SlaveViews) -> Look {
-    let holders: Vec<_> = copied.holders.iter().map(|(root, _)| *root).collect();
-    let mended = mend(&copied.damaged, &holders, views);
+fn needs(rule: &CopyRule, copied: &Copied, views: &SlaveViews) -> Look {
+    let mended = mend(&copied.damaged, &copied.holders, views);
     if matches!(mended, Look::Copy { .. }) {
         return mended;
     }
-    match config
-        .rule(&copied.path)
-        .map(|rule| look(rule, &holders, views))
-    {
-        None | Some(Look::Enough) => mended,
-        Some(other) => other,
+    match look(rule, &copied.holders, views) {
+        Look::Enough => mended,
+        other => other,
     }
 }
 
@@ -67,6 +71,7 @@ pub async fn round(
         ..Round::default()
     };
     let views = deps.maker.slaves.views().borrow().clone();
+    let none = CopyRule::none();
     for job in due.into_iter().filter(|job| !running.contains(&job.node)) {
         if round.begin.len() == room {
             round.more = true;
@@ -76,8 +81,22 @@ pub async fn round(
             round.done.push(job);
             continue;
         };
-        match needs(&deps.config, &copied, &views) {
+        let since = copied.entry.created.max(copied.entry.modified);
+        let rule = deps.config.rule(&copied.path, age(since, now));
+        let rule = rule.unwrap_or(&none);
+        match needs(rule, &copied, &views) {
             Look::Enough => round.done.push(job),
+            Look::Remove(root) => {
+                let file = copied.entry.file();
+                let removed = vfs.remove_copy(file, root, rule.copies).await?;
+                info!(path = %copied.path, %root, removed, "a file has a copy too many");
+                // Looked at once more: there may be another one.
+                round.more = true;
+                if !removed {
+                    let why = "it has a copy too many";
+                    round.later.push(put_off(deps, &job, why, now));
+                }
+            }
             Look::Copy { from, to } => {
                 let order = Order {
                     copied,
@@ -87,13 +106,7 @@ pub async fn round(
                 };
                 round.begin.push((job, order));
             }
-            Look::Wait(why) => {
-                let tries = job.tries.saturating_add(1);
-                let wait = deps.config.retry_after(tries);
-                round
-                    .later
-                    .push(later(&job, why.to_owned(), tries, wait, now));
-            }
+            Look::Wait(why) => round.later.push(put_off(deps, &job, why, now)),
         }
     }
     if !round.done.is_empty() || !round.later.is_empty() {

@@ -22,6 +22,8 @@ pub struct SlaveRow {
     pub drained: Option<i64>,
     /// Since when it is worked on, Unix seconds.
     pub maintenance: Option<i64>,
+    /// Since when what it holds is to be held by others, Unix seconds.
+    pub evacuated: Option<i64>,
 }
 
 impl SlaveRow {
@@ -30,11 +32,13 @@ impl SlaveRow {
         Standing {
             drained: self.drained.is_some(),
             maintenance: self.maintenance.is_some(),
+            evacuated: self.evacuated.is_some(),
         }
     }
 }
 
-const COLUMNS: &str = "SELECT name, certificate, joined, revoked, drained, maintenance FROM slave";
+const COLUMNS: &str =
+    "SELECT name, certificate, joined, revoked, drained, maintenance, evacuated FROM slave";
 
 fn row(row: &Row<'_>) -> rusqlite::Result<SlaveRow> {
     let name: String = row.get(0)?;
@@ -48,6 +52,7 @@ fn row(row: &Row<'_>) -> rusqlite::Result<SlaveRow> {
         revoked: row.get(3)?,
         drained: row.get(4)?,
         maintenance: row.get(5)?,
+        evacuated: row.get(6)?,
     })
 }
 

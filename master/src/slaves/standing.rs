@@ -1,4 +1,5 @@
-//! What an operator has decided about a slave: that it takes no new files, or that it is worked on.
+//! What an operator has decided about a slave: that it takes no new files, that others are to hold what it holds, or that
+//! it is worked on.
 //!
 //! Kept in the store, so that it counts after every restart, and shown to others with what the slave tells.
 
@@ -15,6 +16,26 @@ pub struct Standing {
     pub drained: bool,
     /// It is worked on: it counts neither as up nor as down, and serves nobody.
     pub maintenance: bool,
+    /// Its copies count as none, so others are made elsewhere. It is drained, too.
+    pub evacuated: bool,
+}
+
+impl Standing {
+    /// What counts when this is decided, or taken back.
+    fn with(mut self, duty: Duty, on: bool) -> Self {
+        match duty {
+            Duty::Drained => {
+                self.drained = on;
+                self.evacuated &= on;
+            }
+            Duty::Evacuated => {
+                self.drained |= on;
+                self.evacuated = on;
+            }
+            Duty::Maintenance => self.maintenance = on,
+        }
+        self
+    }
 }
 
 /// What can be decided about a slave.
@@ -24,6 +45,8 @@ pub enum Duty {
     Drained,
     /// [`Standing::maintenance`].
     Maintenance,
+    /// [`Standing::evacuated`].
+    Evacuated,
 }
 
 /// Decides something about a slave, or takes it back; answers what counts now.
@@ -48,25 +71,29 @@ impl Command for Stand {
         let Some(known) = known else {
             return Err(EnrollError::Unknown(self.name));
         };
-        let mut standing = known.standing();
-        let (sql, decided) = match self.duty {
-            Duty::Drained => (
+        let was = known.standing();
+        let is = was.with(self.duty, self.on);
+        let columns = [
+            (
                 "UPDATE slave SET drained = ?2 WHERE name = ?1",
-                &mut standing.drained,
+                (was.drained, is.drained),
             ),
-            Duty::Maintenance => (
+            (
                 "UPDATE slave SET maintenance = ?2 WHERE name = ?1",
-                &mut standing.maintenance,
+                (was.maintenance, is.maintenance),
             ),
-        };
+            (
+                "UPDATE slave SET evacuated = ?2 WHERE name = ?1",
+                (was.evacuated, is.evacuated),
+            ),
+        ];
         // Said once more, it counts since it was said first.
-        if *decided != self.on {
-            *decided = self.on;
-            batch.run(
-                sql,
-                params![self.name.as_str(), self.on.then_some(self.now)],
-            )?;
+        for (sql, (was, is)) in columns {
+            if was != is {
+                let since = is.then_some(self.now);
+                batch.run(sql, params![self.name.as_str(), since])?;
+            }
         }
-        Ok(standing)
+        Ok(is)
     }
 }

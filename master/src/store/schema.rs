@@ -14,7 +14,7 @@ pub(super) use brought::BROUGHT;
 pub(super) use tables::{Holds, TABLES, Table};
 
 /// What brings a store from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9];
 
 const V1: &str = "
 -- Facts about the store itself: its identity, epoch, which names are the same.
@@ -212,6 +212,11 @@ CREATE TABLE scrub_finding (
     path BLOB NOT NULL,             -- where it was then
     why TEXT NOT NULL
 ) STRICT;
+";
+
+const V9: &str = "
+-- Since when what a slave holds is to be held by others.
+ALTER TABLE slave ADD COLUMN evacuated INTEGER;
 ";
 
 /// Brings the tables to this version's.

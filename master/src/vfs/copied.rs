@@ -1,12 +1,14 @@
-//! What readers see of copies: a file with all that copying needs, and files that have too few.
+//! What readers see of copies: a file with all that copying needs, and all files with their
+//! holders.
 
-use drftpd_protocol::{NodeId, VfsPath};
+use std::sync::Arc;
+
+use drftpd_protocol::{DirId, NodeId, VfsPath};
 
 use super::error::VfsError;
 use super::tree::{copies, nodes, walk};
-use super::types::{Copied, FileState, Kind};
-use crate::copies::CopiesConfig;
-use crate::store::{Sql, id, number, params};
+use super::types::{Copied, FileState, Held, Kind};
+use crate::store::Sql;
 
 /// A complete file with its copies; nothing if it is none, or gone.
 pub(super) fn copied(sql: &Sql<'_>, node: NodeId) -> Result<Option<Copied>, VfsError> {
@@ -20,41 +22,48 @@ pub(super) fn copied(sql: &Sql<'_>, node: NodeId) -> Result<Option<Copied>, VfsE
     Ok(Some(Copied {
         path: walk::path_of(sql, node)?,
         at: walk::place_of(sql, &entry)?,
-        holders: copies::holders(sql, node)?,
+        holders: copies::held_by(sql, node)?,
         damaged: copies::damaged(sql, node)?,
         entry,
     }))
 }
 
-/// Of so many files behind `after` those with another number of good copies than the rules want, and the last one that
-/// was looked at; `None` at the end.
-pub(super) fn too_few(
+/// So many complete files behind `after` with their holders, and the last one of them; `None` at the end.
+pub(super) fn held(
     sql: &Sql<'_>,
-    rules: &CopiesConfig,
     after: NodeId,
-    limit: usize,
-) -> Result<(Vec<NodeId>, Option<NodeId>), VfsError> {
-    let query = "SELECT id, parent, (SELECT count(*) FROM copy JOIN root ON root.key = copy.root
-                     WHERE copy.node = node.id AND copy.state = 0 AND root.state < 2)
-                 FROM node WHERE id > ?1 AND kind = 1 AND state = 2 ORDER BY id LIMIT ?2";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let files = sql.all(query, params![number(after.0), limit], |row| {
-        let (node, parent) = (NodeId(id(row, 0)?), NodeId(id(row, 1)?));
-        Ok((node, parent, row.get::<_, u32>(2)?))
+    limit: u32,
+) -> Result<(Vec<Held>, Option<NodeId>), VfsError> {
+    let mut rows = Vec::new();
+    copies::each_held(sql, after, limit, |node, parent, since, holder| {
+        rows.push((node, parent, since, holder));
+        Ok(())
     })?;
-    let mut last: Option<(NodeId, VfsPath)> = None;
-    let mut few = Vec::new();
-    for (node, parent, have) in &files {
-        let path = match &last {
-            Some((dir, path)) if dir == parent => path.clone(),
-            _ => walk::path_of(sql, *parent)?,
-        };
-        // Rules speak of directories: what they say of this one they say of all files in it.
-        if *have < rules.wanted(&path) {
-            few.push(*node);
+    let mut files: Vec<Held> = Vec::new();
+    let mut last: Option<(DirId, Arc<VfsPath>)> = None;
+    for (node, parent, since, holder) in rows {
+        if let Some(file) = files.last_mut().filter(|file| file.node == node) {
+            file.holders.extend(holder);
+            continue;
         }
-        last = Some((*parent, path));
+        let directory = match &last {
+            Some((dir, path)) if *dir == parent => Arc::clone(path),
+            _ => Arc::new(walk::path_of(sql, parent)?),
+        };
+        last = Some((parent, Arc::clone(&directory)));
+        files.push(Held {
+            node,
+            directory,
+            since,
+            holders: holder.into_iter().collect(),
+        });
     }
-    let behind = files.last().map(|(node, ..)| *node);
-    Ok((few, behind))
+    let behind = files.last().map(|file| file.node);
+    Ok((files, behind))
+}
+
+/// Whether the copies of a slave are to be made elsewhere.
+pub(super) fn is_evacuating(sql: &Sql<'_>) -> Result<bool, VfsError> {
+    let query = "SELECT 1 FROM slave WHERE evacuated IS NOT NULL AND revoked IS NULL LIMIT 1";
+    Ok(sql.get(query, [], |_| Ok(()))?.is_some())
 }

@@ -1,7 +1,9 @@
 //! What the file list says of an entry, and what an upload or a remerge needs of it.
 
+use std::sync::Arc;
+
 use drftpd_protocol::wire::{Base, Place};
-use drftpd_protocol::{DirId, FileId, Generation, Name, NodeId, OpSeq, RootId, VfsPath};
+use drftpd_protocol::{DirId, FileId, Generation, Name, NodeId, OpSeq, RootId, SlaveId, VfsPath};
 
 /// Kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,10 +90,36 @@ pub struct Copied {
     pub path: VfsPath,
     /// Where it is below every root.
     pub at: Place,
-    /// Roots with a good copy, each with the last position of its log (see [`Readable::holders`]).
-    pub holders: Vec<(RootId, OpSeq)>,
+    /// Who has a good copy.
+    pub holders: Vec<Holder>,
     /// Roots with a damaged one.
     pub damaged: Vec<RootId>,
+}
+
+/// A root with a good copy of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The root.
+    pub root: RootId,
+    /// The slave that showed it last.
+    pub slave: SlaveId,
+    /// Whether that one is evacuated: what it holds others are to hold.
+    pub leaving: bool,
+    /// The last position of its log (see [`Readable::holders`]).
+    pub after: OpSeq,
+}
+
+/// What tells whether something is to be done for a complete file's copies.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The file.
+    pub node: NodeId,
+    /// The directory that it is in.
+    pub directory: Arc<VfsPath>,
+    /// When it was made or last changed, whichever is later, Unix seconds.
+    pub since: i64,
+    /// Who has a good copy.
+    pub holders: Vec<Holder>,
 }
 
 /// A file whose copies are to be looked at. Times are Unix seconds.

@@ -118,6 +118,7 @@ fn every_command_has_help_and_result_text() {
         ("scrub status", &[]),
         ("slave add", &["disk-1"]),
         ("slave drain", &["disk-1"]),
+        ("slave evacuate", &["disk-1"]),
         ("slave list", &[]),
         ("slave maintenance", &["disk-1", "on"]),
         ("slave undrain", &["disk-1"]),

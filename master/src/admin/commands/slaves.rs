@@ -158,6 +158,7 @@ struct Slave {
     joined: Option<i64>,
     since: Option<i64>,
     drained: Option<i64>,
+    evacuated: Option<i64>,
     maintenance: Option<i64>,
 }
 
@@ -200,6 +201,7 @@ fn slave(row: SlaveRow, views: &BTreeMap<SlaveId, SlaveView>, running: bool) -> 
         joined: (row.joined != 0).then_some(row.joined),
         since: view.map(|view| view.since),
         drained: row.drained,
+        evacuated: row.evacuated,
         maintenance: row.maintenance,
         name: row.name,
     }
@@ -208,11 +210,11 @@ fn slave(row: SlaveRow, views: &BTreeMap<SlaveId, SlaveView>, running: bool) -> 
 impl Slave {
     /// Its state, with what was decided about it: one that is worked on is neither up nor down.
     fn stands(&self) -> String {
-        match (self.maintenance, self.drained) {
-            (Some(_), None) => "maintenance".to_owned(),
-            (Some(_), Some(_)) => "maintenance, drained".to_owned(),
-            (None, Some(_)) => format!("{}, drained", self.state),
-            (None, None) => self.state.to_owned(),
+        let state = self.maintenance.map_or(self.state, |_| "maintenance");
+        match (self.evacuated, self.drained) {
+            (Some(_), _) => format!("{state}, evacuated"),
+            (None, Some(_)) => format!("{state}, drained"),
+            (None, None) => state.to_owned(),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::slaves::{Duty, EnrollError, Standing};
 const DRAINED: Standing = Standing {
     drained: true,
     maintenance: false,
+    evacuated: false,
 };
 
 async fn stands(rig: &Rig, standing: Standing) {
@@ -44,6 +45,23 @@ fn what_is_decided_counts_at_once_and_on_every_link_until_it_is_taken_back() {
             .await
             .unwrap();
         stands(&rig, Standing::default()).await;
+    });
+}
+
+#[test]
+fn one_that_is_evacuated_is_drained_until_neither_counts() {
+    sim(async {
+        let rig = Rig::new().await;
+        let _link = rig.slave("a", &[1]).await;
+        let stand = async |duty, on| {
+            let stands = rig.client.stand(&slave("a"), duty, on).await.unwrap();
+            (stands.drained, stands.evacuated)
+        };
+        assert_eq!(stand(Duty::Evacuated, true).await, (true, true));
+        assert_eq!(stand(Duty::Drained, true).await, (true, true));
+        assert_eq!(stand(Duty::Drained, false).await, (false, false));
+        assert_eq!(stand(Duty::Evacuated, true).await, (true, true));
+        assert_eq!(stand(Duty::Evacuated, false).await, (true, false));
     });
 }
 

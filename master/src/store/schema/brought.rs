@@ -53,4 +53,10 @@ pub const BROUGHT: &[Brought] = &[
         columns: &["drained", "maintenance"],
         fill: "",
     },
+    Brought {
+        version: 9,
+        table: "slave",
+        columns: &["evacuated"],
+        fill: "",
+    },
 ];

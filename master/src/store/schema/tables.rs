@@ -69,6 +69,7 @@ pub const TABLES: &[Table] = {
                 ("revoked", Number),
                 ("drained", Number),
                 ("maintenance", Number),
+                ("evacuated", Number),
             ],
             key: "name",
         },

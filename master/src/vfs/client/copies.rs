@@ -6,12 +6,11 @@ use drftpd_protocol::{FileId, NodeId, OpSeq, RootId};
 use tokio::sync::Notify;
 
 use super::VfsClient;
-use crate::copies::CopiesConfig;
-use crate::vfs::commands::{AddCopy, DropStaged, SettleJobs, WantCopies};
+use crate::vfs::commands::{AddCopy, DropStaged, RemoveCopy, SettleJobs, WantCopies};
 use crate::vfs::copied;
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::{jobs, log};
-use crate::vfs::types::{Copied, CopyJob, PreparedBytes};
+use crate::vfs::types::{Copied, CopyJob, Held, PreparedBytes};
 
 // What a point read finds is there at once; a store on other machines would be waited for.
 #[allow(clippy::unused_async)]
@@ -42,16 +41,19 @@ impl VfsClient {
         self.read(|sql, _| copied::copied(sql, node))
     }
 
-    /// Of so many files behind `after` those with too few copies, and the last one that was looked at.
-    pub async fn too_few_copies(
+    /// So many complete files behind `after` with their holders, and the last one of them; `None` at the end.
+    pub async fn held(
         &self,
-        rules: &Arc<CopiesConfig>,
         after: NodeId,
-        limit: usize,
-    ) -> Result<(Vec<NodeId>, Option<NodeId>), VfsError> {
-        let rules = Arc::clone(rules);
-        self.read_on_disk(move |sql| copied::too_few(sql, &rules, after, limit))
+        limit: u32,
+    ) -> Result<(Vec<Held>, Option<NodeId>), VfsError> {
+        self.read_on_disk(move |sql| copied::held(sql, after, limit))
             .await
+    }
+
+    /// Whether the copies of a slave are to be made elsewhere.
+    pub async fn is_evacuating(&self) -> Result<bool, VfsError> {
+        self.read(|sql, _| copied::is_evacuating(sql))
     }
 
     /// The position of a root's log that its disk has still to reach; none when it has followed all of it.
@@ -71,6 +73,16 @@ impl VfsClient {
         bytes: PreparedBytes,
     ) -> Result<bool, VfsError> {
         self.change(AddCopy { file, root, bytes }).await
+    }
+
+    /// A root's copy is one too many: it goes if there are `least` good ones elsewhere. Answers whether it went.
+    pub async fn remove_copy(
+        &self,
+        file: FileId,
+        root: RootId,
+        least: u32,
+    ) -> Result<bool, VfsError> {
+        self.change(RemoveCopy { file, root, least }).await
     }
 
     /// What a root has staged of a copy is not needed.

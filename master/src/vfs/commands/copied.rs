@@ -1,4 +1,4 @@
-//! Further copies of files: wanted, made, or not needed any more.
+//! Further copies of files: wanted, made, or one too many.
 
 use drftpd_protocol::wire::RootOp;
 use drftpd_protocol::{FileId, NodeId, RootId};
@@ -46,6 +46,35 @@ impl AddCopy {
         let (size, sum) = (self.bytes.size, self.bytes.crc32);
         let complete = entry.file() == self.file && entry.state == FileState::Complete;
         complete && entry.size == size && entry.crc32.is_none_or(|crc32| crc32 == sum)
+    }
+}
+
+/// A root's copy is one too many: it goes if there are so many good ones elsewhere. Answers whether it went.
+pub struct RemoveCopy {
+    pub file: FileId,
+    pub root: RootId,
+    /// At least one.
+    pub least: u32,
+}
+
+impl TreeCommand for RemoveCopy {
+    type Answer = bool;
+
+    fn apply(self, tree: &Tree<'_>) -> Result<bool, VfsError> {
+        let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
+        let file = self.file;
+        let complete = |entry: &Entry| entry.file() == file && entry.state == FileState::Complete;
+        let Some(entry) = nodes::by_id(tree, file.node)?.filter(complete) else {
+            return Ok(false);
+        };
+        let good = copies::held(tree, entry.id, root.key)? == Some(true);
+        if !good || copies::others(tree, entry.id, root.key)? < self.least.max(1) {
+            return Ok(false);
+        }
+        copies::remove(tree, &entry, root.key)?;
+        let at = walk::place_of(tree, &entry)?;
+        log::append(tree, root.key, &RootOp::Delete { file, at })?;
+        Ok(true)
     }
 }
 

@@ -20,7 +20,7 @@ mod walked;
 
 pub(super) use begin::{Begin, Onto};
 pub(super) use compared::MergeCompared;
-pub(super) use copied::{AddCopy, DropStaged, SettleJobs, WantCopies};
+pub(super) use copied::{AddCopy, DropStaged, RemoveCopy, SettleJobs, WantCopies};
 pub(super) use end::{Commit, EndUpload, LoseUpload, MastersGone};
 pub(super) use make::{MakeDir, MakeLink};
 pub(super) use merge::MergePage;

@@ -9,7 +9,7 @@ fn rules() -> CopiesConfig {
         rules: vec![CopyRule {
             paths: vec!["/two".into()],
             copies: 2,
-            slaves: Vec::new(),
+            ..CopyRule::none()
         }],
         ..CopiesConfig::default()
     }
@@ -38,7 +38,7 @@ async fn due(fx: &Fixture) -> Vec<CopyJob> {
 }
 
 fn holders(copied: &Copied) -> Vec<RootId> {
-    copied.holders.iter().map(|(root, _)| *root).collect()
+    copied.holders.iter().map(|holder| holder.root).collect()
 }
 
 #[test]
@@ -141,25 +141,63 @@ fn what_was_put_off_is_due_when_it_says_and_at_once_when_there_is_a_new_reason()
 }
 
 #[test]
-fn looking_through_all_files_finds_those_with_too_few_copies() {
+fn looking_through_all_files_tells_where_each_is_and_who_has_it() {
     with_rules(|fx| async {
-        let rules = Arc::new(rules());
         fx.dir("/two/below").await;
-        let mut few = Vec::new();
+        let mut files = Vec::new();
         for at in ["/one", "/two/a", "/two/below/b", "/two/c"] {
-            few.push(fx.put(at, A, 10).await);
+            files.push(fx.put(at, A, 10).await);
         }
-        fx.vfs.add_copy(few[3].file(), B, bytes(10)).await.unwrap();
+        fx.vfs
+            .add_copy(files[3].file(), B, bytes(10))
+            .await
+            .unwrap();
         let (mut found, mut after) = (Vec::new(), NodeId(0));
         loop {
-            let (page, last) = fx.vfs.too_few_copies(&rules, after, 2).await.unwrap();
+            let (page, last) = fx.vfs.held(after, 2).await.unwrap();
             found.extend(page);
             match last {
                 Some(last) => after = last,
                 None => break,
             }
         }
-        assert_eq!(found, [few[1].id, few[2].id]);
+        let seen = found.iter().map(|file| {
+            let roots = file.holders.iter().map(|holder| holder.root);
+            (file.node, file.directory.to_string(), roots.collect())
+        });
+        let seen: Vec<(NodeId, String, Vec<RootId>)> = seen.collect();
+        let dirs = ["/", "/two", "/two/below", "/two"];
+        let all = files.iter().zip(dirs).enumerate();
+        let expected = all.map(|(n, (file, dir))| {
+            let roots = if n == 3 { vec![A, B] } else { vec![A] };
+            (file.id, dir.to_owned(), roots)
+        });
+        assert_eq!(seen, expected.collect::<Vec<_>>());
+        fx
+    });
+}
+
+#[test]
+fn a_copy_too_many_goes_if_enough_good_ones_stay() {
+    with_rules(|fx| async {
+        let file = fx.put("/two/file", A, 10).await;
+        let remove =
+            async |root, least| fx.vfs.remove_copy(file.file(), root, least).await.unwrap();
+        assert!(!remove(A, 1).await && !remove(A, 0).await, "the last one");
+        fx.vfs.add_copy(file.file(), B, bytes(10)).await.unwrap();
+        assert!(!remove(A, 2).await);
+        assert!(remove(A, 1).await);
+        assert!(!remove(A, 1).await && !remove(B, 1).await);
+        let gone =
+            |op: &RootOp| matches!(op, RootOp::Delete { file: it, .. } if *it == file.file());
+        assert_eq!(fx.ops(A).await.iter().filter(|op| gone(op)).count(), 1);
+        assert!(!fx.ops(B).await.iter().any(gone));
+        let copied = fx.vfs.copied(file.id).await.unwrap().unwrap();
+        assert_eq!(holders(&copied), [B]);
+        // One of an older generation is no copy of this one.
+        let newer = fx.put("/two/file", A, 10).await;
+        fx.vfs.add_copy(newer.file(), B, bytes(10)).await.unwrap();
+        assert!(!remove(A, 1).await);
         fx
     });
 }

@@ -6,14 +6,14 @@
 //! and to no other. The digest of a row is the sum modulo 2^128 of [`digest`] over the copies in
 //! that directory itself.
 
-use drftpd_protocol::{DirId, NodeId, OpSeq, RootId};
+use drftpd_protocol::{DirId, NodeId, OpSeq, RootId, SlaveId};
 
 use super::jobs;
 use super::log::{self, RootKey};
 use super::{Tree, walk};
-use crate::store::{Sql, StoreError, id, number, params};
+use crate::store::{Row, Sql, StoreError, id, number, params};
 use crate::vfs::error::VfsError;
-use crate::vfs::types::Entry;
+use crate::vfs::types::{Entry, Holder};
 
 /// A copy that is what the file list says.
 const GOOD: i64 = 0;
@@ -46,6 +46,63 @@ pub fn holders(sql: &Sql<'_>, node: NodeId) -> Result<Vec<(RootId, OpSeq)>, Stor
                  WHERE copy.node = ?1 AND copy.state = 0 AND root.state < 2 ORDER BY root.key";
     sql.all(query, [number(node.0)], |row| {
         Ok((RootId(row.get(0)?), OpSeq(id(row, 1)?)))
+    })
+}
+
+/// Columns of a [`Holder`], of a copy joined with its root.
+const HOLDER: &str = "root.id, root.slave,
+    CASE WHEN root.done < root.newest THEN root.newest ELSE 0 END,
+    EXISTS (SELECT 1 FROM slave WHERE slave.name = root.slave AND slave.evacuated IS NOT NULL)";
+
+/// As [`holders`], with all that making and removing copies needs.
+pub fn held_by(sql: &Sql<'_>, node: NodeId) -> Result<Vec<Holder>, StoreError> {
+    let query = format!(
+        "SELECT {HOLDER} FROM copy JOIN root ON root.key = copy.root
+         WHERE copy.node = ?1 AND copy.state = 0 AND root.state < 2 ORDER BY root.key"
+    );
+    sql.all(&query, [number(node.0)], |row| holder(row, 0))
+}
+
+/// So many complete files behind `after`: identity, parent, since when it is as it is, and one holder; a row for each
+/// holder, in the order of files.
+pub fn each_held(
+    sql: &Sql<'_>,
+    after: NodeId,
+    limit: u32,
+    mut take: impl FnMut(NodeId, DirId, i64, Option<Holder>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let query = format!(
+        "WITH file AS (SELECT id, parent, max(created, modified) AS since FROM node
+             WHERE id > ?1 AND kind = 1 AND state = 2 ORDER BY id LIMIT ?2)
+         SELECT file.id, file.parent, file.since, {HOLDER} FROM file
+         LEFT JOIN (copy JOIN root ON root.key = copy.root AND root.state < 2)
+             ON copy.node = file.id AND copy.state = 0
+         ORDER BY file.id, root.key"
+    );
+    sql.each(&query, params![number(after.0), limit], |row| {
+        let none = row.get::<_, Option<Vec<u8>>>(3)?.is_none();
+        let holder = if none { None } else { Some(holder(row, 3)?) };
+        take(
+            NodeId(id(row, 0)?),
+            NodeId(id(row, 1)?),
+            row.get(2)?,
+            holder,
+        )
+    })
+}
+
+fn holder(row: &Row<'_>, from: usize) -> rusqlite::Result<Holder> {
+    Ok(Holder {
+        root: RootId(row.get(from)?),
+        slave: slave(row, from + 1)?,
+        after: OpSeq(id(row, from + 2)?),
+        leaving: row.get(from + 3)?,
+    })
+}
+
+fn slave(row: &Row<'_>, column: usize) -> rusqlite::Result<SlaveId> {
+    SlaveId::new(row.get::<_, String>(column)?).map_err(|why| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, why.into())
     })
 }
 
@@ -154,6 +211,22 @@ fn set_state(tree: &Tree<'_>, node: NodeId, root: RootKey, state: i64) -> Result
     };
     let sql = "UPDATE copy SET state = ?3, since = ?4 WHERE node = ?1 AND root = ?2";
     tree.run(sql, params![number(node.0), root.0, state, since])?;
+    Ok(())
+}
+
+/// Good copies of a file on other roots than this one that are in use and not held.
+pub fn others(sql: &Sql<'_>, node: NodeId, root: RootKey) -> Result<u32, StoreError> {
+    let query = "SELECT count(*) FROM copy JOIN root ON root.key = copy.root
+                 WHERE copy.node = ?1 AND copy.root <> ?2 AND copy.state = 0 AND root.state = 0";
+    let count = sql.get(query, params![number(node.0), root.0], |row| row.get(0))?;
+    Ok(count.unwrap_or(0))
+}
+
+/// A root's good copy counts no more.
+pub fn remove(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<(), StoreError> {
+    let sql = "DELETE FROM copy WHERE node = ?1 AND root = ?2";
+    tree.run(sql, params![number(entry.id.0), root.0])?;
+    sum(tree, entry.parent, root, digest(entry).wrapping_neg());
     Ok(())
 }
 

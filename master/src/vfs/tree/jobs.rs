@@ -10,14 +10,14 @@ use crate::store::{Row, Sql, StoreError, id, number, params};
 use crate::vfs::error::VfsError;
 use crate::vfs::types::{CopyJob, Entry};
 
-/// A file that is to have more than one copy has changed, or its copies have.
+/// A file for which a rule may want something has changed, or its copies have.
 pub fn look_after(tree: &Tree<'_>, entry: &Entry) -> Result<(), StoreError> {
     if tree.copies.rules.is_empty() {
         return Ok(());
     }
     // Rules speak of directories: what they say of this one they say of all files in it.
     match walk::path_of(tree, entry.parent) {
-        Ok(directory) if tree.copies.wanted(&directory) > 1 => want(tree, entry.id),
+        Ok(directory) if tree.copies.concerns(&directory) => want(tree, entry.id),
         Err(VfsError::Store(why)) => Err(why),
         _ => Ok(()),
     }
