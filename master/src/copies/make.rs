@@ -4,6 +4,7 @@
 //! the two may be behind NAT. Under TLS both show the certificate that the cluster's slaves have in common. Dropped in
 //! the middle, what was ordered ends by itself: what is prepared then is found by the next walk of its root.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -71,18 +72,22 @@ impl Maker {
             Some(kept) if order.to.contains(&kept.root) => vec![kept.root],
             _ => order.to.clone(),
         };
-        let want = |direction, roots, bytes| Want {
+        let want = async |direction, roots, bytes| Want {
             session: SESSION,
             path: order.copied.path.clone(),
             direction,
             roots: Some(roots),
             bytes,
             client: IpAddr::from([0, 0, 0, 0]),
+            siblings: match self.transfers.copy_wants_siblings(direction) {
+                true => self.vfs.siblings(&order.copied.path).await,
+                false => BTreeMap::new(),
+            },
         };
         let size = order.copied.entry.size;
-        let take = want(Direction::Upload, to, size);
+        let take = want(Direction::Upload, to, size).await;
         let taker = self.transfers.hold_copy(take).await?;
-        let give = want(Direction::Download, order.from.clone(), 0);
+        let give = want(Direction::Download, order.from.clone(), 0).await;
         match self.transfers.hold_copy(give).await {
             Ok(giver) => Ok(Ends { giver, taker }),
             Err(why) => {

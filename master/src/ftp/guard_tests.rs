@@ -1,5 +1,6 @@
 //! What guards give back when they are dropped, told by a scripted slave and a real file list.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
@@ -59,6 +60,7 @@ impl Bench {
             roots: None,
             bytes: 0,
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            siblings: BTreeMap::new(),
         };
         self.services.transfers.hold(want).await.unwrap()
     }

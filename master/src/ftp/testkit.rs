@@ -122,6 +122,7 @@ impl Site {
             config: TransferConfig::default(),
             views: slaves.client.views(),
             ids: files.store.clone().into(),
+            clock: clock.clone(),
         };
         let transfers = crate::transfer::start(&Place::here(), deps, down.recipient());
         let services = Services {

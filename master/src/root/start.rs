@@ -334,6 +334,7 @@ fn coordinator(
         config: config.transfer.clone(),
         views: slaves.views(),
         ids: store.clone().into(),
+        clock: deps.clock.clone(),
     };
     transfer::start(&deps.places.core, given, parent.clone())
 }

@@ -1,5 +1,7 @@
 //! The chart: every root that comes into question for one transfer, with what the filters say.
 
+use std::time::Duration;
+
 use drftpd_protocol::wire::{RootState, RootStatus};
 use drftpd_protocol::{RootId, SlaveId, VfsPath};
 
@@ -89,6 +91,10 @@ pub struct Row {
     pub young: usize,
     /// When the slave was chosen last by this chain; greater is later, 0 is never.
     pub last_used: u64,
+    /// How long the slave has been online.
+    pub online: Duration,
+    /// Files of the path's directory that lie on this root; 0 unless a filter wants to know.
+    pub siblings: u32,
     /// Points so far.
     pub score: i64,
     /// Why it is out.
@@ -143,15 +149,30 @@ fn barred(view: &SlaveView, want: &Want, chain: Chain) -> Option<&'static str> {
     }
 }
 
+/// This moment, by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// For what lasts.
+    pub instant: Instant,
+    /// Unix seconds.
+    pub unix: i64,
+}
+
+impl Now {
+    fn since(self, unix: i64) -> Duration {
+        Duration::from_secs(u64::try_from(self.unix.saturating_sub(unix)).unwrap_or(0))
+    }
+}
+
 /// All rows for a transfer, before any filter.
 pub fn chart(
     views: &SlaveViews,
     ledger: &Ledger,
     want: &Want,
     chain: Chain,
-    now: Instant,
+    now: Now,
 ) -> Vec<Row> {
-    let tally = ledger.tally(chain.receives(), now);
+    let tally = ledger.tally(chain.receives(), now.instant);
     let mut rows = Vec::new();
     for view in views.values() {
         // What a root that is held takes would be told by it alone.
@@ -163,6 +184,8 @@ pub fn chart(
         let barred = barred(view, want, chain);
         for root in usable {
             let mut row = row(view, root, &tally, ledger, chain);
+            row.online = now.since(view.since);
+            row.siblings = want.siblings.get(&root.root).copied().unwrap_or(0);
             if let Some(why) = barred {
                 row.judge("slave", Verdict::Reject(why.to_owned()));
             }
@@ -203,9 +226,23 @@ fn row(view: &SlaveView, root: &RootStatus, tally: &Tally, ledger: &Ledger, chai
         transfers: load.transfers,
         young: load.young,
         last_used: ledger.last_used(chain, &view.slave),
+        online: Duration::ZERO,
+        siblings: 0,
         score: 0,
         rejected: None,
         steps: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+impl<'a> Ask<'a> {
+    /// An upload of nobody knows how much.
+    pub fn sample(path: &'a VfsPath) -> Self {
+        Ask {
+            path,
+            chain: Chain::Upload,
+            bytes: 0,
+        }
     }
 }
 
@@ -223,6 +260,8 @@ impl Row {
             transfers: 0,
             young: 0,
             last_used: 0,
+            online: Duration::from_secs(3600),
+            siblings: 0,
             score: 0,
             rejected: None,
             steps: Vec::new(),

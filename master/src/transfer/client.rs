@@ -1,5 +1,8 @@
 //! The narrow door to the coordinator.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::{Addr, Recipient};
@@ -12,7 +15,8 @@ use super::config::TransferConfig;
 use super::coordinator::TransferCoordinator;
 use super::error::TransferError;
 use super::messages::*;
-use super::types::{Slot, Want};
+use super::filters::Filters;
+use super::types::{Direction, Slot, Want};
 
 /// The coordinator answers from memory.
 const ANSWERS: Duration = Duration::from_secs(10);
@@ -21,6 +25,27 @@ const ANSWERS: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct TransfersClient {
     pub(super) coordinator: Addr<TransferCoordinator>,
+    pub(super) siblings: Arc<Siblings>,
+}
+
+/// For which chains a filter wants to know who has files of the path's directory.
+#[derive(Debug, Default)]
+pub(super) struct Siblings([AtomicBool; Chain::ALL.len()]);
+
+impl Siblings {
+    /// These filters count from now on.
+    pub fn are_wanted_by(&self, filters: &BTreeMap<Chain, Filters>) {
+        for (chain, wanted) in Chain::ALL.iter().zip(&self.0) {
+            let filters = filters.get(chain);
+            let wants = filters.is_some_and(|all| all.iter().any(|one| one.wants_siblings()));
+            wanted.store(wants, Ordering::Relaxed);
+        }
+    }
+
+    fn wanted(&self, chain: Chain) -> bool {
+        let mut all = Chain::ALL.iter().zip(&self.0);
+        all.any(|(of, wanted)| *of == chain && wanted.load(Ordering::Relaxed))
+    }
 }
 
 /// One line of a dry run: what the filters say of a slave's root.
@@ -55,6 +80,16 @@ impl TransfersClient {
     /// For health checks.
     pub fn ping(&self) -> Recipient<Ping> {
         self.coordinator.clone().recipient()
+    }
+
+    /// Whether a filter wants [`Want::siblings`] for a client's transfer in this direction.
+    pub fn wants_siblings(&self, direction: Direction) -> bool {
+        self.siblings.wanted(Chain::of_client(direction))
+    }
+
+    /// The same for a copy between slaves.
+    pub fn copy_wants_siblings(&self, direction: Direction) -> bool {
+        self.siblings.wanted(Chain::of_copy(direction))
     }
 
     /// Chooses a slave and holds a slot on it; answered at once, from what the slaves last told.

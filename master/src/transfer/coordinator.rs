@@ -9,15 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use drftpd_actors::{Budget, ChildDown, ChildSpec, Ping, Place, failpoint, supervise};
+use drftpd_actors::{Budget, ChildDown, ChildSpec, Clock, Ping, Place, failpoint, supervise};
 use drftpd_protocol::TransferId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-use super::chart::{Chain, Row, chart};
+use super::chart::{Chain, Now, Row, chart};
 use super::choose::{choose, judge, why_none};
-use super::client::{Judged, TransfersClient};
+use super::client::{Judged, Siblings, TransfersClient};
 use super::config::TransferConfig;
 use super::error::TransferError;
 use super::filters::Filters;
@@ -58,13 +58,20 @@ pub struct TransferDeps {
     pub views: watch::Receiver<SlaveViews>,
     /// Numbers for transfers.
     pub ids: TransferIds,
+    /// The time of day.
+    pub clock: Clock,
 }
 
 /// Starts the coordinator; a panic restarts it with an empty book.
 pub fn start(place: &Place, deps: TransferDeps, parent: Recipient<ChildDown>) -> TransfersClient {
     let spec = ChildSpec::new("transfer_coordinator", MAILBOX, Budget::CORE, parent);
-    let coordinator = supervise(place, spec, move || TransferCoordinator::new(deps));
-    TransfersClient { coordinator }
+    let siblings = Arc::<Siblings>::default();
+    let wanted = Arc::clone(&siblings);
+    let coordinator = supervise(place, spec, move || TransferCoordinator::new(deps, wanted));
+    TransfersClient {
+        coordinator,
+        siblings,
+    }
 }
 
 /// Chooses slaves and keeps the book of held slots.
@@ -72,15 +79,17 @@ pub(super) struct TransferCoordinator {
     deps: TransferDeps,
     filters: BTreeMap<Chain, Filters>,
     ledger: Ledger,
+    siblings: Arc<Siblings>,
 }
 
 impl TransferCoordinator {
-    fn new(deps: TransferDeps) -> Self {
+    fn new(deps: TransferDeps, siblings: Arc<Siblings>) -> Self {
         let ledger = Ledger::new(deps.config.settle_after);
         let mut new = Self {
             deps,
             filters: BTreeMap::new(),
             ledger,
+            siblings,
         };
         new.make_filters();
         new
@@ -90,7 +99,10 @@ impl TransferCoordinator {
     /// comes first by name is taken, and the log says so.
     fn make_filters(&mut self) {
         match self.deps.config.filters() {
-            Ok(filters) => self.filters = filters,
+            Ok(filters) => {
+                self.siblings.are_wanted_by(&filters);
+                self.filters = filters;
+            }
             Err(errors) => {
                 for wrong in errors {
                     error!(%wrong, "a filter cannot be used");
@@ -181,7 +193,11 @@ impl Handler<Reconfigured> for TransferCoordinator {
 impl TransferCoordinator {
     fn judged(&self, want: &Want, chain: Chain) -> Vec<Row> {
         let views = self.deps.views.borrow().clone();
-        let mut rows = chart(&views, &self.ledger, want, chain, Instant::now());
+        let now = Now {
+            instant: Instant::now(),
+            unix: self.deps.clock.unix(),
+        };
+        let mut rows = chart(&views, &self.ledger, want, chain, now);
         if let Some(filters) = self.filters.get(&chain) {
             judge(filters, &mut rows, want, chain);
         }

@@ -1,6 +1,6 @@
 //! The coordinator over views that the test sets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +14,7 @@ use crate::slaves::{SlaveView, Standing};
 
 const IP: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const GIB: u64 = 1 << 30;
+const NOW: i64 = 1_800_000_000;
 
 struct Rig {
     client: TransfersClient,
@@ -30,6 +31,7 @@ fn rig(config: TransferConfig, slaves: Vec<SlaveView>) -> Rig {
         config,
         views: told,
         ids: TransferIds::new(next),
+        clock: Clock::manual(NOW),
     };
     let client = start(&Place::here(), deps, down.recipient());
     Rig {
@@ -74,6 +76,7 @@ fn want(path: &str, direction: Direction) -> Want {
         roots: None,
         bytes: 0,
         client: IP,
+        siblings: BTreeMap::new(),
     }
 }
 
@@ -376,5 +379,47 @@ fn new_filters_apply_at_once() {
             let slot = rig.client.hold(upload(&format!("/d/{n}"), 0)).await;
             assert_eq!(slot.unwrap().slave.as_str(), "s2");
         }
+    });
+}
+
+#[test]
+fn what_filters_want_to_know_of_the_directory_is_asked_for_and_counts() {
+    let stripes = TransferConfig {
+        upload: toml::from_str(r#"filter = [{ name = "stripefiles" }, { name = "cycle" }]"#).unwrap(),
+        ..TransferConfig::default()
+    };
+    sim(async {
+        let rig = rig(TransferConfig::default(), three());
+        assert!(!rig.client.wants_siblings(Direction::Upload));
+        rig.client.reconfigure(stripes);
+        // Behind the new configuration in the mailbox.
+        drop(rig.client.dry_run(upload("/d/f", 1)).await);
+        assert!(rig.client.wants_siblings(Direction::Upload));
+        assert!(!rig.client.wants_siblings(Direction::Download));
+        assert!(!rig.client.copy_wants_siblings(Direction::Upload));
+        let want = Want {
+            siblings: [(RootId([1; 16]), 4), (RootId([3; 16]), 1)].into(),
+            ..upload("/d/f", 1)
+        };
+        let slot = rig.client.hold(want).await.unwrap();
+        assert_eq!(slot.slave.to_string(), "s2");
+    });
+}
+
+#[test]
+fn who_just_came_online_is_left_out_by_mintimeonline() {
+    let settled = TransferConfig {
+        upload: toml::from_str(r#"filter = [{ name = "mintimeonline", min = "1m" }]"#).unwrap(),
+        ..TransferConfig::default()
+    };
+    sim(async {
+        let mut slaves = three();
+        for (slave, age) in slaves.iter_mut().zip([59, 60, 0]) {
+            slave.since = NOW - age;
+        }
+        let rig = rig(settled, slaves);
+        let judged = rig.client.dry_run(upload("/d/f", 1)).await.unwrap();
+        let is_in: Vec<bool> = judged.iter().map(|row| row.verdict.is_ok()).collect();
+        assert_eq!(is_in, [false, true, false]);
     });
 }

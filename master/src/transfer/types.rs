@@ -1,5 +1,6 @@
 //! What a session asks of the coordinator, and what it gets.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use drftpd_protocol::{RootId, SessionId, SlaveId, TransferId, VfsPath};
@@ -29,6 +30,9 @@ pub struct Want {
     pub bytes: u64,
     /// The client's address.
     pub client: IpAddr,
+    /// Files of the path's directory on each root, where a filter of the chain wants to know
+    /// ([`super::TransfersClient::wants_siblings`]).
+    pub siblings: BTreeMap<RootId, u32>,
 }
 
 /// A reservation of a slave, and of space on it, for one transfer.

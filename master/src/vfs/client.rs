@@ -6,6 +6,7 @@ mod copies;
 mod scrub;
 mod walks;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,6 +166,14 @@ impl VfsClient {
     /// are evaluated on.
     pub async fn resolve(&self, path: &VfsPath) -> Result<VfsPath, VfsError> {
         self.read(|sql, _| Ok(walk::find(sql, path, true)?.path))
+    }
+
+    /// How many files of a path's directory lie on which root, as far as a placement needs that: of a very large
+    /// directory some of them, and none when it cannot be read.
+    pub async fn siblings(&self, path: &VfsPath) -> BTreeMap<RootId, u32> {
+        let path = path.clone();
+        let read = move |sql: &Sql<'_>| reads::siblings(sql, &path);
+        self.read_on_disk(read).await.unwrap_or_default()
     }
 
     /// Some entries of a directory, behind `after`.

@@ -1,5 +1,7 @@
 //! What readers see: a committed snapshot with running uploads laid over it.
 
+use std::collections::BTreeMap;
+
 use drftpd_protocol::{DirId, Name, OpSeq, RootId, VfsPath};
 
 use super::error::VfsError;
@@ -7,10 +9,12 @@ use super::plan;
 use super::tree::{copies, log, nodes, walk};
 use super::types::{Entry, FileState, Kind, Page, Readable};
 use super::uploads::Uploads;
-use crate::store::{Sql, StoreError};
+use crate::store::{Sql, StoreError, number, params};
 
 /// Entries of one page at most.
 const MAX_PAGE: usize = 4096;
+/// Files of one directory that are counted for a placement at most.
+const COUNTED: i64 = 10_000;
 
 /// What stands at a path.
 pub(super) fn stat(
@@ -105,6 +109,19 @@ pub(super) fn readable(
 }
 
 /// The root that takes a first upload.
+/// How many files of a path's directory lie on which root; those of a very large directory are not all counted.
+pub(super) fn siblings(sql: &Sql<'_>, path: &VfsPath) -> Result<BTreeMap<RootId, u32>, VfsError> {
+    let directory = walk::find(sql, path, true)?.parent;
+    let query = "SELECT root.id, count(*)
+        FROM (SELECT id FROM node WHERE parent = ?1 AND kind = 1 LIMIT ?2) AS file
+        JOIN copy ON copy.node = file.id AND copy.state = 0
+        JOIN root ON root.key = copy.root GROUP BY root.key";
+    let counts = sql.all(query, params![number(directory.0), COUNTED], |row| {
+        Ok((RootId(row.get(0)?), row.get(1)?))
+    })?;
+    Ok(counts.into_iter().collect())
+}
+
 fn uploading(
     sql: &Sql<'_>,
     live: &Uploads,

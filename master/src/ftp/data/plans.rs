@@ -1,5 +1,6 @@
 //! What a transfer would be, and whether it may: the same for PRET, for PASV and for the transfer's own verb.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use drftpd_actors::AskError;
@@ -156,7 +157,7 @@ impl DownloadFrom {
         roots: Vec<RootId>,
     ) -> Result<TransferGuard, TransferError> {
         let want = want(cx, &self.path, Direction::Download, Some(roots), 0);
-        hold(cx, want).await
+        hold(cx, want.await).await
     }
 }
 
@@ -167,7 +168,8 @@ impl UploadTo {
     /// What the coordinator says.
     pub async fn hold(&self, cx: &VerbCx) -> Result<TransferGuard, TransferError> {
         let (bytes, roots) = (cx.state.expected.unwrap_or(0), self.plan.only_roots.clone());
-        hold(cx, want(cx, &self.path, Direction::Upload, roots, bytes)).await
+        let want = want(cx, &self.path, Direction::Upload, roots, bytes);
+        hold(cx, want.await).await
     }
 
     /// Holds a slot for an announced upload. A REST may still follow, so the slot is where the bytes lie that are
@@ -181,8 +183,8 @@ impl UploadTo {
             let roots = appended.await.ok().and_then(|plan| plan.only_roots);
             let bytes = cx.state.expected.unwrap_or(0);
             if roots.is_some()
-                && let Ok(there) =
-                    hold(cx, want(cx, &self.path, Direction::Upload, roots, bytes)).await
+                && let want = want(cx, &self.path, Direction::Upload, roots, bytes).await
+                && let Ok(there) = hold(cx, want).await
             {
                 return Ok(there);
             }
@@ -191,13 +193,17 @@ impl UploadTo {
     }
 }
 
-fn want(
+async fn want(
     cx: &VerbCx,
     path: &VfsPath,
     direction: Direction,
     roots: Option<Vec<RootId>>,
     bytes: u64,
 ) -> Want {
+    let siblings = match cx.services.transfers.wants_siblings(direction) {
+        true => cx.services.vfs.siblings(path).await,
+        false => BTreeMap::new(),
+    };
     Want {
         session: cx.session,
         path: path.clone(),
@@ -205,6 +211,7 @@ fn want(
         roots,
         bytes,
         client: cx.client(),
+        siblings,
     }
 }
 

@@ -57,17 +57,11 @@ impl SlaveFilter for Bandwidth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transfer::chart::Chain;
     use drftpd_protocol::VfsPath;
 
     fn scores(filter: &Bandwidth, rows: &mut [Row]) -> Vec<i64> {
         let path = VfsPath::root();
-        let ask = Ask {
-            path: &path,
-            chain: Chain::Upload,
-            bytes: 0,
-        };
-        filter.apply(rows, &ask);
+                filter.apply(rows, &Ask::sample(&path));
         rows.iter().map(|row| row.score).collect()
     }
 

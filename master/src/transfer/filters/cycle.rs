@@ -41,7 +41,6 @@ impl SlaveFilter for Cycle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transfer::chart::Chain;
     use drftpd_protocol::VfsPath;
 
     fn row(slave: &str, last_used: u64, score: i64) -> Row {
@@ -54,12 +53,7 @@ mod tests {
 
     fn scores(mut rows: Vec<Row>) -> Vec<i64> {
         let path = VfsPath::root();
-        let ask = Ask {
-            path: &path,
-            chain: Chain::Upload,
-            bytes: 0,
-        };
-        Cycle {}.apply(&mut rows, &ask);
+                Cycle {}.apply(&mut rows, &Ask::sample(&path));
         rows.iter().map(|row| row.score).collect()
     }
 

@@ -1,30 +1,32 @@
-//! `matchdir`: points for slaves by the path.
+//! `matchdir` and `matchdirex`: points for slaves by the path.
 //!
-//! `match` is a glob over the whole path (`*` crosses slashes, `?` is one character; case counts).
-//! `assign` lists `NAME+N`, `NAME-N` or `NAME+remove`, and `all` for every slave. With
-//! `assume_remove` slaves that are not named are out; `negate` turns the match around.
-
-use std::fmt;
-use std::str::FromStr;
+//! `match` is a glob over the whole path (`*` crosses slashes, `?` is one character; case counts), in `matchdirex` a
+//! regular expression (case does not count). `assign` lists `NAME+N`, `NAME-N` or `NAME+remove`, and `all` for every
+//! slave. With `assume_remove` slaves that are not named are out; `negate` turns the match around.
 
 use drftpd_actors::{Check, ConfigError};
-use drftpd_protocol::SlaveId;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use super::glob;
+use super::assign::Assign;
+use super::pattern::{Expression, Glob, Pattern};
 use super::{FilterKind, SlaveFilter, kind};
 use crate::transfer::chart::{Ask, Row, Verdict};
 
-pub(super) const KIND: FilterKind = kind::<MatchDir>(
+pub(super) const KIND: FilterKind = kind::<MatchDir<Glob>>(
     "matchdir",
     "gives slaves points, or leaves them out, where the path matches a pattern",
+);
+
+pub(super) const KIND_EX: FilterKind = kind::<MatchDir<Expression>>(
+    "matchdirex",
+    "gives slaves points, or leaves them out, where the path matches a regular expression",
 );
 
 /// See above.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct MatchDir {
-    r#match: String,
+struct MatchDir<P> {
+    r#match: P,
     assign: Vec<Assign>,
     #[serde(default)]
     assume_remove: bool,
@@ -32,77 +34,44 @@ struct MatchDir {
     negate: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Assign {
-    /// `None`: every slave.
-    slave: Option<SlaveId>,
-    /// `None`: out.
-    points: Option<i64>,
+/// Which of the two a pattern makes it.
+trait Named {
+    const NAME: &str;
 }
 
-struct NotAssign;
-
-impl fmt::Display for NotAssign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("must be NAME+N, NAME-N or NAME+remove (NAME may be all)")
-    }
+impl Named for Glob {
+    const NAME: &str = KIND.name;
 }
 
-impl FromStr for Assign {
-    type Err = NotAssign;
-
-    fn from_str(text: &str) -> Result<Self, NotAssign> {
-        let at = text.rfind(['+', '-']).ok_or(NotAssign)?;
-        let (name, points) = text.split_at(at);
-        let slave = match name {
-            "all" => None,
-            name => Some(SlaveId::new(name).map_err(|_| NotAssign)?),
-        };
-        let points = match points {
-            "+remove" => None,
-            points => Some(points.parse().map_err(|_| NotAssign)?),
-        };
-        Ok(Assign { slave, points })
-    }
+impl Named for Expression {
+    const NAME: &str = KIND_EX.name;
 }
 
-impl<'de> Deserialize<'de> for Assign {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
+impl<P> Check for MatchDir<P> {
+    fn check(&self, _: &mut Vec<ConfigError>) {}
 }
 
-impl Check for MatchDir {
-    fn check(&self, errors: &mut Vec<ConfigError>) {
-        if !self.r#match.starts_with(['/', '*']) {
-            errors.push(ConfigError::new("match", "must begin with / or *"));
-        }
-    }
-}
-
-impl MatchDir {
+impl<P: Pattern + Named> MatchDir<P> {
     fn judge(&self, row: &mut Row) {
-        let of_row = |assign: &&Assign| assign.slave.as_ref().is_none_or(|of| *of == row.slave);
+        let of_row = |assign: &&Assign| assign.is_of(&row.slave);
         let named: Vec<Assign> = self.assign.iter().filter(of_row).cloned().collect();
         if named.is_empty() && self.assume_remove {
             let why = format!("not named for {}", self.r#match);
-            return row.judge(KIND.name, Verdict::Reject(why));
+            return row.judge(P::NAME, Verdict::Reject(why));
         }
         for assign in named {
             let verdict = match assign.points {
                 Some(points) => Verdict::Score(points, format!("for {}", self.r#match)),
                 None => Verdict::Reject(format!("removed for {}", self.r#match)),
             };
-            row.judge(KIND.name, verdict);
+            row.judge(P::NAME, verdict);
         }
     }
 }
 
-impl SlaveFilter for MatchDir {
+impl<P: Pattern + Named> SlaveFilter for MatchDir<P> {
     fn apply(&self, rows: &mut [Row], ask: &Ask<'_>) {
-        let matches = glob::matches(self.r#match.as_bytes(), &ask.path.to_bytes());
-        if matches != self.negate {
+        if self.r#match.matches(ask.path) != self.negate {
             rows.iter_mut().for_each(|row| self.judge(row));
         }
     }
@@ -111,22 +80,23 @@ impl SlaveFilter for MatchDir {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transfer::chart::Chain;
     use drftpd_protocol::VfsPath;
 
-    fn judged(options: &str, path: &str) -> Vec<Option<i64>> {
-        let filter: MatchDir = toml::from_str(options).unwrap();
+    fn judged_by<P: Pattern + Named + for<'de> Deserialize<'de>>(
+        options: &str,
+        path: &str,
+    ) -> Vec<Option<i64>> {
+        let filter: MatchDir<P> = toml::from_str(options).unwrap();
         let mut rows = [Row::sample("a", 1), Row::sample("disk-7", 2)];
         let path = VfsPath::absolute(path.as_bytes()).unwrap();
-        let ask = Ask {
-            path: &path,
-            chain: Chain::Upload,
-            bytes: 0,
-        };
-        filter.apply(&mut rows, &ask);
+        filter.apply(&mut rows, &Ask::sample(&path));
         rows.iter()
             .map(|row| row.is_in().then_some(row.score))
             .collect()
+    }
+
+    fn judged(options: &str, path: &str) -> Vec<Option<i64>> {
+        judged_by::<Glob>(options, path)
     }
 
     #[test]
@@ -157,9 +127,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_assignment_is_refused() {
-        for bad in ["a", "a+", "+5", "a+x", "a-remove", "a b+1", ""] {
-            assert!(bad.parse::<Assign>().is_err(), "{bad}");
-        }
+    fn an_expression_matches_anywhere_and_in_any_case() {
+        let options = r"
+            match = '/(mp3|flac)/[^/]+-(19|20)\d\d-'
+            assign = ['a+7']
+        ";
+        let judged = |path| judged_by::<Expression>(options, path);
+        assert_eq!(judged("/Site/FLAC/x-1999-y/z"), [Some(7), Some(0)]);
+        assert_eq!(judged("/flac/x-2199-y/z"), [Some(0), Some(0)]);
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_refused() {
+        let glob = "match = 'a/*'\nassign = ['a+3']";
+        assert!(toml::from_str::<MatchDir<Glob>>(glob).is_err());
+        let expression = "match = '(a'\nassign = ['a+3']";
+        let refused = toml::from_str::<MatchDir<Expression>>(expression).unwrap_err();
+        assert!(refused.message().contains("no regular expression"));
     }
 }

@@ -5,8 +5,9 @@
 
 use bytesize::ByteSize;
 use drftpd_actors::{Check, ConfigError};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
+use super::multiplier::Multiplier;
 use super::{FilterKind, SlaveFilter, kind, size};
 use crate::transfer::chart::{Ask, Row, Verdict};
 
@@ -21,29 +22,13 @@ pub(super) const KIND: FilterKind = kind::<MinFreeSpace>(
 struct MinFreeSpace {
     #[serde(deserialize_with = "size::read")]
     min: u64,
-    #[serde(default, deserialize_with = "multiplier")]
-    multiplier: f64,
-}
-
-fn multiplier<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "must be a number or \"remove\"")]
-    enum Multiplier {
-        Number(f64),
-        Text(String),
-    }
-    match Multiplier::deserialize(deserializer)? {
-        Multiplier::Number(number) => Ok(number),
-        Multiplier::Text(text) if text == "remove" => Ok(0.0),
-        Multiplier::Text(_) => Err(serde::de::Error::custom("must be a number or \"remove\"")),
-    }
+    #[serde(default)]
+    multiplier: Multiplier,
 }
 
 impl Check for MinFreeSpace {
     fn check(&self, errors: &mut Vec<ConfigError>) {
-        if !self.multiplier.is_finite() || self.multiplier < 0.0 {
-            errors.push(ConfigError::new("multiplier", "must not be negative"));
-        }
+        self.multiplier.check(errors);
     }
 }
 
@@ -55,11 +40,7 @@ impl MinFreeSpace {
         }
         let missing = self.min - left;
         let why = format!("{} missing to {}", ByteSize(missing), ByteSize(self.min));
-        if self.multiplier == 0.0 {
-            return Verdict::Reject(why);
-        }
-        // As far as points go, what an f64 loses of a large number does not matter.
-        Verdict::Score(-((missing as f64 * self.multiplier) as i64), why)
+        self.multiplier.judge(missing, why)
     }
 }
 

@@ -1,13 +1,20 @@
 //! Filters: each judges every root that comes into question. One file and one line in
 //! [`FILTERS`] each; names and meaning are DrFTPD's where it has them.
 
+mod assign;
 mod bandwidth;
 mod cycle;
 mod glob;
 mod match_dir;
+mod max_bandwidth;
 mod max_transfers;
+mod max_transfers_per_slave;
 mod min_free_space;
+mod min_time_online;
+mod multiplier;
+mod pattern;
 mod size;
+mod together;
 
 use drftpd_actors::{Check, ConfigError, parse_table};
 use serde::de::DeserializeOwned;
@@ -17,6 +24,11 @@ use super::chart::{Ask, Row};
 
 /// Judges the rows of a chart.
 pub trait SlaveFilter: Send + Sync {
+    /// Whether it looks at [`Row::siblings`], which cost a look at the directory.
+    fn wants_siblings(&self) -> bool {
+        false
+    }
+
     /// Adds points or rejects, each with a reason.
     fn apply(&self, rows: &mut [Row], ask: &Ask<'_>);
 }
@@ -38,8 +50,14 @@ pub static FILTERS: &[FilterKind] = &[
     bandwidth::KIND,
     cycle::KIND,
     match_dir::KIND,
+    match_dir::KIND_EX,
+    max_bandwidth::KIND,
     max_transfers::KIND,
+    max_transfers_per_slave::KIND,
     min_free_space::KIND,
+    min_time_online::KIND,
+    together::TOP,
+    together::STRIPE,
 ];
 
 /// Filters in the order in which they judge.

@@ -112,6 +112,7 @@ impl Cluster {
             config: setting.transfer,
             views: slaves.views(),
             ids: files.store.clone().into(),
+            clock: clock.clone(),
         };
         let transfers = crate::transfer::start(&Place::here(), deps, down.recipient());
         let (bus, logged, accounts) = (EventBus::new(), Probe::start(), Stub::start(log_in));
