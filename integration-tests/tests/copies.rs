@@ -1,6 +1,7 @@
 //! Further copies of files, made from slave to slave by real processes, whatever dies meanwhile.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use drftpd_integration_tests::cluster::edit;
@@ -247,5 +248,41 @@ fn files_of_a_rule_move_to_its_slave_and_those_too_many_go() -> Result<()> {
     ensure!(ftp.get(Mode::Pret, "two/new")? == bytes(10));
     let sound = cluster.ctl(&["check"])?;
     ensure!(sound["findings"] == serde_json::json!([]), "{sound}");
+    Ok(())
+}
+
+#[test]
+fn a_download_in_segments_draws_on_both_slaves_that_have_the_file() -> Result<()> {
+    // Slow enough to be seen.
+    let cluster = Cluster::with(ClusterSpec {
+        slave: vec!["transfer.send_rate=\"1MB\"".into()],
+        ..two_copies(&[])
+    })?;
+    let mut ftp = cluster.login()?;
+    ftp.ask("MKD two", 257)?;
+    let whole = Bytes::vec(3, 4_000_000);
+    ftp.put(Mode::Pret, "two/big", &whole)?;
+    wait_for_copies(&cluster)?;
+    let folder = tempfile::tempdir()?;
+    let got = folder.path().join("got");
+    let script = format!(
+        "set ssl:verify-certificate no; open {}; pget -n 4 two/big -o {}; exit",
+        cluster.url(),
+        got.display()
+    );
+    let lftp = Command::new("lftp")
+        .args(["--norc", "-c", &script])
+        .stdin(Stdio::null())
+        .spawn()?;
+    cluster.wait_until("segments from each slave", |cluster| {
+        let slaves = cluster.ctl(&["slave", "list"])?;
+        let all = slaves["slaves"].as_array().cloned().unwrap_or_default();
+        Ok(all
+            .iter()
+            .all(|slave| slave["transfers"].as_u64() >= Some(1)))
+    })?;
+    let ended = lftp.wait_with_output()?;
+    ensure!(ended.status.success(), "{ended:?}");
+    ensure!(std::fs::read(got)? == whole);
     Ok(())
 }

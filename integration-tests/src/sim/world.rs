@@ -220,9 +220,8 @@ impl World {
         config.data.open_timeout = Duration::from_secs(3);
         if self.shape.copies > 1 {
             config.copies.rules = vec![CopyRule {
-                paths: Vec::new(),
                 copies: u32::try_from(self.shape.copies).unwrap_or(u32::MAX),
-                slaves: Vec::new(),
+                ..CopyRule::none()
             }];
             config.copies.stall_timeout = Duration::from_secs(5);
             config.copies.retry_from = Duration::from_secs(1);

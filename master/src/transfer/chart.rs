@@ -165,13 +165,7 @@ impl Now {
 }
 
 /// All rows for a transfer, before any filter.
-pub fn chart(
-    views: &SlaveViews,
-    ledger: &Ledger,
-    want: &Want,
-    chain: Chain,
-    now: Now,
-) -> Vec<Row> {
+pub fn chart(views: &SlaveViews, ledger: &Ledger, want: &Want, chain: Chain, now: Now) -> Vec<Row> {
     let tally = ledger.tally(chain.receives(), now.instant);
     let mut rows = Vec::new();
     for view in views.values() {

@@ -14,8 +14,8 @@ use super::chart::{Chain, Row};
 use super::config::TransferConfig;
 use super::coordinator::TransferCoordinator;
 use super::error::TransferError;
-use super::messages::*;
 use super::filters::Filters;
+use super::messages::*;
 use super::types::{Direction, Slot, Want};
 
 /// The coordinator answers from memory.

@@ -385,7 +385,8 @@ fn new_filters_apply_at_once() {
 #[test]
 fn what_filters_want_to_know_of_the_directory_is_asked_for_and_counts() {
     let stripes = TransferConfig {
-        upload: toml::from_str(r#"filter = [{ name = "stripefiles" }, { name = "cycle" }]"#).unwrap(),
+        upload: toml::from_str(r#"filter = [{ name = "stripefiles" }, { name = "cycle" }]"#)
+            .unwrap(),
         ..TransferConfig::default()
     };
     sim(async {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use bytesize::ByteSize;
 use toml::{Table, Value};
 
 use super::*;
@@ -49,6 +50,8 @@ fn full() -> SlaveConfig {
     config.transfer.announce_address = Some([127, 0, 0, 1].into());
     config.transfer.announce_ports = Some(config.transfer.passive_ports);
     config.transfer.dial_from = Some([127, 0, 0, 1].into());
+    config.transfer.send_rate = Some(ByteSize::mb(100));
+    config.transfer.receive_rate = Some(ByteSize::mb(100));
     config
 }
 
@@ -89,6 +92,7 @@ fn every_error_is_named_by_its_key() {
         ("[link]\nmax_calls = 0", "link.max_calls"),
         ("[storage]\nthreads = 0", "storage.threads"),
         ("[transfer]\nmax_transfers = 0", "transfer.max_transfers"),
+        ("[transfer]\nsend_rate = \"0B\"", "transfer.send_rate"),
         ("[shutdown]\ndrain = \"soon\"", "shutdown.drain"),
         ("[slave]\nname = \"../x\"", "slave.name"),
         ("[storage]\nfsync = \"maybe\"", "storage.fsync"),

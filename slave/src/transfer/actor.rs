@@ -29,7 +29,7 @@ use super::env::Env;
 use super::job::{Opened, Opener};
 use super::messages::{AbortChannel, BeginJob, ChannelOver, StartChannel};
 use super::meter::Meter;
-use super::pace::{Pace, Patience};
+use super::pace::{Limits, Pace, Patience};
 use super::peers::{leads_home, may_dial};
 use super::registry::TransferRegistry;
 use super::shelf::Port;
@@ -295,13 +295,18 @@ impl TransferActor {
         ctx: &mut Context<Self>,
     ) {
         let env = &self.deps.env;
+        let own = ordered.max_rate.map(|rate| Pace::new(rate, Instant::now()));
+        let shared = match &work {
+            Work::Send(_) => env.sending.clone(),
+            Work::Receive(_) => env.receiving.clone(),
+        };
         let cx = CopyCx {
             blocking: env.blocking.clone(),
             stop: self.stop.clone(),
             stall: ordered.stall,
             close_wait: env.config.close_wait,
             meter: Arc::clone(&self.deps.meter),
-            pace: ordered.max_rate.map(|rate| Pace::new(rate, Instant::now())),
+            limits: Limits::new(own, shared),
             patience: Patience::default(),
             first_byte: None,
             space: None,

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use drftpd_protocol::wire::Family;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,10 @@ pub struct TransferConfig {
     pub announce_ports: Option<PortRange>,
     /// Data channels at a time.
     pub max_transfers: u32,
+    /// Bytes per second of all transfers together that send; without a limit where it is not set.
+    pub send_rate: Option<ByteSize>,
+    /// The same of those that receive.
+    pub receive_rate: Option<ByteSize>,
     /// How often the master hears how far transfers are.
     #[serde(with = "humantime_serde")]
     pub progress_every: Duration,
@@ -57,6 +62,8 @@ impl Default for TransferConfig {
             announce_address: None,
             announce_ports: None,
             max_transfers: 1000,
+            send_rate: None,
+            receive_rate: None,
             progress_every: Duration::from_millis(500),
             dial_from: None,
             deny_dial: Vec::new(),
@@ -88,6 +95,14 @@ impl TransferConfig {
         }
         if self.max_transfers == 0 {
             return bad("transfer.max_transfers", "must not be zero");
+        }
+        for (key, rate) in [
+            ("transfer.send_rate", self.send_rate),
+            ("transfer.receive_rate", self.receive_rate),
+        ] {
+            if rate.is_some_and(|rate| rate.as_u64() == 0) {
+                return bad(key, "must not be 0");
+            }
         }
         if self.progress_every.is_zero() {
             return bad("transfer.progress_every", "must not be zero");

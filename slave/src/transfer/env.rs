@@ -4,12 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix::Recipient;
+use bytesize::ByteSize;
 use drftpd_actors::{Blocking, ChildDown, Dice, Net, Place};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::config::TransferConfig;
 use super::messages::TransferNotice;
 use super::meter::Totals;
+use super::pace::SharedPace;
 use super::shelf::Shelf;
 use super::tls::Certificate;
 use crate::ops::applied::Applied;
@@ -62,12 +65,21 @@ pub struct Env {
     pub shelf: Shelf,
     /// What FTP clients see.
     pub certificate: Certificate,
+    /// The limit of all that send.
+    pub sending: Option<SharedPace>,
+    /// The limit of all that receive.
+    pub receiving: Option<SharedPace>,
 }
 
 impl Env {
     /// The part of `deps` that channels need.
     pub fn of(deps: &Deps, totals: Arc<Totals>, certificate: Certificate) -> Self {
+        let shared = |rate: Option<ByteSize>| {
+            rate.map(|rate| SharedPace::new(rate.as_u64(), Instant::now()))
+        };
         Env {
+            sending: shared(deps.config.send_rate),
+            receiving: shared(deps.config.receive_rate),
             roots: deps.roots.clone(),
             blocking: deps.blocking.clone(),
             net: Arc::clone(&deps.net),

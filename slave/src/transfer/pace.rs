@@ -1,11 +1,14 @@
-//! How much may move now, pure: a speed limit, and when a thread is worth keeping.
+//! How much may move now: speed limits of one transfer and of all together, and when a thread is worth keeping.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 /// A limited transfer moves in grants of this long at its speed.
 const GRANT: Duration = Duration::from_millis(50);
+/// One of several that share a limit has so much of it at a time: none waits for long while there are many.
+const SHARE: Duration = Duration::from_millis(5);
 /// What may be caught up after a pause.
 const BURST: Duration = Duration::from_millis(250);
 
@@ -40,10 +43,7 @@ impl Pace {
 
     /// What may move now, or how long to wait for a piece worth moving.
     pub fn grant(&mut self, now: Instant) -> Grant {
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        let most = (self.rate as f64 * BURST.as_secs_f64()).max(self.piece());
-        self.level = (self.level + passed * self.rate as f64).min(most);
-        self.at = now;
+        self.flow(now);
         if self.level >= self.piece() {
             return Grant::Now(self.level as u64);
         }
@@ -51,14 +51,116 @@ impl Pace {
         Grant::After(Duration::from_secs_f64(missing) + Duration::from_millis(1))
     }
 
+    /// Bytes flow in.
+    fn flow(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        let most = (self.rate as f64 * BURST.as_secs_f64()).max(self.piece());
+        self.level = (self.level + passed * self.rate as f64).min(most);
+        self.at = now;
+    }
+
     /// Says that so many bytes moved.
     pub fn moved(&mut self, bytes: u64) {
         self.level -= bytes as f64;
     }
 
+    /// Puts a piece aside for one of several, who may have it at the time that is answered with it: first come, first
+    /// served.
+    fn reserve(&mut self, now: Instant) -> (u64, Instant) {
+        self.flow(now);
+        let piece = (self.rate as f64 * SHARE.as_secs_f64()).max(1.0).floor();
+        self.level -= piece;
+        let wait = Duration::from_secs_f64((-self.level / self.rate as f64).max(0.0));
+        (piece as u64, now + wait)
+    }
+
+    fn give_back(&mut self, bytes: u64) {
+        self.level += bytes as f64;
+    }
+
     /// The least that is worth moving.
     fn piece(&self) -> f64 {
         (self.rate as f64 * GRANT.as_secs_f64()).max(1.0)
+    }
+}
+
+/// A limit that all transfers of one direction share: each takes a piece at a time, so none waits for long.
+#[derive(Debug, Clone)]
+pub struct SharedPace(Arc<Mutex<Pace>>);
+
+impl SharedPace {
+    /// A limit of `rate` bytes per second for all of them.
+    pub fn new(rate: u64, now: Instant) -> Self {
+        Self(Arc::new(Mutex::new(Pace::new(rate, now))))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Pace) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Every limit of one transfer.
+#[derive(Debug)]
+pub struct Limits {
+    own: Option<Pace>,
+    shared: Option<SharedPace>,
+    /// What was put aside of the shared one and has not moved yet, and when it may.
+    taken: (u64, Instant),
+}
+
+impl Limits {
+    /// Its own limit, and the one that it shares.
+    pub fn new(own: Option<Pace>, shared: Option<SharedPace>) -> Self {
+        Self {
+            own,
+            shared,
+            taken: (0, Instant::now()),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn are_none(&self) -> bool {
+        self.own.is_none() && self.shared.is_none()
+    }
+
+    /// What may move now; all that is there where nothing limits it.
+    pub fn grant(&mut self, now: Instant) -> Grant {
+        let own = match self.own.as_mut().map(|pace| pace.grant(now)) {
+            Some(Grant::Now(bytes)) => bytes,
+            Some(after) => return after,
+            None => u64::MAX,
+        };
+        let Some(shared) = &self.shared else {
+            return Grant::Now(own);
+        };
+        if self.taken.0 == 0 {
+            self.taken = shared.with(|pace| pace.reserve(now));
+        }
+        let (bytes, from) = self.taken;
+        match from.saturating_duration_since(now) {
+            Duration::ZERO => Grant::Now(own.min(bytes)),
+            wait => Grant::After(wait),
+        }
+    }
+
+    /// Says that so many bytes moved.
+    pub fn moved(&mut self, bytes: u64) {
+        if let Some(own) = &mut self.own {
+            own.moved(bytes);
+        }
+        if let Some(shared) = &self.shared {
+            // What came along beyond the grant is paid by all.
+            shared.with(|pace| pace.moved(bytes.saturating_sub(self.taken.0)));
+            self.taken.0 = self.taken.0.saturating_sub(bytes);
+        }
+    }
+}
+
+impl Drop for Limits {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.shared {
+            shared.with(|pace| pace.give_back(self.taken.0));
+        }
     }
 }
 
@@ -147,6 +249,66 @@ mod tests {
             panic!("nothing is left");
         };
         assert!(wait > Duration::from_secs(1), "{wait:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn transfers_that_share_a_limit_keep_it_together_and_fairly() {
+        let now = Instant::now();
+        let shared = SharedPace::new(1_000_000, now);
+        let mut all: Vec<_> = (0..4)
+            .map(|_| (Limits::new(None, Some(shared.clone())), now, 0))
+            .collect();
+        let end = now + Duration::from_secs(10);
+        while let Some((limits, at, moved)) = all.iter_mut().min_by_key(|(_, at, _)| *at)
+            && *at < end
+        {
+            match limits.grant(*at) {
+                Grant::Now(bytes) => {
+                    limits.moved(bytes);
+                    *moved += bytes;
+                    // Sending takes a moment, so each has its turn.
+                    *at += Duration::from_millis(1);
+                }
+                Grant::After(wait) => *at += wait,
+            }
+        }
+        let moved: Vec<u64> = all.iter().map(|(.., moved)| *moved).collect();
+        let sum: u64 = moved.iter().sum();
+        assert!((9_500_000..=10_500_000).contains(&sum), "{moved:?}");
+        assert!(moved.iter().all(|one| *one > 2_000_000), "{moved:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_own_limit_counts_beside_the_shared_one_and_what_is_left_goes_back() {
+        let now = Instant::now();
+        let after = |millis| now + Duration::from_millis(millis);
+        let shared = SharedPace::new(1_000, now);
+        let own = Pace::new(100, now);
+        let mut slow = Limits::new(Some(own), Some(shared.clone()));
+        assert_eq!(slow.grant(now), Grant::Now(5));
+        slow.moved(5);
+        assert!(matches!(slow.grant(now), Grant::After(_)));
+        // Of the 50 bytes that are there at the beginning nine pieces are left.
+        let mut other = Limits::new(None, Some(shared.clone()));
+        for _ in 0..9 {
+            assert_eq!(other.grant(now), Grant::Now(5));
+            other.moved(5);
+        }
+        let wait = Grant::After(Duration::from_millis(5));
+        assert_eq!(
+            (other.grant(now), other.grant(after(5))),
+            (wait, Grant::Now(5))
+        );
+        other.moved(5);
+        // Who has waited in vain gives its place to the next one.
+        let mut gone = Limits::new(None, Some(shared.clone()));
+        assert_eq!(gone.grant(after(5)), wait);
+        drop(gone);
+        let mut next = Limits::new(None, Some(shared));
+        assert_eq!(next.grant(after(5)), wait);
+        let mut none = Limits::new(None, None);
+        assert!(none.are_none() && !other.are_none());
+        assert_eq!(none.grant(now), Grant::Now(u64::MAX));
     }
 
     #[test]

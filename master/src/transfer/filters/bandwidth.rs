@@ -61,7 +61,7 @@ mod tests {
 
     fn scores(filter: &Bandwidth, rows: &mut [Row]) -> Vec<i64> {
         let path = VfsPath::root();
-                filter.apply(rows, &Ask::sample(&path));
+        filter.apply(rows, &Ask::sample(&path));
         rows.iter().map(|row| row.score).collect()
     }
 

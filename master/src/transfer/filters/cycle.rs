@@ -53,7 +53,7 @@ mod tests {
 
     fn scores(mut rows: Vec<Row>) -> Vec<i64> {
         let path = VfsPath::root();
-                Cycle {}.apply(&mut rows, &Ask::sample(&path));
+        Cycle {}.apply(&mut rows, &Ask::sample(&path));
         rows.iter().map(|row| row.score).collect()
     }
 

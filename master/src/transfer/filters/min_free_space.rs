@@ -73,6 +73,7 @@ mod tests {
             chain,
             bytes,
         };
+        let multiplier = Multiplier(multiplier);
         MinFreeSpace { min, multiplier }.apply(&mut rows, &ask);
         let [row] = rows;
         row

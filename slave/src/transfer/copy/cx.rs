@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::super::error::TransferError;
 use super::super::meter::Meter;
-use super::super::pace::{Grant, Pace, Patience};
+use super::super::pace::{Grant, Limits, Patience};
 use super::super::stop::Stop;
 use super::turn::Terms;
 
@@ -28,8 +28,8 @@ pub struct CopyCx {
     pub close_wait: Duration,
     /// The transfer's counter.
     pub meter: Arc<Meter>,
-    /// The speed limit, if there is one.
-    pub pace: Option<Pace>,
+    /// The speed limits.
+    pub limits: Limits,
     /// Whether threads wait for this connection.
     pub patience: Patience,
     /// When the first byte moved.
@@ -57,17 +57,17 @@ impl CopyCx {
         }
     }
 
-    /// How many bytes may move now; waits while the speed limit grants none.
+    /// How many bytes may move now; waits while the speed limits grant none.
     ///
     /// # Errors
     /// The word to stop.
     pub async fn grant(&mut self) -> Result<u64, TransferError> {
         loop {
             self.stop.check()?;
-            let Some(pace) = &mut self.pace else {
+            if self.limits.are_none() {
                 return Ok(u64::MAX);
-            };
-            match pace.grant(Instant::now()) {
+            }
+            match self.limits.grant(Instant::now()) {
                 Grant::Now(bytes) => return Ok(bytes),
                 Grant::After(wait) => tokio::select! {
                     biased;
@@ -80,9 +80,7 @@ impl CopyCx {
 
     /// So many bytes moved.
     pub fn moved(&mut self, bytes: u64) {
-        if let Some(pace) = &mut self.pace {
-            pace.moved(bytes);
-        }
+        self.limits.moved(bytes);
     }
 
     /// Bytes move from now on.

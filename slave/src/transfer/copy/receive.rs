@@ -121,7 +121,7 @@ async fn all(
         if dry && come.flood {
             cx.patience.in_vain();
         }
-        ready = come.flood && !dry && cx.pace.is_none();
+        ready = come.flood && !dry && cx.limits.are_none();
     }
 }
 
@@ -212,7 +212,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::super::super::meter::Meter;
-    use super::super::super::pace::Patience;
+    use super::super::super::pace::{Limits, Patience};
     use super::super::super::stop::Stop;
     use super::*;
     use crate::storage::Fsync;
@@ -225,7 +225,7 @@ mod tests {
             stall: Duration::from_secs(60),
             close_wait: Duration::from_millis(500),
             meter: Arc::new(Meter::new(Arc::default())),
-            pace: None,
+            limits: Limits::new(None, None),
             patience: Patience::default(),
             first_byte: None,
             space: None,
