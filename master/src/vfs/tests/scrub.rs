@@ -41,7 +41,7 @@ async fn twice(fx: &Fixture, at: &str) -> Entry {
 
 async fn holders(fx: &Fixture, entry: &Entry) -> Vec<RootId> {
     let copied = fx.vfs.copied(entry.id).await.unwrap().unwrap();
-    copied.holders.iter().map(|(root, _)| *root).collect()
+    copied.holders.iter().map(|holder| holder.root).collect()
 }
 
 async fn jobs(fx: &Fixture) -> Vec<NodeId> {
