@@ -5,7 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const NANOS: i64 = 1_000_000_000;
 
@@ -49,6 +50,19 @@ impl Clock {
         }
     }
 
+    /// Waits, at most for so long, until a later second than this (since 1970, UTC) is shown. It blocks the thread
+    /// and is for the start of a program. A manual clock moves only by hand: it is not waited for.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "before there is an arbiter that it could block"
+    )]
+    pub fn wait_past(&self, unix_seconds: i64, most: Duration) {
+        let from = Instant::now();
+        while self.0.is_none() && self.unix() <= unix_seconds && from.elapsed() < most {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Sets a manual clock; the system's clock is left alone.
     pub fn set(&self, unix_seconds: i64) {
         if let Some(hand) = &self.0 {
@@ -88,6 +102,16 @@ mod tests {
         assert_eq!(other.now(), UNIX_EPOCH + Duration::from_millis(1_002_500));
         clock.set(-5);
         assert_eq!(other.unix(), -5);
+    }
+
+    #[test]
+    fn the_next_second_is_waited_for_but_not_a_time_far_away_nor_a_hand() {
+        let clock = Clock::system();
+        let begun = clock.unix();
+        clock.wait_past(begun, Duration::from_secs(60));
+        assert!(clock.unix() > begun);
+        clock.wait_past(i64::MAX, Duration::from_millis(1));
+        Clock::manual(5).wait_past(5, Duration::MAX);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use drftpd_master::admin::find;
@@ -64,6 +65,9 @@ pub struct SlaveProcess {
     /// The process; `None` while it is down.
     pub process: Option<Running>,
 }
+
+/// Between two questions whether something holds by now.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A master and its slaves as processes.
 pub struct Cluster {
@@ -340,6 +344,8 @@ impl Cluster {
             if std::time::Instant::now() > until {
                 bail!("waited in vain for: {what}{}", self.tails());
             }
+            // What is waited for needs the processors more than who asks.
+            std::thread::sleep(PAUSE);
         }
         Ok(())
     }

@@ -5,7 +5,9 @@
 //! Machines are shared and noisy: compare ratios and CPU seconds, repeat in a quiet window.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
+mod bare;
 mod counted;
+mod millions;
 mod plain;
 mod tls;
 mod trees;
@@ -24,16 +26,19 @@ const SMALL_FILES: usize = 1000;
 
 type Bench = fn() -> Result<()>;
 
-const ALL: [(&str, Bench); 9] = [
+const ALL: [(&str, Bench); 12] = [
     ("bulk", plain::bulk),
     ("bulk-tls", tls::bulk),
     ("small-relaxed", plain::small_relaxed),
     ("small-full", plain::small_full),
     ("small-tls", tls::small),
+    ("segmented", plain::segmented),
     ("listing", trees::listing),
     ("remerge", trees::remerge),
     ("reconnect", trees::reconnect),
     ("reconnect-million", trees::reconnect_million),
+    ("million", millions::million),
+    ("ten-millions", millions::ten_millions),
 ];
 
 fn main() -> Result<()> {

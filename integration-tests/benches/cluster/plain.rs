@@ -2,59 +2,15 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::AsFd;
-use std::path::Path;
-use std::thread;
+use std::net::Shutdown;
+use std::process::Command;
 
 use anyhow::{Result, ensure};
-use drftpd_integration_tests::{Bytes, Ftp, Mode};
+use drftpd_integration_tests::cluster::{SlaveProcess, run};
+use drftpd_integration_tests::{Bytes, Cluster, ClusterSpec, Ftp, Mode};
 
-use crate::{CHUNK, GIB, compare, for_small_files, small_files, with_big_file};
-
-/// Reads to the end; answers how many bytes that were.
-pub fn discard(mut stream: impl Read) -> Result<u64> {
-    let (mut buffer, mut all) = (vec![0; CHUNK], 0);
-    loop {
-        match stream.read(&mut buffer)? {
-            0 => return Ok(all),
-            n => all += n as u64,
-        }
-    }
-}
-
-/// Writes 1 GiB.
-pub fn pour(stream: &mut impl Write) -> Result<()> {
-    let chunk = Bytes::vec(2, CHUNK);
-    for _ in 0..GIB / CHUNK as u64 {
-        stream.write_all(&chunk)?;
-    }
-    Ok(())
-}
-
-/// A bare `sendfile` loop from this file over loopback, read as the FTP client reads.
-fn bare_sendfile(file: &Path) -> Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let at = listener.local_addr()?;
-    let file = File::open(file)?;
-    let sender = thread::spawn(move || -> Result<()> {
-        let (socket, _) = listener.accept()?;
-        let mut offset = 0;
-        while rustix::fs::sendfile(&socket, file.as_fd(), Some(&mut offset), 1 << 30)? > 0 {}
-        Ok(())
-    });
-    let got = discard(TcpStream::connect(at)?)?;
-    joined(sender)?;
-    ensure!(got == GIB, "{got} bytes");
-    Ok(())
-}
-
-/// The end of a bare server.
-pub fn joined(server: thread::JoinHandle<Result<()>>) -> Result<()> {
-    let ended = server.join();
-    ended.map_err(|_| anyhow::anyhow!("the bare server panicked"))?
-}
+use crate::bare::{self, discard, pour};
+use crate::{GIB, compare, for_small_files, small_files, timed, with_big_file};
 
 fn download(ftp: &mut Ftp, mode: Mode) -> Result<()> {
     let data = ftp.data(mode, "RETR", "big.bin")?;
@@ -81,11 +37,12 @@ pub fn bulk() -> Result<()> {
     let ftp = RefCell::new(cluster.login()?);
     let stored = cluster.path().join("bare.bin");
     pour(&mut File::create(&stored)?)?;
-    bare_sendfile(&stored)?;
+    bare::sendfile(&stored)?;
 
     let down = |mode| download(&mut ftp.borrow_mut(), mode);
     let up = |mode| upload(&mut ftp.borrow_mut(), mode);
-    let bare = &mut || bare_sendfile(&stored);
+    let bare = &mut || bare::sendfile(&stored);
+    let written = cluster.path().join("written.bin");
     compare(
         &cluster,
         ("download, PRET + PASV", &mut || down(Mode::Pret)),
@@ -102,9 +59,23 @@ pub fn bulk() -> Result<()> {
     )?;
     compare(
         &cluster,
+        ("the same", &mut || up(Mode::Pret)),
+        ("bare receiver that writes a file", &mut || {
+            bare::receiver(&written)
+        }),
+        None,
+    )?;
+    compare(
+        &cluster,
         ("download through the relay", &mut || down(Mode::Pasv)),
         ("direct", &mut || down(Mode::Pret)),
         Some(0.5),
+    )?;
+    compare(
+        &cluster,
+        ("the same", &mut || down(Mode::Pasv)),
+        ("bare splice relay", &mut || bare::relay(&stored)),
+        None,
     )?;
     compare(
         &cluster,
@@ -114,6 +85,46 @@ pub fn bulk() -> Result<()> {
         ("direct", &mut || up(Mode::Pret)),
         Some(0.5),
     )
+}
+
+/// Bytes per second that each slave of [`segmented`] may send.
+const RATE: usize = 2_000_000;
+
+/// A download in four segments by lftp, of a file that two slaves have.
+pub fn segmented() -> Result<()> {
+    let cluster = Cluster::with(ClusterSpec {
+        slaves: 2,
+        master: vec!["copies.rules=[{ copies = 2 }]".into()],
+        slave: vec![format!("transfer.send_rate=\"{RATE}B\"")],
+        ..ClusterSpec::default()
+    })?;
+    let size = 20 * RATE;
+    cluster
+        .login()?
+        .put(Mode::Pret, "big", &Bytes::vec(4, size))?;
+    cluster.wait_until("two copies", |cluster| {
+        let there = |slave: &SlaveProcess| slave.root.join("big").exists();
+        Ok(cluster.slaves.iter().all(there))
+    })?;
+    let fetch = |how: &str| {
+        let to = cluster.path().join("got");
+        let script = format!(
+            "set ssl:verify-certificate no; set xfer:clobber yes; open {}; {how} big -o {}; exit",
+            cluster.url(),
+            to.display()
+        );
+        let mut lftp = Command::new("lftp");
+        lftp.args(["--norc", "-c", &script]);
+        let took = timed(|| run(lftp).map(drop))?;
+        ensure!(std::fs::metadata(to)?.len() == size as u64);
+        anyhow::Ok(size as f64 / took / RATE as f64)
+    };
+    println!(
+        "two slaves that may send R each: lftp get {:.2} R, pget -n 4 {:.2} R (wanted 1.80)",
+        fetch("get")?,
+        fetch("pget -n 4")?
+    );
+    Ok(())
 }
 
 pub fn small_relaxed() -> Result<()> {

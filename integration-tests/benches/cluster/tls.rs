@@ -30,7 +30,7 @@ use rustls::{
     StreamOwned, SupportedProtocolVersion,
 };
 
-use crate::plain::{discard, joined, pour};
+use crate::bare::{discard, joined, pour};
 use crate::{CHUNK, GIB, SMALL_FILES, compare, cpu, for_small_files, timed, with_big_file};
 
 /// A socket that is read in large pieces: rustls by itself reads 4 KiB at a time.

@@ -25,6 +25,10 @@ const REMEMBERED: i64 = 30 * 24 * 3600;
 /// How many of them at most: a master that cannot live starts very often.
 const MOST_REMEMBERED: i64 = 1000;
 
+/// How long a start waits for a second that no start before had; with a clock that was set back it goes on
+/// without one.
+const OWN_SECOND: Duration = Duration::from_secs(2);
+
 /// Version of the meaning of what is stored, beside that of the tables.
 pub const FORMAT: u64 = 1;
 
@@ -180,9 +184,11 @@ pub(super) fn fact(conn: &Connection, key: &str) -> Result<Option<String>, Store
 
 /// Notes a new incarnation, greater than every one before, and syncs it.
 fn begin_incarnation(conn: &mut Connection, clock: &Clock) -> Result<u64, StoreError> {
-    let now = u64::try_from(clock.unix() - BEGIN).unwrap_or(0);
     let sql = "SELECT coalesce(max(n), 0) FROM incarnation";
     let last: i64 = conn.query_row(sql, [], |row| row.get(0))?;
+    // No more starts than seconds: what an older copy of this store begins later never has a number of one of ours.
+    clock.wait_past(BEGIN.saturating_add(last), OWN_SECOND);
+    let now = u64::try_from(clock.unix() - BEGIN).unwrap_or(0);
     let incarnation = now.max(last.cast_unsigned() + 1);
     if incarnation > u64::from(u32::MAX) {
         return Err(StoreError::Unusable(
