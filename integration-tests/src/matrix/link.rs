@@ -129,9 +129,11 @@ async fn carry(slave: TcpStream, master: SocketAddr, mut weather: watch::Receive
         _ = weather.wait_for(|weather| weather.breaks != before) => false,
     };
     if !ended {
-        // Broken here is broken there, and no end.
-        let both = [to_slave.as_ref(), to_master.as_ref()];
-        both.into_iter().for_each(|end| drop(end.set_zero_linger()));
+        // Broken here is broken there: a reset, and never what looks like the end of a file.
+        for end in [to_slave, to_master] {
+            drop(end.as_ref().set_zero_linger());
+            end.forget();
+        }
     }
 }
 
