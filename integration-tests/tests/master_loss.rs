@@ -5,9 +5,9 @@ use std::io::Write;
 use anyhow::{Context, Result, ensure};
 use drftpd_integration_tests::{Bytes, Cluster, Ftp, Mode};
 
-const UPLOADS: u64 = 20;
-const WHOLE: usize = 600_000;
-const SENT: usize = 250_000;
+const UPLOADS: u64 = 100;
+const WHOLE: usize = 300_000;
+const SENT: usize = 150_000;
 
 fn name(n: u64) -> String {
     format!("file-{n}.bin")
@@ -43,7 +43,7 @@ fn begin(cluster: &Cluster, n: u64) -> Result<(Ftp, std::net::TcpStream)> {
 }
 
 #[test]
-fn a_master_killed_while_twenty_uploads_run_lets_all_of_them_be_resumed() -> Result<()> {
+fn a_master_killed_while_a_hundred_uploads_run_lets_all_of_them_be_resumed() -> Result<()> {
     let mut cluster = Cluster::start(2)?;
     let mut clients = (0..UPLOADS)
         .map(|n| begin(&cluster, n))
@@ -54,7 +54,7 @@ fn a_master_killed_while_twenty_uploads_run_lets_all_of_them_be_resumed() -> Res
     })?;
     cluster.kill_master()?;
     // Some clients hang up at once, some only notice when the master is back.
-    let later = clients.split_off(10);
+    let later = clients.split_off(50);
     drop(clients);
     cluster.start_master()?;
     drop(later);

@@ -52,6 +52,10 @@ pub struct Broken<'a> {
     /// What must not happen.
     pub wrong: Vec<String>,
     count: u64,
+    /// Points of deaths that were passed and are not armed any more.
+    passed: usize,
+    /// Who died at one.
+    deaths: usize,
 }
 
 /// What a fault is about: one at a time of each.
@@ -120,6 +124,8 @@ impl<'a> Broken<'a> {
             active: Vec::new(),
             wrong: Vec::new(),
             count: 0,
+            passed: 0,
+            deaths: 0,
         }
     }
 
@@ -149,7 +155,18 @@ impl<'a> Broken<'a> {
     /// # Errors
     /// When the cluster cannot be handled as it should.
     pub fn heal(&mut self) -> Result<()> {
+        let is_armed = |active: &Active| matches!(active, Active::Armed(..));
+        while let Some(at) = self.active.iter().position(|(_, active)| is_armed(active)) {
+            let (_, armed) = self.active.swap_remove(at);
+            self.mend(armed)?;
+        }
+        // Who has passed a point dies in a moment.
+        let until = Instant::now() + Duration::from_secs(5);
         self.notice_deaths()?;
+        while self.deaths < self.passed && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+            self.notice_deaths()?;
+        }
         while let Some((_, active)) = self.active.pop() {
             self.mend(active)?;
         }
@@ -174,12 +191,14 @@ impl<'a> Broken<'a> {
             }
         }
         for (active, log) in dead {
-            let kinds = [Kind::HalfWritten, Kind::MasterCrashes];
-            let mut armed = self.active.iter().filter_map(|(_, active)| match active {
-                Active::Armed(kind, point) if kinds.contains(kind) => Some(*point),
-                _ => None,
+            let armed = self.active.iter().filter(|(_, active)| match active {
+                Active::Armed(Kind::HalfWritten | Kind::MasterCrashes, point) => {
+                    self.crashes.failed(point).is_ok()
+                }
+                _ => false,
             });
-            let at_a_point = armed.any(|point| self.crashes.failed(point).is_ok());
+            let at_a_point = self.deaths < self.passed + armed.count();
+            self.deaths += usize::from(at_a_point);
             let who = format!("{:?} died", active.about());
             self.note(format!("{who} at a point: {at_a_point}"));
             if !at_a_point {
@@ -372,6 +391,8 @@ impl<'a> Broken<'a> {
         };
         let passed = !points.disarm(point)?;
         self.note(format!("{point} was passed: {passed}"));
+        let kills = matches!(kind, Kind::MasterCrashes | Kind::HalfWritten);
+        self.passed += usize::from(kills && passed);
         if kind != Kind::SyncError || !passed {
             return Ok(());
         }

@@ -23,6 +23,8 @@ pub struct Hands {
     /// Bytes that were put somewhere, and whether they must still be there.
     made: Vec<(Vec<u8>, bool)>,
     count: u64,
+    /// Whether files went from a directory, which nobody has removed then.
+    pub emptied: bool,
     /// Whether bytes of uploads that broke off were taken away, too.
     pub took_staged: bool,
 }
@@ -36,6 +38,7 @@ impl Hands {
             roots,
             made: Vec::new(),
             count: 0,
+            emptied: false,
             took_staged: false,
         }
     }
@@ -72,6 +75,15 @@ impl Hands {
         let root = self.roots[index].clone();
         let at = root.join(file);
         let beside = at.with_file_name(format!("hand-{}", self.count));
+        // What hands have put there stays as it is, so that it is known again.
+        let bytes = std::fs::read(&at)?;
+        let ours = self.made.iter().any(|(made, _)| *made == bytes);
+        let kind = if ours && matches!(kind, 1 | 6) {
+            0
+        } else {
+            kind
+        };
+        self.emptied |= matches!(kind, 0 | 3);
         if !matches!(kind, 3..=5) {
             self.spoil(index, file)?;
         }
@@ -95,7 +107,7 @@ impl Hands {
                 self.made.push((bytes, true));
             }
             _ => {
-                let mut bytes = std::fs::read(&at)?;
+                let mut bytes = bytes;
                 bytes.extend_from_slice(b"more");
                 std::fs::write(&at, bytes)?;
             }

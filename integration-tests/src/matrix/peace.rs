@@ -127,7 +127,10 @@ impl Peace<'_> {
         wrong.extend(self.hands.check(&mut left));
         let nobodys = left.keys();
         wrong.extend(nobodys.map(|path| format!("{path} is there and nobody made it")));
-        let disks = Disks::read(&self.roots)?;
+        let mut disks = Disks::read(&self.roots)?;
+        if self.hands.emptied {
+            disks.empty.clear();
+        }
         wrong.extend(disks.check(&found, self.copies));
         wrong.extend(disks.staging(&found, self.hands.took_staged));
         let checked = self.cluster.ctl(&["check"])?;
