@@ -125,8 +125,8 @@ impl Root {
     ///
     /// # Errors
     /// [`StorageError::Busy`] if one with this identity runs, [`StorageError::NoSuchFile`],
-    /// [`StorageError::TooShort`] or [`StorageError::OtherIdentity`] if what is to be kept is not there, a full disk, a
-    /// read-only root, and those of the disk.
+    /// [`StorageError::TooShort`] or [`StorageError::OtherIdentity`] if what is to be kept is not there or went bad, a full
+    /// disk, a read-only root, and those of the disk.
     pub fn stage(&self, file: FileId, base: &Base, expected: u64) -> Result<Staging, StorageError> {
         let live = self.writable()?;
         let running = self.run(file)?;
@@ -174,13 +174,25 @@ impl Root {
         &self,
         live: &Live,
         file: FileId,
-        (source, at): (FileId, &drftpd_protocol::wire::Place),
+        (from, at): (FileId, &drftpd_protocol::wire::Place),
         keep: u64,
     ) -> Result<File, StorageError> {
-        let source = self.open_file(Some(source), at)?;
+        let source = self.open_file(Some(from), at)?;
         if source.size < keep {
             let there = source.size;
             return Err(StorageError::TooShort { file, there, keep });
+        }
+        // Bytes that went bad would get a checksum of their own, and be good for ever.
+        if let Some(crc32) = source.crc32
+            && checksum(&source.file, source.size)
+                .doing("reading what an upload keeps")?
+                .finalize()
+                != crc32
+        {
+            return Err(StorageError::OtherIdentity {
+                wanted: Some(from),
+                what: "its bytes are not those of its checksum".to_owned(),
+            });
         }
         let out = fresh(live, file)?;
         copy::beginning(&source.file, &out, keep).doing("copying what an upload keeps")?;

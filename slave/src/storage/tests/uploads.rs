@@ -120,6 +120,26 @@ fn an_appended_upload_begins_with_a_copy_and_leaves_the_original_alone() {
 }
 
 #[test]
+fn nothing_is_added_to_bytes_that_went_bad() {
+    let fixture = Fixture::new();
+    fixture.publish(id(5, 1), "3:d/f", b"hello world");
+    let at = fixture.path("d/f");
+    let file = std::fs::File::options().write(true).open(at).expect("open");
+    std::os::unix::fs::FileExt::write_all_at(&file, b"j", 0).expect("written");
+    for keep in [6, 11] {
+        let base = Base::Copy {
+            file: id(5, 1),
+            at: place("3:d/f"),
+            keep,
+        };
+        let staged = fixture.root.stage(id(5, 2), &base, 5);
+        let fault = staged.expect_err("bad bytes").fault();
+        assert_eq!(fault.code, FaultCode::OTHER_IDENTITY);
+        assert!(fixture.reserved("staging").is_empty());
+    }
+}
+
+#[test]
 fn a_copy_of_a_file_that_is_not_there_leaves_nothing_in_staging() {
     let fixture = Fixture::new();
     let base = Base::Copy {
