@@ -143,13 +143,12 @@ fn summary(seed: u64, plan: Plan, trace: &Trace) -> String {
         .collect();
     let count = |of: &str| lines.iter().filter(|line| line.contains(of)).count();
     format!(
-        "seed {seed}: {} slaves, {} copies, {} uploads, {} renames, {} deletes acknowledged of {} calls; {}",
+        "seed {seed}: {} slaves, {} copies; {} calls, {} times 226, {} times 250; {}",
         plan.slaves,
         plan.copies,
-        count("< 226 "),
-        count("< 250 "),
-        count("> DELE"),
         count(": > "),
+        count(": < 226 "),
+        count(": < 250 "),
         faults.join(" ")
     )
 }
