@@ -1,14 +1,15 @@
 //! Faults that are injected into a running cluster, and mended again.
 
+mod active;
 mod second;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use drftpd_actors::Dice;
 use rustix::process::Signal;
 
+use self::active::{About, Active};
 use super::hands::{Hands, copy};
 use super::kinds::Kind;
 use super::link::{Flow, Link};
@@ -57,48 +58,6 @@ pub struct Broken<'a> {
     passed: usize,
     /// Who died at one.
     deaths: usize,
-}
-
-/// What a fault is about: one at a time of each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum About {
-    Master,
-    Slave(usize),
-    Link(usize),
-    /// Everything: nothing else may be broken meanwhile.
-    All,
-}
-
-/// A fault that goes on, and what mends it.
-enum Active {
-    MasterDown,
-    MasterStopped,
-    SlaveDown(usize),
-    SlaveStopped(usize),
-    BothDown(usize),
-    Link(usize),
-    Full(usize, PathBuf),
-    Armed(Kind, &'static str),
-    Absent(usize, PathBuf),
-    Old(usize, PathBuf),
-    Second(Running),
-}
-
-impl Active {
-    fn about(&self) -> Vec<About> {
-        match self {
-            Active::MasterDown | Active::MasterStopped => vec![About::Master],
-            Active::SlaveDown(at)
-            | Active::SlaveStopped(at)
-            | Active::Full(at, _)
-            | Active::Absent(at, _)
-            | Active::Old(at, _) => vec![About::Slave(*at)],
-            Active::BothDown(at) => vec![About::Master, About::Slave(*at)],
-            Active::Link(at) => vec![About::Link(*at)],
-            Active::Armed(..) => vec![],
-            Active::Second(_) => vec![About::All],
-        }
-    }
 }
 
 impl<'a> Broken<'a> {
