@@ -143,13 +143,13 @@ pub async fn run(config: MasterConfig, mut deps: Deps) -> Result<(), MasterError
 struct MasterRoot {
     drain: Drain,
     limit: Duration,
-    failed: watch::Sender<Option<&'static str>>,
+    failed: watch::Sender<Option<ChildDown>>,
 }
 
 /// The root from outside.
 struct Root {
     actor: Addr<MasterRoot>,
-    failed: watch::Receiver<Option<&'static str>>,
+    failed: watch::Receiver<Option<ChildDown>>,
 }
 
 impl Root {
@@ -175,7 +175,9 @@ impl Root {
 
     /// The core actor that gave up, if one did.
     fn failure(&mut self) -> Option<MasterError> {
-        self.failed.borrow().map(MasterError::GaveUp)
+        self.failed
+            .borrow()
+            .map(|down| MasterError::GaveUp(down.name))
     }
 }
 
@@ -195,9 +197,17 @@ impl Handler<ChildDown> for MasterRoot {
             return;
         }
         error!(actor = down.name, how = ?down.how, "core actor is down, the master drains and ends");
-        // The first one is the reason; others may follow from it.
         self.failed
-            .send_modify(|failed| *failed = failed.or(Some(down.name)));
+            .send_modify(|failed| *failed = Some(reason(*failed, down)));
         self.drain.begin(self.limit);
+    }
+}
+
+/// The first one that is down is the reason, others follow from it; but one that stopped because nobody needs it any more
+/// may be heard of before the one that needed it.
+fn reason(first: Option<ChildDown>, down: ChildDown) -> ChildDown {
+    match first {
+        Some(first) if first.failed() || !down.failed() => first,
+        _ => down,
     }
 }

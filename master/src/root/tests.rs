@@ -214,3 +214,28 @@ fn every_port_at_which_the_master_listens_is_one_of_its_own() {
     let own = start::own_ports(&config, at(2122));
     assert_eq!(own, [2121, 2221, 2990, 2122, 8021]);
 }
+
+#[test]
+fn the_reason_is_the_first_that_gave_up_whoever_stopped_because_of_it() {
+    let down = |name, how| ChildDown { name, id: 0, how };
+    let heard = [
+        down("accounts", Ended::Stopped),
+        down("vfs", Ended::Stopped),
+        down("ftp_acceptor", Ended::GaveUp),
+        down("slave_registry", Ended::GaveUp),
+        down("store", Ended::Stopped),
+    ];
+    let reasons = heard.iter().scan(None, |first, down| {
+        let now = reason(*first, *down);
+        *first = Some(now);
+        Some(now.name)
+    });
+    let expected = [
+        "accounts",
+        "accounts",
+        "ftp_acceptor",
+        "ftp_acceptor",
+        "ftp_acceptor",
+    ];
+    assert_eq!(reasons.collect::<Vec<_>>(), expected);
+}
