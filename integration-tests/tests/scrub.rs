@@ -151,6 +151,9 @@ fn the_only_copy_is_shown_as_damaged_kept_and_good_again_with_good_bytes() -> Re
         stat["damaged_copies"] == 1 && stat["damaged_files"] == 1,
         "{stat}"
     );
+    cluster.wait_until("nobody waits for what nobody has", |cluster| {
+        Ok(cluster.ctl(&["copy", "list"])?["waiting"] == 0)
+    })?;
     // The operator brings the bytes back.
     flip(&file, 99_999)?;
     cluster.ctl(&["scrub", "start", "/file"])?;

@@ -46,12 +46,18 @@ fn put_off(deps: &CopiesDeps, job: &CopyJob, why: &str, now: i64) -> CopyJob {
 }
 
 /// What a file needs: damaged copies are repaired first, then there are as many as a rule says.
-fn needs(rule: &CopyRule, copied: &Copied, views: &SlaveViews) -> Look {
+fn needs(rule: Option<&CopyRule>, copied: &Copied, views: &SlaveViews) -> Look {
     let mended = mend(&copied.damaged, &copied.holders, views);
     if matches!(mended, Look::Copy { .. }) {
         return mended;
     }
-    match look(rule, &copied.holders, views) {
+    let looked = match rule {
+        Some(rule) => look(rule, &copied.holders, views),
+        // Nobody asks for what nobody has.
+        None if copied.holders.is_empty() => Look::Enough,
+        None => look(&CopyRule::none(), &copied.holders, views),
+    };
+    match looked {
         Look::Enough => mended,
         other => other,
     }
@@ -71,7 +77,6 @@ pub async fn round(
         ..Round::default()
     };
     let views = deps.maker.slaves.views().borrow().clone();
-    let none = CopyRule::none();
     for job in due.into_iter().filter(|job| !running.contains(&job.node)) {
         if round.begin.len() == room {
             round.more = true;
@@ -83,12 +88,11 @@ pub async fn round(
         };
         let since = copied.entry.created.max(copied.entry.modified);
         let rule = deps.config.rule(&copied.path, age(since, now));
-        let rule = rule.unwrap_or(&none);
         match needs(rule, &copied, &views) {
             Look::Enough => round.done.push(job),
             Look::Remove(root) => {
-                let file = copied.entry.file();
-                let removed = vfs.remove_copy(file, root, rule.copies).await?;
+                let (file, least) = (copied.entry.file(), rule.map_or(1, |rule| rule.copies));
+                let removed = vfs.remove_copy(file, root, least).await?;
                 info!(path = %copied.path, %root, removed, "a file has a copy too many");
                 // Looked at once more: there may be another one.
                 round.more = true;
