@@ -1,6 +1,5 @@
 //! The intent of an upload: stored before its bytes are there, awaited by nobody.
 
-use drftpd_actors::failpoint;
 use drftpd_protocol::{FileId, Name, RootId};
 
 use super::remove::discard;
@@ -42,10 +41,6 @@ impl TreeCommand for Begin {
     }
 
     fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
-        // A test loses the intent here as a master that dies before its batch does: unheard of.
-        if failpoint("upload.intent").is_err() {
-            return Ok(());
-        }
         let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
         match self.onto {
             Onto::Nothing(entry) => {
