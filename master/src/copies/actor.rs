@@ -22,7 +22,7 @@ use super::client::{CopiesClient, Under, UnderWay};
 use super::config::CopiesConfig;
 use super::make::{Maker, SESSION};
 use super::order::{CopyError, Kept, Order};
-use super::round::{Round, later, round};
+use super::round::{Round, put_off, round};
 use super::sweep::Sweep;
 use crate::events::CopyRepaired;
 use crate::vfs::{CopyJob, VfsError};
@@ -246,13 +246,12 @@ impl Copier {
             }
             return self.look(ctx);
         };
-        let tries = job.tries.saturating_add(1);
-        let wait = self.deps.config.retry_after(tries);
-        warn!(%path, %why, tries, again_in = ?wait, "a file was not copied");
+        let later = put_off(&self.deps, &job, &why, self.deps.clock.unix());
+        let again_in = self.deps.config.retry_after(later.tries);
+        warn!(%path, %why, tries = later.tries, ?again_in, "a file was not copied");
         if let Some(kept) = why.kept() {
             self.state.kept.insert(node, kept);
         }
-        let later = later(&job, why.to_string(), tries, wait, self.deps.clock.unix());
         let vfs = self.deps.maker.vfs.clone();
         let settled = async move { vfs.settle_copies(Vec::new(), vec![later]).await };
         ctx.spawn(settled.into_actor(self).map(|settled, act, ctx| {

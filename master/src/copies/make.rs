@@ -4,7 +4,6 @@
 //! the two may be behind NAT. Under TLS both show the certificate that the cluster's slaves have in common. Dropped in
 //! the middle, what was ordered ends by itself: what is prepared then is found by the next walk of its root.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -79,9 +78,9 @@ impl Maker {
             roots: Some(roots),
             bytes,
             client: IpAddr::from([0, 0, 0, 0]),
-            siblings: match self.transfers.copy_wants_siblings(direction) {
-                true => self.vfs.siblings(&order.copied.path).await,
-                false => BTreeMap::new(),
+            siblings: {
+                let wanted = self.transfers.copy_wants_siblings(direction);
+                self.vfs.siblings(&order.copied.path, wanted).await
             },
         };
         let size = order.copied.entry.size;

@@ -1,7 +1,6 @@
 //! One look at the queue: what each file needs that is due, and what of that is begun now.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use drftpd_protocol::NodeId;
 use tracing::info;
@@ -28,21 +27,16 @@ pub struct Round {
     pub next_due: Option<i64>,
 }
 
-/// A job that failed, to be looked at again after a while.
-pub fn later(job: &CopyJob, why: String, tries: u32, wait: Duration, now: i64) -> CopyJob {
-    let wait = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
+/// A job that failed once more, to be looked at again after a while.
+pub fn put_off(deps: &CopiesDeps, job: &CopyJob, why: impl ToString, now: i64) -> CopyJob {
+    let tries = job.tries.saturating_add(1);
+    let wait = deps.config.retry_after(tries).as_secs();
     CopyJob {
-        due: now.saturating_add(wait),
+        due: now.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX)),
         tries,
-        why: Some(why),
+        why: Some(why.to_string()),
         ..job.clone()
     }
-}
-
-fn put_off(deps: &CopiesDeps, job: &CopyJob, why: &str, now: i64) -> CopyJob {
-    let tries = job.tries.saturating_add(1);
-    let wait = deps.config.retry_after(tries);
-    later(job, why.to_owned(), tries, wait, now)
 }
 
 /// What a file needs: damaged copies are repaired first, then there are as many as a rule says.

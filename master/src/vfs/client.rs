@@ -168,9 +168,12 @@ impl VfsClient {
         self.read(|sql, _| Ok(walk::find(sql, path, true)?.path))
     }
 
-    /// How many files of a path's directory lie on which root, as far as a placement needs that: of a very large
-    /// directory some of them, and none when it cannot be read.
-    pub async fn siblings(&self, path: &VfsPath) -> BTreeMap<RootId, u32> {
+    /// How many files of a path's directory lie on which root, as far as a placement needs that: none where no filter
+    /// wants to know, of a very large directory some of them, and none when it cannot be read.
+    pub async fn siblings(&self, path: &VfsPath, wanted: bool) -> BTreeMap<RootId, u32> {
+        if !wanted {
+            return BTreeMap::new();
+        }
         let path = path.clone();
         let read = move |sql: &Sql<'_>| reads::siblings(sql, &path);
         self.read_on_disk(read).await.unwrap_or_default()

@@ -1,6 +1,5 @@
 //! What the filters would say of a transfer: `transfer dry-run`.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -69,10 +68,7 @@ async fn dry_run(cx: Cx, args: Args) -> Outcome {
         Caller::User(user) => (user.session, user.peer),
         Caller::Owner => (SessionId(0), IpAddr::V4(Ipv4Addr::LOCALHOST)),
     };
-    let siblings = match online.transfers.wants_siblings(direction) {
-        true => online.vfs.siblings(&path).await,
-        false => BTreeMap::new(),
-    };
+    let wanted = online.transfers.wants_siblings(direction);
     let want = Want {
         session,
         path: path.clone(),
@@ -80,7 +76,7 @@ async fn dry_run(cx: Cx, args: Args) -> Outcome {
         roots,
         bytes: 0,
         client,
-        siblings,
+        siblings: online.vfs.siblings(&path, wanted).await,
     };
     let judged = online.transfers.dry_run(want).await;
     let judged = judged.map_err(|why| AdminError::failed(&why))?;

@@ -1,6 +1,5 @@
 //! What a transfer would be, and whether it may: the same for PRET, for PASV and for the transfer's own verb.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use drftpd_actors::AskError;
@@ -200,10 +199,7 @@ async fn want(
     roots: Option<Vec<RootId>>,
     bytes: u64,
 ) -> Want {
-    let siblings = match cx.services.transfers.wants_siblings(direction) {
-        true => cx.services.vfs.siblings(path).await,
-        false => BTreeMap::new(),
-    };
+    let wanted = cx.services.transfers.wants_siblings(direction);
     Want {
         session: cx.session,
         path: path.clone(),
@@ -211,7 +207,7 @@ async fn want(
         roots,
         bytes,
         client: cx.client(),
-        siblings,
+        siblings: cx.services.vfs.siblings(path, wanted).await,
     }
 }
 
