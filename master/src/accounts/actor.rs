@@ -68,8 +68,7 @@ impl Handler<LookUp> for AccountsActor {
     fn handle(&mut self, msg: LookUp, _: &mut Self::Context) -> Self::Result {
         let store = &self.deps.store;
         let found = store.read(|sql| table::find(sql, &msg.user))?;
-        let can_log_in = |stored: &Stored| !stored.disabled && stored.password.is_some();
-        Ok(match found.filter(can_log_in) {
+        Ok(match found.filter(Stored::can_log_in) {
             Some(stored) => Whose::Account(stored.account),
             None => Whose::Nobody(lot(store.identity().store, &msg.user)),
         })
@@ -123,7 +122,7 @@ impl AccountsDeps {
     async fn check(&self, found: Option<Stored>, password: Vec<u8>) -> Result<Proven, LoginError> {
         let (hasher, salt) = (self.hasher.clone(), salt(&self.dice));
         let work = move || {
-            let found = found.filter(|stored| !stored.disabled);
+            let found = found.filter(Stored::can_log_in);
             let Some((stored, hash)) = found.and_then(|mut stored| {
                 let hash = stored.password.take()?;
                 Some((stored, hash))

@@ -74,6 +74,8 @@ pub async fn ensure_administrator(
         account: Account {
             name: name.to_owned(),
             group: GROUP.to_owned(),
+            groups: Vec::new(),
+            deleted: false,
             admin: true,
             fxp: false,
             overwrite: false,

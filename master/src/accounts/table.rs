@@ -18,12 +18,19 @@ pub struct Stored {
     pub created: i64,
 }
 
+impl Stored {
+    /// Whether there is a password that lets somebody in.
+    pub fn can_log_in(&self) -> bool {
+        !self.disabled && !self.account.deleted && self.password.is_some()
+    }
+}
+
 /// An account by its name, which is compared byte for byte.
 ///
 /// # Errors
 /// When the database fails, or holds what cannot be.
 pub fn find(sql: &Sql<'_>, name: &str) -> Result<Option<Stored>, StoreError> {
-    let text = "SELECT grp, password, admin, home, disabled, created FROM account WHERE name = ?1";
+    let text = "SELECT grp, password, admin, home, disabled, created, deleted FROM account WHERE name = ?1";
     let found = sql.get(text, [name], |row| {
         let home: Vec<u8> = row.get(3)?;
         Ok((
@@ -32,6 +39,8 @@ pub fn find(sql: &Sql<'_>, name: &str) -> Result<Option<Stored>, StoreError> {
                 account: Account {
                     name: name.to_owned(),
                     group: row.get(0)?,
+                    groups: Vec::new(),
+                    deleted: row.get::<_, Option<i64>>(6)?.is_some(),
                     admin: row.get(2)?,
                     fxp: false,
                     overwrite: false,
@@ -47,6 +56,8 @@ pub fn find(sql: &Sql<'_>, name: &str) -> Result<Option<Stored>, StoreError> {
         return Ok(None);
     };
     let damaged = |_| StoreError::Damaged(format!("the home of account {name}"));
+    let text = "SELECT grp FROM member WHERE account = ?1 ORDER BY grp";
+    stored.account.groups = sql.all(text, [name], |row| row.get(0))?;
     stored.account.home = VfsPath::root().resolve(&home).map_err(damaged)?;
     Ok(Some(stored))
 }
@@ -58,6 +69,7 @@ pub fn find(sql: &Sql<'_>, name: &str) -> Result<Option<Stored>, StoreError> {
 pub fn administrator(sql: &Sql<'_>, name: &str) -> Result<Option<String>, StoreError> {
     let text = "SELECT name FROM account
         WHERE admin <> 0 AND disabled = 0 AND password IS NOT NULL
+        AND deleted IS NULL
         ORDER BY name <> ?1, created, name LIMIT 1";
     sql.get(text, [name], |row| row.get(0))
 }
@@ -77,6 +89,9 @@ impl Command for AddAccount {
             disabled,
             created,
         } = self.0;
+        let sql = "INSERT INTO grp SELECT ?1, ?2, 0, 0, 0, 0
+            WHERE NOT EXISTS (SELECT 1 FROM account WHERE name = ?3) ON CONFLICT DO NOTHING";
+        batch.run(sql, params![account.group, created, account.name])?;
         let sql = "INSERT INTO account (name, grp, password, admin, home, disabled, created)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING";
         let home = account.home.to_bytes();

@@ -156,22 +156,20 @@ fn an_account_without_a_password_or_switched_off_lets_nobody_in() {
         let world = World::new();
         assert!(world.admin("admin", Some("secret")).await.is_ok());
         let hash = world.hash_of("admin");
-        let cases = [("locked", None, false), ("off", Some(hash), true)];
+        let cases = [
+            ("locked", None, false),
+            ("off", Some(hash.clone()), true),
+            ("deleted", Some(hash), false),
+        ];
         for (name, password, disabled) in cases {
             let stored = table::Stored {
-                account: Account {
-                    name: name.to_owned(),
-                    group: "g".to_owned(),
-                    admin: false,
-                    fxp: false,
-                    overwrite: false,
-                    home: drftpd_protocol::VfsPath::root(),
-                },
+                account: Account::of_test(name, "g"),
                 password,
                 disabled,
                 created: 0,
             };
             assert!(world.store.change(table::AddAccount(stored)).await.unwrap());
+            world.store.change(Delete).await.unwrap();
             let accounts = world.client(&CHEAP, Blocking::inline());
             for password in [&b"secret"[..], b""] {
                 let refused = accounts.log_in(name, password, FROM).await;
@@ -179,6 +177,18 @@ fn an_account_without_a_password_or_switched_off_lets_nobody_in() {
             }
         }
     });
+}
+
+struct Delete;
+
+impl crate::store::Command for Delete {
+    type Answer = ();
+    type Error = crate::store::StoreError;
+
+    fn apply(self, batch: &crate::store::Batch<'_>) -> Result<(), crate::store::StoreError> {
+        let sql = "UPDATE account SET deleted = 1 WHERE name = 'deleted'";
+        batch.run(sql, []).map(|_| ())
+    }
 }
 
 #[test]

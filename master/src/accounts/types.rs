@@ -9,6 +9,10 @@ pub struct Account {
     pub name: String,
     /// Primary group.
     pub group: String,
+    /// Groups beside it.
+    pub groups: Vec<String>,
+    /// Deleted, and may be taken back; nobody logs in as such.
+    pub deleted: bool,
     /// Operator of the site.
     pub admin: bool,
     /// Whether data connections with other hosts than the client's are allowed (FXP).
@@ -19,6 +23,13 @@ pub struct Account {
     pub home: VfsPath,
 }
 
+impl Account {
+    /// Whether it is of a group, be it the primary one or one beside it.
+    pub fn is_in(&self, group: &str) -> bool {
+        self.group == group || self.groups.iter().any(|other| other == group)
+    }
+}
+
 #[cfg(test)]
 impl Account {
     /// Somebody without any right of their own, for tests.
@@ -26,6 +37,8 @@ impl Account {
         Self {
             name: name.to_owned(),
             group: group.to_owned(),
+            groups: Vec::new(),
+            deleted: false,
             admin: false,
             fxp: false,
             overwrite: false,
@@ -71,4 +84,19 @@ pub enum Action {
     SetTime,
     /// Data connections with another host than the client's.
     Fxp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_the_primary_one_and_those_beside_it() {
+        let who = Account {
+            groups: vec!["staff".to_owned()],
+            ..Account::of_test("ann", "users")
+        };
+        let is_in = ["users", "staff", "ann", ""].map(|group| who.is_in(group));
+        assert_eq!(is_in, [true, true, false, false]);
+    }
 }

@@ -67,12 +67,10 @@ fn look_up(msg: LookUp) -> Result<Whose, LoginError> {
 fn account(name: &str) -> Option<Account> {
     let known = ["bob", "eve", "dora", "finn", "guest"].contains(&name);
     known.then(|| Account {
-        name: name.to_owned(),
         admin: name != "guest",
         fxp: !["guest", "finn"].contains(&name),
         overwrite: name != "dora",
-        group: "users".to_owned(),
-        home: VfsPath::root(),
+        ..Account::of_test(name, "users")
     })
 }
 

@@ -14,7 +14,7 @@ pub(super) use brought::BROUGHT;
 pub(super) use tables::{Holds, TABLES, Table};
 
 /// What brings a store from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10];
 
 const V1: &str = "
 -- Facts about the store itself: its identity, epoch, which names are the same.
@@ -217,6 +217,96 @@ CREATE TABLE scrub_finding (
 const V9: &str = "
 -- Since when what a slave holds is to be held by others.
 ALTER TABLE slave ADD COLUMN evacuated INTEGER;
+";
+
+const V10: &str = "
+-- People. Of an account: ratio in thousandths (0: downloads are free); credits and allotment (what credits are set to
+-- each week; 0: nothing is set) in bytes; banned is until when; certificate: SHA-256 of the one that the client must show.
+ALTER TABLE account ADD COLUMN deleted INTEGER;
+ALTER TABLE account ADD COLUMN deleted_why TEXT;
+ALTER TABLE account ADD COLUMN banned INTEGER;
+ALTER TABLE account ADD COLUMN banned_why TEXT;
+ALTER TABLE account ADD COLUMN expires INTEGER;
+ALTER TABLE account ADD COLUMN must_change INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN anonymous INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN jail INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN certificate BLOB;
+ALTER TABLE account ADD COLUMN ratio INTEGER NOT NULL DEFAULT 3000;
+ALTER TABLE account ADD COLUMN credits INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN allotment INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE account ADD COLUMN tagline TEXT NOT NULL DEFAULT '';
+ALTER TABLE account ADD COLUMN comment TEXT NOT NULL DEFAULT '';
+ALTER TABLE account ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE account ADD COLUMN seen INTEGER;
+ALTER TABLE account ADD COLUMN logins INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX account_grp ON account (grp);
+
+-- slots: users that its administrators may have in it, and how many of them with ratio 0; others between the two ratios.
+CREATE TABLE grp (
+    name TEXT PRIMARY KEY,
+    created INTEGER NOT NULL,
+    slots INTEGER NOT NULL,
+    leech_slots INTEGER NOT NULL,
+    least_ratio INTEGER NOT NULL,
+    most_ratio INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO grp SELECT grp, min(created), 0, 0, 0, 0 FROM account GROUP BY grp;
+
+-- Groups beside the one in the account.
+CREATE TABLE member (
+    account TEXT NOT NULL,
+    grp TEXT NOT NULL,
+    PRIMARY KEY (account, grp)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX member_grp ON member (grp);
+
+CREATE TABLE grp_admin (
+    account TEXT NOT NULL,
+    grp TEXT NOT NULL,
+    PRIMARY KEY (account, grp)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX grp_admin_grp ON grp_admin (grp);
+
+-- From where somebody may log in: ident@address, in the form that is compared.
+CREATE TABLE mask (
+    account TEXT NOT NULL,
+    mask TEXT NOT NULL,
+    added INTEGER NOT NULL,
+    PRIMARY KEY (account, mask)
+) STRICT, WITHOUT ROWID;
+
+-- Limits of accounts and of groups, by name; those that are not here do not hold.
+CREATE TABLE account_limit (
+    account TEXT NOT NULL,
+    what TEXT NOT NULL,
+    value INTEGER NOT NULL,
+    PRIMARY KEY (account, what)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE grp_limit (
+    grp TEXT NOT NULL,
+    what TEXT NOT NULL,
+    value INTEGER NOT NULL,
+    PRIMARY KEY (grp, what)
+) STRICT, WITHOUT ROWID;
+
+-- What operators wrote about somebody.
+CREATE TABLE account_note (
+    account TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    written INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (account, n)
+) STRICT, WITHOUT ROWID;
+
+-- Networks that may not connect; without until: for ever.
+CREATE TABLE network_ban (
+    network TEXT PRIMARY KEY,
+    since INTEGER NOT NULL,
+    until INTEGER,
+    author TEXT NOT NULL,
+    why TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the tables to this version's.

@@ -37,7 +37,8 @@ impl Command for Add {
     type Error = StoreError;
 
     fn apply(self, batch: &Batch<'_>) -> Result<String, StoreError> {
-        let sql = "INSERT INTO account VALUES (?1, 'users', NULL, 0, x'2f', 0, 0)";
+        let sql = "INSERT INTO account (name, grp, admin, home, disabled, created)
+            VALUES (?1, 'users', 0, x'2f', 0, 0)";
         batch.run(sql, params![self.0])?;
         self.1();
         Ok(self.0)

@@ -37,7 +37,8 @@ impl Command for Fill {
     type Error = StoreError;
 
     fn apply(self, batch: &Batch<'_>) -> Result<(), StoreError> {
-        let sql = "INSERT INTO account VALUES (?1, 'users', NULL, 1, ?2, 0, -5)";
+        let sql = "INSERT INTO account (name, grp, admin, home, disabled, created)
+            VALUES (?1, 'users', 1, ?2, 0, -5)";
         batch.run(sql, params!["ann \"quoted\"\n", &b"/h\xFF"[..]])?;
         let sql = "INSERT INTO slave_token VALUES (?1, 'alpha', 9, NULL)";
         batch.run(sql, params![&b"plain text"[..]])?;

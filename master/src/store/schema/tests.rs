@@ -83,3 +83,18 @@ fn a_store_of_a_newer_version_is_refused() {
     let refused = migrate(&mut conn);
     assert!(matches!(refused, Err(StoreError::Unusable(why)) if why.contains("9999")));
 }
+
+#[test]
+fn groups_of_accounts_of_an_older_store_are_groups() {
+    let mut conn = Connection::open_in_memory().unwrap();
+    conn.execute_batch(&MIGRATIONS[..9].concat()).unwrap();
+    let sql = "INSERT INTO account VALUES ('a', 'staff', NULL, 1, x'2f', 0, 7), ('b', 'staff', NULL, 0, x'2f', 0, 9);
+        PRAGMA user_version = 9";
+    conn.execute_batch(sql).unwrap();
+    migrate(&mut conn).unwrap();
+    let sql = "SELECT name, created FROM grp";
+    let group: (String, i64) = conn
+        .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(group, ("staff".to_owned(), 7));
+}

@@ -90,12 +90,10 @@ impl Session {
         };
         let mut state = State::default();
         state.apply(Change::LoggedIn(Account {
-            name: "bob".to_owned(),
-            group: "users".to_owned(),
             admin: true,
             fxp: true,
             overwrite: true,
-            home: vfs_path("/"),
+            ..Account::of_test("bob", "users")
         }));
         Self {
             state,

@@ -253,10 +253,8 @@ fn log_in(msg: LogIn) -> Result<Account, LoginError> {
     Ok(Account {
         fxp: msg.user != "eve",
         overwrite: true,
-        name: msg.user,
-        group: "users".to_owned(),
         admin: true,
-        home: VfsPath::root(),
+        ..Account::of_test(&msg.user, "users")
     })
 }
 
