@@ -116,6 +116,34 @@ fn a_spoilt_copy_is_found_not_served_and_repaired_from_the_good_one() -> Result<
 }
 
 #[test]
+fn a_change_that_crc_32_cannot_see_is_found_by_blake3() -> Result<()> {
+    let cluster = Cluster::with(spec(&["storage.blake3=true"]))?;
+    let mut ftp = cluster.login()?;
+    ftp.ask("MKD two", 257)?;
+    let bytes = Bytes::vec(5, 50_000);
+    ftp.put(Mode::Pret, "two/file", &bytes)?;
+    two_copies(&cluster, "two/file", &bytes)?;
+    // The polynomial of CRC-32 itself: added anywhere it changes no remainder.
+    let file = cluster.slaves[1].root.join("two/file");
+    let mut spoilt = std::fs::read(&file)?;
+    for (byte, change) in spoilt[1000..]
+        .iter_mut()
+        .zip([0x41, 0x06, 0x71, 0xDB, 0x01])
+    {
+        *byte ^= change;
+    }
+    let on_disk = OpenOptions::new().write(true).open(&file)?;
+    on_disk.write_all_at(&spoilt, 0)?;
+    on_disk.sync_all()?;
+    cluster.ctl(&["scrub", "start", "/two"])?;
+    wait_for_the_end(&cluster)?;
+    let report = cluster.ctl(&["scrub", "report"])?;
+    let why = report["findings"][0]["why"].as_str().unwrap_or_default();
+    ensure!(why.starts_with("BLAKE3 "), "{report}");
+    two_copies(&cluster, "two/file", &bytes)
+}
+
+#[test]
 fn the_only_copy_is_shown_as_damaged_kept_and_good_again_with_good_bytes() -> Result<()> {
     let mut cluster = Cluster::with(ClusterSpec {
         slaves: 1,

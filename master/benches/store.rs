@@ -64,6 +64,7 @@ async fn upload(vfs: &VfsClient, n: u64) {
     let bytes = PreparedBytes {
         size: 1000,
         crc32: 1,
+        blake3: None,
         received: 1000,
     };
     let upload = upload.await.unwrap();
@@ -98,6 +99,7 @@ fn page(from: usize, entries: usize) -> Vec<WalkEntry> {
             size: 15_000_000,
             file: None,
             crc32: None,
+            blake3: None,
         },
         modified: 1_800_000_000,
     };

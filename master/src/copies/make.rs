@@ -39,6 +39,8 @@ pub struct Maker {
     /// Whether slaves have the certificate; not so in the simulation.
     pub secures: bool,
     pub max_rate: Option<u64>,
+    /// Whether files have a BLAKE3.
+    pub blake3: bool,
     pub stall: Duration,
 }
 
@@ -145,11 +147,9 @@ impl Maker {
     async fn judge(&self, ends: &Ends, order: &Order, outcome: Outcome) -> Result<(), CopyError> {
         let (file, root) = (order.copied.entry.file(), ends.taker.root);
         let made = match outcome {
-            Outcome::Prepared { bytes, size, crc32 } => {
-                let prepared = PreparedBytes {
-                    size,
-                    crc32,
-                    received: bytes,
+            Outcome::Prepared { .. } => {
+                let Some(prepared) = PreparedBytes::of(&outcome) else {
+                    return Err(CopyError::OtherBytes);
                 };
                 match self.vfs.add_copy(file, root, prepared).await {
                     Ok(true) => Ok(()),
@@ -195,7 +195,7 @@ impl Maker {
         self.open(dials, DataPath::Dial { to }).await?;
         let give = order.give(&ends.giver, &ends.taker);
         let give = self.order(ends.giver.transfer, give, giver_listens);
-        let take = (order.take(&ends.taker), OpSeq::NONE);
+        let take = (order.take(&ends.taker, self.blake3), OpSeq::NONE);
         let take = self.order(ends.taker.transfer, take, !giver_listens);
         let giver = self.slaves.begin(&ends.giver.slave, give).await;
         let giver = giver.map_err(failed(&ends.giver.slave))?;

@@ -79,8 +79,8 @@ impl Order {
         (Job::Send(job), after)
     }
 
-    /// What the taker does.
-    pub fn take(&self, slot: &Slot) -> Job {
+    /// What the taker does; it sums BLAKE3 where files have it, or this one does.
+    pub fn take(&self, slot: &Slot, blake3: bool) -> Job {
         let base = match self.kept_on(slot) {
             Some(kept) => Base::Staged { keep: kept.bytes },
             None => Base::Empty,
@@ -90,6 +90,7 @@ impl Order {
             file: self.copied.entry.file(),
             base,
             expected: self.copied.entry.size,
+            blake3: blake3 || self.copied.entry.blake3.is_some(),
         })
     }
 

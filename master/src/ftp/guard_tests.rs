@@ -100,6 +100,7 @@ impl Bench {
             file: upload.file,
             base: Base::Empty,
             expected: 0,
+            blake3: false,
         });
         (guard, job)
     }

@@ -191,6 +191,7 @@ impl Site {
         let bytes = PreparedBytes {
             size: content.len() as u64,
             crc32: crc32.unwrap_or_default(),
+            blake3: None,
             received: content.len() as u64,
         };
         vfs.commit_upload(file, root, bytes).await.unwrap();

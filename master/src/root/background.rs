@@ -28,6 +28,7 @@ pub(super) fn copier(
             transfers: transfers.clone(),
             secures,
             max_rate: copies.max_rate.map(|rate| rate.as_u64()),
+            blake3: config.storage.blake3,
             stall: copies.stall_timeout,
         },
         config: copies,
@@ -47,6 +48,7 @@ pub(super) fn scrubber(
 ) -> ScrubClient {
     let given = ScrubDeps {
         config: config.scrub.clone(),
+        blake3: config.storage.blake3,
         vfs: vfs.clone(),
         slaves: slaves.clone(),
         bus: bus.clone(),

@@ -38,6 +38,8 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(60);
 pub struct ScrubDeps {
     /// `[scrub]`.
     pub config: ScrubConfig,
+    /// Whether files have a BLAKE3: those without get it.
+    pub blake3: bool,
     /// The file list.
     pub vfs: VfsClient,
     /// Who reads.
@@ -59,6 +61,7 @@ pub fn start(place: &Place, deps: ScrubDeps, parent: Recipient<ChildDown>) -> Sc
         bus: deps.bus.clone(),
         max_rate: deps.config.max_rate.as_u64(),
         busy_rate: deps.config.busy_rate.as_u64(),
+        blake3: deps.blake3,
         shown: Arc::new(shown),
     };
     let spec = ChildSpec::new(NAME, MAILBOX, Budget::PLUGIN, parent);

@@ -36,6 +36,7 @@ impl Bench {
         bus.subscribe::<CopyDamaged>("test", damaged.recipient());
         let deps = ScrubDeps {
             config,
+            blake3: false,
             vfs: files.vfs.clone(),
             slaves: rig.client.clone(),
             bus,
@@ -64,6 +65,7 @@ impl Bench {
         let bytes = PreparedBytes {
             size: SIZE,
             crc32: CRC,
+            blake3: None,
             received: SIZE,
         };
         vfs.commit_upload(file, self.root, bytes).await.unwrap();
@@ -103,7 +105,12 @@ fn by_hand() -> ScrubConfig {
 }
 
 fn read(slave: &ScriptedSlave, got: &Got<Reread>, crc32: u32) {
-    slave.answer(got, &RereadDone { size: SIZE, crc32 });
+    let done = RereadDone {
+        size: SIZE,
+        crc32,
+        blake3: None,
+    };
+    slave.answer(got, &done);
 }
 
 #[test]

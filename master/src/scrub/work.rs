@@ -42,6 +42,7 @@ pub struct Worker {
     pub bus: EventBus,
     pub max_rate: u64,
     pub busy_rate: u64,
+    pub blake3: bool,
     pub(super) shown: Arc<watch::Sender<Shown>>,
 }
 
@@ -127,11 +128,13 @@ impl Worker {
             after: stored.after,
             max_rate: self.max_rate,
             busy_rate: self.busy_rate,
+            blake3: self.blake3 || stored.should.blake3.is_some(),
         };
         match self.slaves.call(&slave, reread, SILENCE).await {
             Ok(done) => Ok(Found::Reading(Reading::Sums(Sums {
                 size: done.size,
                 crc32: Some(done.crc32),
+                blake3: done.blake3,
             }))),
             Err(SlaveError::Fault(fault)) if fault.code == FaultCode::DISK => {
                 Ok(Found::Reading(Reading::Unreadable(fault.text)))

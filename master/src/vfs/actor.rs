@@ -231,7 +231,8 @@ impl VfsActor {
     }
 
     fn begin(&mut self, msg: BeginUpload, ctx: &mut Context<Self>) -> Result<Upload, VfsError> {
-        let begun = self.plan(&msg)?;
+        let mut begun = self.plan(&msg)?;
+        begun.upload.blake3 = self.config.blake3;
         let file = begun.upload.file;
         let pending = self.submit(begun.intent)?;
         self.uploads

@@ -17,6 +17,8 @@ pub struct VfsConfig {
     pub expire_every: Duration,
     /// What becomes of files that were put on a slave by hand where the tree has nothing.
     pub foreign: Foreign,
+    /// Whether files have a BLAKE3 beside their CRC-32.
+    pub blake3: bool,
     /// Owner of files that were found on a slave and adopted.
     pub adopt_owner: String,
     /// Their group.
@@ -39,6 +41,7 @@ impl Default for VfsConfig {
             keep_partial: Duration::from_secs(24 * 3600),
             expire_every: Duration::from_secs(60),
             foreign: Foreign::Adopt,
+            blake3: false,
             adopt_owner: "drftpd".into(),
             adopt_group: "drftpd".into(),
         }

@@ -274,6 +274,7 @@ pub(super) fn begin(
             at,
             base,
             after: row.pending(),
+            blake3: false,
         },
         intent: Begin { file, root, onto },
         keep,
@@ -296,6 +297,7 @@ fn new_file(ids: &Ids, now: i64, plan: &Plan, owner: Owner) -> Result<Entry, Vfs
         files: 1,
         generation: Generation(1),
         crc32: None,
+        blake3: None,
         state: FileState::Uploading,
         target: None,
     })

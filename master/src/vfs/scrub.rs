@@ -1,6 +1,6 @@
 //! Reading copies again: which are to be read, what they should be, and what was found.
 
-use drftpd_protocol::wire::Place;
+use drftpd_protocol::wire::{Blake3Sum, Place};
 use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, VfsPath};
 
 use super::error::VfsError;
@@ -67,6 +67,8 @@ pub struct Sums {
     pub size: u64,
     /// CRC-32.
     pub crc32: Option<u32>,
+    /// BLAKE3.
+    pub blake3: Option<Blake3Sum>,
 }
 
 /// Some copies of a root.
@@ -136,6 +138,7 @@ impl Sums {
         Self {
             size: entry.size,
             crc32: entry.crc32,
+            blake3: entry.blake3,
         }
     }
 
@@ -144,8 +147,13 @@ impl Sums {
         if self.size != read.size {
             return Some(format!("{} bytes instead of {}", read.size, self.size));
         }
-        let (should, is) = self.crc32.zip(read.crc32)?;
-        (should != is).then(|| format!("CRC-32 {is:08x} instead of {should:08x}"))
+        if let Some((should, is)) = self.crc32.zip(read.crc32)
+            && should != is
+        {
+            return Some(format!("CRC-32 {is:08x} instead of {should:08x}"));
+        }
+        let (should, is) = self.blake3.zip(read.blake3)?;
+        (should != is).then(|| format!("BLAKE3 {is} instead of {should}"))
     }
 }
 
@@ -235,7 +243,11 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_no_difference_and_everything_else_is_said() {
-        let sums = |size, crc32| Sums { size, crc32 };
+        let sums = |size, crc32| Sums {
+            size,
+            crc32,
+            blake3: None,
+        };
         let known = sums(10, Some(0xCBF4_3926));
         assert_eq!(known.wrong(&known), None);
         assert_eq!(sums(10, None).wrong(&known), None);
@@ -244,5 +256,14 @@ mod tests {
         assert_eq!(longer, "11 bytes instead of 10");
         let other = known.wrong(&sums(10, Some(0xF))).unwrap();
         assert_eq!(other, "CRC-32 0000000f instead of cbf43926");
+        let blake3 = |byte| Sums {
+            blake3: Some(Blake3Sum([byte; 32])),
+            ..known
+        };
+        assert_eq!(known.wrong(&blake3(1)), None);
+        assert_eq!(blake3(1).wrong(&known), None);
+        let other = blake3(0xAB).wrong(&blake3(0xCD)).unwrap();
+        assert!(other.starts_with("BLAKE3 cdcdcd"), "{other}");
+        assert!(other.ends_with("abab"), "{other}");
     }
 }

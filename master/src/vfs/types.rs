@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use drftpd_protocol::wire::{Base, Place};
+use drftpd_protocol::wire::{Base, Blake3Sum, Outcome, Place};
 use drftpd_protocol::{DirId, FileId, Generation, Name, NodeId, OpSeq, RootId, SlaveId, VfsPath};
 
 /// Kind of an entry.
@@ -56,6 +56,8 @@ pub struct Entry {
     pub generation: Generation,
     /// CRC-32 of a file where it is known.
     pub crc32: Option<u32>,
+    /// BLAKE3 of a file where it is known.
+    pub blake3: Option<Blake3Sum>,
     /// State of a file; `Complete` for all else.
     pub state: FileState,
     /// Where a link points, as it was given.
@@ -139,6 +141,27 @@ pub struct CopyJob {
     pub why: Option<String>,
 }
 
+impl PreparedBytes {
+    /// What a transfer has prepared; nothing if it ended otherwise.
+    pub fn of(outcome: &Outcome) -> Option<Self> {
+        let Outcome::Prepared {
+            bytes,
+            size,
+            crc32,
+            blake3,
+        } = *outcome
+        else {
+            return None;
+        };
+        Some(Self {
+            size,
+            crc32,
+            blake3,
+            received: bytes,
+        })
+    }
+}
+
 #[cfg(test)]
 impl Times {
     /// The time of modification alone.
@@ -211,6 +234,8 @@ pub struct Upload {
     pub base: Base,
     /// The position of the root's log that the upload must wait for; none when all of it is done.
     pub after: OpSeq,
+    /// Whether BLAKE3 is to be summed.
+    pub blake3: bool,
 }
 
 /// A file's bytes as a slave has prepared them.
@@ -220,6 +245,8 @@ pub struct PreparedBytes {
     pub size: u64,
     /// CRC-32 of the file.
     pub crc32: u32,
+    /// BLAKE3 of the file, where it was asked for.
+    pub blake3: Option<Blake3Sum>,
     /// Bytes that came over the connection, for statistics and credits.
     pub received: u64,
 }

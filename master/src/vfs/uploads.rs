@@ -171,6 +171,7 @@ mod tests {
             files: 1,
             generation: Generation(1),
             crc32: None,
+            blake3: None,
             state: FileState::Uploading,
             target: None,
         }

@@ -14,6 +14,7 @@ pub mod ops;
 pub mod reread;
 pub mod revision;
 pub mod space;
+pub mod sums;
 pub mod tls;
 pub mod token;
 pub mod transfer;
@@ -35,6 +36,7 @@ pub use ops::{DirStep, Moved, Place, RootOp};
 pub use reread::{Reread, RereadDone, StopReread};
 pub use revision::Revision;
 pub use space::{Look, SpaceSeen};
+pub use sums::Blake3Sum;
 pub use tls::{DataTls, Der, FtpCertificate, Resumption, TicketKey, TlsPeer, TlsSeen};
 pub use token::{JoinToken, TokenError};
 pub use transfer::{

@@ -8,6 +8,7 @@ use super::digests::WalkDigests;
 use super::kinds;
 use super::ops::DirStep;
 use super::space::{Look, SpaceSeen};
+use super::sums::Blake3Sum;
 use super::tls::TlsSeen;
 use super::transfer::Outcome;
 use crate::ids::{DirId, FileId, RootId, TransferId};
@@ -176,6 +177,9 @@ pub enum WalkNode {
         file: Option<FileId>,
         /// CRC-32 that its attribute has.
         crc32: Option<u32>,
+        /// BLAKE3 that its attribute has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blake3: Option<Blake3Sum>,
     },
 }
 

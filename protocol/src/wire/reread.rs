@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ops::Place;
+use super::sums::Blake3Sum;
 use crate::ids::{FileId, OpSeq, RootId};
 
 /// Reads a whole file at its leisure and answers what it adds up to. Long: tells progress. A slave reads one file of a
@@ -21,6 +22,9 @@ pub struct Reread {
     pub max_rate: u64,
     /// Bytes per second at most while transfers of the root run; 0 waits until there are none.
     pub busy_rate: u64,
+    /// Whether BLAKE3 is asked for too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub blake3: bool,
 }
 
 /// What was read.
@@ -30,6 +34,9 @@ pub struct RereadDone {
     pub size: u64,
     /// Their CRC-32.
     pub crc32: u32,
+    /// Their BLAKE3, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blake3: Option<Blake3Sum>,
 }
 
 /// Ends the reading of a file of a root again; none that runs is no fault.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::Fault;
 use super::ops::Place;
 use super::space::SpaceSeen;
+use super::sums::Blake3Sum;
 use super::tls::DataTls;
 use crate::Network;
 use crate::ids::{FileId, OpSeq, RootId, TransferId};
@@ -169,6 +170,9 @@ pub struct ReceiveJob {
     pub base: Base,
     /// Bytes expected, to reserve space; 0 when unknown.
     pub expected: u64,
+    /// Whether BLAKE3 is to be summed beside CRC-32.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub blake3: bool,
 }
 
 /// What the first received byte follows.
@@ -234,6 +238,9 @@ pub enum Outcome {
         size: u64,
         /// CRC-32 of the whole file.
         crc32: u32,
+        /// BLAKE3 of the whole file, where it was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blake3: Option<Blake3Sum>,
     },
     /// It broke off.
     Broken {

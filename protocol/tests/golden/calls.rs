@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use drftpd_protocol::wire::{
-    AbortTransfer, Algorithm, Checksum, ChecksumDone, DataOpened, DataPath, Der, Family,
+    AbortTransfer, Algorithm, Blake3Sum, Checksum, ChecksumDone, DataOpened, DataPath, Der, Family,
     FtpCertificate, Goodbye, OpenData, PeerRule, Ping, Pong, RelayToken, Reread, RereadDone,
     StopReread, WalkPart, WalkRoot, WalkStarted,
 };
@@ -61,10 +61,29 @@ pub fn calls(seen: &mut Seen) {
             after: OpSeq(3),
             max_rate: 16 << 20,
             busy_rate: 1 << 20,
+            blake3: false,
         },
         &RereadDone {
             size: 1000,
             crc32: 0xCBF4_3926,
+            blake3: None,
+        },
+    );
+    seen.call(
+        "reread-blake3",
+        &Reread {
+            root: ROOT,
+            file: FILE,
+            at: place(),
+            after: OpSeq(3),
+            max_rate: 0,
+            busy_rate: 0,
+            blake3: true,
+        },
+        &RereadDone {
+            size: 1000,
+            crc32: 0xCBF4_3926,
+            blake3: Some(Blake3Sum([7; 32])),
         },
     );
     seen.call("stop-reread", &StopReread { root: ROOT }, &());

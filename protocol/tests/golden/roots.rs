@@ -81,11 +81,13 @@ pub fn walks(seen: &mut Seen) {
         size: 9,
         file: Some(FILE),
         crc32: Some(1),
+        blake3: None,
     };
     let found = WalkNode::File {
         size: 9,
         file: None,
         crc32: None,
+        blake3: None,
     };
     seen.notice(
         "walk-page",

@@ -1,8 +1,8 @@
 //! Transfers from their order to their end.
 
 use drftpd_protocol::wire::{
-    Base, BeginTransfer, Begun, DataTls, EndedSeen, Fault, FaultCode, Job, Outcome, ReceiveJob,
-    Resumption, SendJob, TicketKey, TlsPeer, TlsSeen, TransferEnded, TransferProgress,
+    Base, BeginTransfer, Begun, Blake3Sum, DataTls, EndedSeen, Fault, FaultCode, Job, Outcome,
+    ReceiveJob, Resumption, SendJob, TicketKey, TlsPeer, TlsSeen, TransferEnded, TransferProgress,
 };
 use drftpd_protocol::{OpSeq, TransferId};
 
@@ -72,6 +72,7 @@ pub fn transfers(seen: &mut Seen) {
             file: FILE,
             base,
             expected: 4096,
+            blake3: false,
         };
         seen.call(
             &format!("begin-receive-{what}"),
@@ -82,6 +83,19 @@ pub fn transfers(seen: &mut Seen) {
             },
         );
     }
+    let receive = ReceiveJob {
+        root: ROOT,
+        file: FILE,
+        base: Base::Empty,
+        expected: 4096,
+        blake3: true,
+    };
+    let begun = Begun {
+        size: 0,
+        space: Some(space_seen()),
+    };
+    let receive = begin(Job::Receive(receive));
+    seen.call("begin-receive-blake3", &receive, &begun);
     let ended = |outcome| TransferEnded {
         transfer: TransferId(5),
         upload: Some((ROOT, FILE)),
@@ -102,7 +116,15 @@ pub fn transfers(seen: &mut Seen) {
         bytes: 3,
         size: 5,
         crc32: 0xDEAD_BEEF,
+        blake3: None,
     };
+    let summed = Outcome::Prepared {
+        bytes: 3,
+        size: 5,
+        crc32: 0xDEAD_BEEF,
+        blake3: Some(Blake3Sum([7; 32])),
+    };
+    seen.notice("ended-prepared-blake3", &ended(summed));
     let space = Some(space_seen());
     let prepared = ended(prepared);
     seen.notice("ended-prepared", &prepared);

@@ -119,6 +119,7 @@ async fn one(transfers: Transfers, root: RootId, number: u64, order: Order) {
             }),
             base: Base::Empty,
             expected: 0,
+            blake3: false,
         }),
         false => Job::Send(SendJob {
             root,

@@ -12,8 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use drftpd_actors::{Blocking, BlockingError};
-use drftpd_protocol::wire::{Algorithm, Fault, FaultCode, Place, Reread, RereadDone, StopReread};
-use drftpd_protocol::{FileId, RootId};
+use drftpd_protocol::RootId;
+use drftpd_protocol::wire::{
+    Algorithm, Blake3Sum, Fault, FaultCode, Reread, RereadDone, StopReread,
+};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -93,8 +95,8 @@ async fn reread(
     let failed = |error: BlockingError| Fault::new(FaultCode::FAILED, error.to_string());
     let root = roots.get(request.root).map_err(|error| error.fault())?;
     let mut pace = Pace::new(request.max_rate, request.busy_rate);
-    let (opened, place) = (root.clone(), (request.file, request.at.clone()));
-    let open = blocking.run(move || open(&opened, place));
+    let (opened, request) = (root.clone(), request.clone());
+    let open = blocking.run(move || open(&opened, &request));
     let mut reading = open.await.map_err(failed)??;
     loop {
         tell(reading.done(), reading.length());
@@ -114,14 +116,17 @@ async fn reread(
     }
 }
 
-fn open(root: &Root, (file, at): (FileId, Place)) -> Result<Reading, Fault> {
-    let stored = root.open_file(Some(file), &at);
+fn open(root: &Root, request: &Reread) -> Result<Reading, Fault> {
+    let file = request.file;
+    let stored = root.open_file(Some(file), &request.at);
     let stored = stored.map_err(|error| error.fault())?;
     if stored.staged && stored.crc32.is_none() {
         let text = format!("{file} is being received");
         return Err(Fault::new(FaultCode::NO_SUCH_FILE, text));
     }
-    let sums = vec![Sum::new(Algorithm::Crc32)];
+    let blake3 = request.blake3.then_some(Algorithm::Blake3);
+    let methods = [Algorithm::Crc32].into_iter().chain(blake3);
+    let sums = methods.map(Sum::new).collect();
     Ok(Reading::new(stored.file, 0, stored.size, sums))
 }
 
@@ -141,9 +146,20 @@ fn forget(reading: &Reading, at: u64, length: u64) {
 
 fn done(reading: Reading) -> Result<RereadDone, Fault> {
     let size = reading.done();
-    let crc32 = reading.into_sums().into_iter().find_map(Sum::crc32);
+    let (mut crc32, mut blake3) = (None, None);
+    for sum in reading.into_sums() {
+        match sum {
+            Sum::Crc32(sum) => crc32 = Some(sum.finalize()),
+            Sum::Blake3(sum) => blake3 = Some(Blake3Sum(*sum.finalize().as_bytes())),
+            _ => {}
+        }
+    }
     let crc32 = crc32.ok_or_else(|| Fault::new(FaultCode::FAILED, "nothing was summed"))?;
-    Ok(RereadDone { size, crc32 })
+    Ok(RereadDone {
+        size,
+        crc32,
+        blake3,
+    })
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ impl Root {
             file: staging.id,
             size,
             crc32: Some(crc32),
+            blake3: staging.blake3(),
         };
         mark::write(file.as_fd(), Mark::File(mark))?;
         failpoint("upload.marked").doing("ending an upload")?;

@@ -101,6 +101,7 @@ impl<'a> Work<'a> {
             file,
             size,
             crc32: None,
+            blake3: None,
         });
         if look.links > 1 {
             self.mark_copy(dir, name, (&opened, look), (file, mark))?;

@@ -1,21 +1,26 @@
 //! Marks: the identity that a file or directory carries in its extended attribute.
 //!
 //! The value is compact and has a version in front: a byte for the version, a byte for the kind,
-//! then numbers, big-endian. A file's mark is its node, generation, size and, if it is known,
-//! CRC-32; a directory's is its node.
+//! then numbers, big-endian. A file's mark is its node, generation, size and, if they are known,
+//! CRC-32 and BLAKE3; a directory's is its node. A mark with BLAKE3 is of version 2: whoever knows
+//! only version 1 leaves it alone. It fits into an inode of 256 bytes, which a second attribute would
+//! not.
 
 use std::io;
 use std::os::fd::BorrowedFd;
 
 use drftpd_protocol::ids::{DirId, FileId, Generation, NodeId};
+use drftpd_protocol::wire::Blake3Sum;
 
 use super::error::{Doing, StorageError};
 use crate::sys::attribute;
 
 /// The attribute's name.
 pub(super) const ATTRIBUTE: &str = "user.drftpd";
-/// The version that is written.
+/// The version that is written: the oldest one that can say it.
 const VERSION: u8 = 1;
+/// The version of a file's mark with BLAKE3.
+const WITH_BLAKE3: u8 = 2;
 const FILE: u8 = b'f';
 const DIR: u8 = b'd';
 
@@ -37,6 +42,8 @@ pub struct FileMark {
     pub size: u64,
     /// Its CRC-32 then, if it was known.
     pub crc32: Option<u32>,
+    /// Its BLAKE3 then, if that was known too.
+    pub blake3: Option<Blake3Sum>,
 }
 
 /// What was found where a mark may be.
@@ -76,6 +83,10 @@ impl Mark {
                 value.extend(mark.file.generation.0.to_be_bytes());
                 value.extend(mark.size.to_be_bytes());
                 value.extend(mark.crc32.iter().flat_map(|crc| crc.to_be_bytes()));
+                if let Some(blake3) = mark.blake3.filter(|_| mark.crc32.is_some()) {
+                    value[0] = WITH_BLAKE3;
+                    value.extend(blake3.0);
+                }
             }
             Mark::Dir(id) => {
                 value.push(DIR);
@@ -88,8 +99,8 @@ impl Mark {
 
 fn decode(value: &[u8]) -> Seen {
     let mark = match value {
-        [version, ..] if *version > VERSION => return Seen::Newer(*version),
-        [VERSION, FILE, rest @ ..] => file(rest).map(Mark::File),
+        [version, ..] if *version > WITH_BLAKE3 => return Seen::Newer(*version),
+        [VERSION | WITH_BLAKE3, FILE, rest @ ..] => file(rest).map(Mark::File),
         [VERSION, DIR, rest @ ..] => <[u8; 8]>::try_from(rest)
             .ok()
             .map(|id| Mark::Dir(NodeId(u64::from_be_bytes(id)))),
@@ -102,9 +113,16 @@ fn file(value: &[u8]) -> Option<FileMark> {
     let (node, rest) = value.split_first_chunk::<8>()?;
     let (generation, rest) = rest.split_first_chunk::<8>()?;
     let (size, rest) = rest.split_first_chunk::<8>()?;
-    let crc32 = match rest {
-        [] => None,
-        crc => Some(u32::from_be_bytes(crc.try_into().ok()?)),
+    let (crc32, blake3) = match rest {
+        [] => (None, None),
+        rest => {
+            let (crc, rest) = rest.split_first_chunk::<4>()?;
+            let blake3 = match rest {
+                [] => None,
+                sum => Some(Blake3Sum(sum.try_into().ok()?)),
+            };
+            (Some(u32::from_be_bytes(*crc)), blake3)
+        }
     };
     Some(FileMark {
         file: FileId {
@@ -113,6 +131,7 @@ fn file(value: &[u8]) -> Option<FileMark> {
         },
         size: u64::from_be_bytes(*size),
         crc32,
+        blake3,
     })
 }
 
@@ -162,11 +181,19 @@ mod tests {
                 file,
                 size: 1 << 40,
                 crc32: Some(0xDEAD_BEEF),
+                blake3: None,
+            }),
+            Mark::File(FileMark {
+                file,
+                size: 1 << 40,
+                crc32: Some(0xDEAD_BEEF),
+                blake3: Some(Blake3Sum([7; 32])),
             }),
             Mark::File(FileMark {
                 file,
                 size: 0,
                 crc32: None,
+                blake3: None,
             }),
         ] {
             assert_eq!(decode(&mark.encode()), Seen::Mark(mark));
@@ -180,6 +207,7 @@ mod tests {
             assert!(!matches!(decode(bad), Seen::Mark(_)), "{bad:?}");
         }
         assert_eq!(decode(&whole[..5]), Seen::Nothing);
-        assert_eq!(decode(b"\x02?"), Seen::Newer(2));
+        assert_eq!(decode(b"\x03?"), Seen::Newer(3));
+        assert_eq!(whole[0], 1, "older programs read it");
     }
 }

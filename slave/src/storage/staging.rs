@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crc32fast::Hasher;
 use drftpd_protocol::ids::FileId;
-use drftpd_protocol::wire::Base;
+use drftpd_protocol::wire::{Base, Blake3Sum};
 use rustix::io::Errno;
 
 use super::ending::drop_staged;
@@ -40,6 +40,8 @@ pub struct Staging {
     pub len: u64,
     /// CRC-32 of all of them.
     pub crc: Hasher,
+    /// BLAKE3 of all of them, where somebody wants it.
+    blake3: Option<Box<blake3::Hasher>>,
     pub(super) id: FileId,
     root: Root,
     pub(super) live: Arc<Live>,
@@ -58,6 +60,26 @@ impl Staging {
     /// CRC-32 of what is there.
     pub fn crc32(&self) -> u32 {
         self.crc.clone().finalize()
+    }
+
+    /// From now on BLAKE3 is summed too. What is kept is read again for that.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn sum_blake3(&mut self) -> Result<(), StorageError> {
+        let mut sum = Box::new(blake3::Hasher::new());
+        let read = each_chunk(&self.file, self.len, |bytes| {
+            sum.update(bytes);
+        });
+        read.doing("reading what is kept of an upload")?;
+        self.blake3 = Some(sum);
+        Ok(())
+    }
+
+    /// BLAKE3 of what is there, if it is summed.
+    pub fn blake3(&self) -> Option<Blake3Sum> {
+        let sum = self.blake3.as_ref()?;
+        Some(Blake3Sum(*sum.finalize().as_bytes()))
     }
 
     /// Whether an operation deleted it meanwhile: nobody wants the bytes any more.
@@ -84,6 +106,9 @@ impl Staging {
         }
         self.root.judge_write(written.doing("writing an upload"))?;
         self.crc.update(bytes);
+        if let Some(sum) = &mut self.blake3 {
+            sum.update(bytes);
+        }
         self.len += count;
         self.promise.used(count);
         Ok(())
@@ -141,6 +166,7 @@ impl Root {
             file: out,
             len: keep,
             crc,
+            blake3: None,
             id: file,
             root: self.clone(),
             live,
@@ -285,6 +311,12 @@ fn again(live: &Live, file: FileId, keep: u64) -> Result<File, StorageError> {
 
 fn checksum(file: &File, length: u64) -> io::Result<Hasher> {
     let mut crc = Hasher::new();
+    each_chunk(file, length, |bytes| crc.update(bytes))?;
+    Ok(crc)
+}
+
+/// Reads the beginning of a file.
+fn each_chunk(file: &File, length: u64, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut buffer = vec![0; usize::try_from(length).map_or(CHUNK, |length| length.min(CHUNK))];
     let mut done = 0;
     while done < length {
@@ -292,10 +324,10 @@ fn checksum(file: &File, length: u64) -> io::Result<Hasher> {
         match file.read_at(&mut buffer[..want], done)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             read => {
-                crc.update(&buffer[..read]);
+                take(&buffer[..read]);
                 done += read as u64;
             }
         }
     }
-    Ok(crc)
+    Ok(())
 }

@@ -41,6 +41,7 @@ fn order(root: RootId, tls: Option<DataTls>) -> BeginTransfer {
             file: FILE,
             base: Base::Empty,
             expected: 0,
+            blake3: false,
         }),
         after: OpSeq::NONE,
         stall_timeout_ms: 60_000,

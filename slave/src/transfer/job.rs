@@ -167,7 +167,10 @@ async fn stage(env: &Env, job: ReceiveJob) -> Result<Staged, Fault> {
     let roots = env.roots.clone();
     let stage = move || {
         let root = roots.get(job.root)?;
-        let staging = root.stage(job.file, &job.base, job.expected)?;
+        let mut staging = root.stage(job.file, &job.base, job.expected)?;
+        if job.blake3 {
+            staging.sum_blake3()?;
+        }
         Ok(Staged {
             in_use: root.used(),
             space: roots.space_seen(&root),

@@ -244,6 +244,7 @@ mod tests {
             files: 1,
             generation: Generation(1),
             crc32: None,
+            blake3: None,
             state,
             target: None,
         }

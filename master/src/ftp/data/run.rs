@@ -195,6 +195,7 @@ pub async fn begin_upload(
         file: upload.file,
         base: upload.base,
         expected: cx.state.expected.unwrap_or(0),
+        blake3: upload.blake3,
     });
     let in_clear = tls.is_none();
     let begun = order(cx, &mut guard, (job, tls), upload.after, Some(settles)).await?;

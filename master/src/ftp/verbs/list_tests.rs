@@ -34,6 +34,7 @@ async fn file(site: &Site, root: RootId, at: &str, size: u64) {
     let bytes = PreparedBytes {
         size,
         crc32: 0xA1B2_C3D4,
+        blake3: None,
         received: size,
     };
     let file = begun.await.unwrap().file;

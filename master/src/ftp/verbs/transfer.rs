@@ -203,13 +203,8 @@ async fn take(
             }
         }
     };
-    let Outcome::Prepared { bytes, size, crc32 } = outcome else {
+    let Some(prepared) = PreparedBytes::of(&outcome) else {
         return Err(nonsense(&moving));
-    };
-    let prepared = PreparedBytes {
-        size,
-        crc32,
-        received: bytes,
     };
     let figures = commit(&cx, moving, file, prepared, record).await?;
     let text = match naming {

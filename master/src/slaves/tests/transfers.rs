@@ -59,6 +59,7 @@ fn prepared() -> TransferEnded {
         bytes: 9,
         size: 9,
         crc32: 1,
+        blake3: None,
     })
 }
 

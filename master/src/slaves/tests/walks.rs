@@ -36,6 +36,7 @@ pub(super) fn page(walk: &WalkRoot, entries: usize) -> WalkPage {
             size: 1,
             file: None,
             crc32: None,
+            blake3: None,
         },
         modified: 0,
     };

@@ -3,7 +3,9 @@
 use drftpd_protocol::wire::RootOp;
 use drftpd_protocol::{FileId, NodeId, RootId};
 
+use super::scrub::learn;
 use crate::vfs::error::VfsError;
+use crate::vfs::scrub::Sums;
 use crate::vfs::tree::{Tree, TreeCommand, copies, jobs, log, nodes, walk};
 use crate::vfs::types::{CopyJob, Entry, FileState, PreparedBytes};
 
@@ -21,15 +23,12 @@ impl TreeCommand for AddCopy {
         let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
         let file = self.file;
         let entry = nodes::by_id(tree, file.node)?.filter(|entry| self.is_of(entry));
-        let Some(mut entry) = entry else {
+        let Some(entry) = entry else {
             // Deleted or overwritten meanwhile, or damaged on the way.
             log::append(tree, root.key, &RootOp::DiscardStaged { file })?;
             return Ok(false);
         };
-        if entry.crc32.is_none() {
-            entry.crc32 = Some(self.bytes.crc32);
-            nodes::update(tree, &entry)?;
-        }
+        learn(tree, &entry, &self.sums())?;
         let at = walk::place_of(tree, &entry)?;
         let op = match copies::add(tree, &entry, root.key)? {
             true => RootOp::Publish { file, at },
@@ -42,10 +41,17 @@ impl TreeCommand for AddCopy {
 }
 
 impl AddCopy {
+    fn sums(&self) -> Sums {
+        Sums {
+            size: self.bytes.size,
+            crc32: Some(self.bytes.crc32),
+            blake3: self.bytes.blake3,
+        }
+    }
+
     fn is_of(&self, entry: &Entry) -> bool {
-        let (size, sum) = (self.bytes.size, self.bytes.crc32);
         let complete = entry.file() == self.file && entry.state == FileState::Complete;
-        complete && entry.size == size && entry.crc32.is_none_or(|crc32| crc32 == sum)
+        complete && Sums::of(entry).wrong(&self.sums()).is_none()
     }
 }
 

@@ -59,6 +59,7 @@ impl Commit {
             generation: self.file.generation,
             size: self.bytes.size,
             crc32: Some(self.bytes.crc32),
+            blake3: self.bytes.blake3,
             state: FileState::Complete,
             modified: tree.now,
             ..old

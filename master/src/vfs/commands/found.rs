@@ -8,12 +8,14 @@ use drftpd_protocol::{DirId, FileId, Name, NameError, SlaveId, VfsPath};
 
 use super::end::is_ours;
 use super::merge::{Page, found_entry};
+use super::scrub::learn;
 use super::unknown::{self, Marked};
-use crate::store::{number, params};
+use crate::store::number;
 use crate::vfs::client::Compare;
 use crate::vfs::config::Foreign;
 use crate::vfs::error::VfsError;
 use crate::vfs::plan::{self, StoredState};
+use crate::vfs::scrub::Sums;
 use crate::vfs::tree::differences::{self, Why};
 use crate::vfs::tree::log::RootRow;
 use crate::vfs::tree::{Tree, copies, log, nodes, walk};
@@ -47,13 +49,17 @@ fn live(
     entry: &Entry,
     marked: Marked,
 ) -> Result<(), VfsError> {
-    let (tree, size, crc32) = (page.tree, marked.size, marked.crc32);
+    let (tree, size) = (page.tree, marked.size);
     let here = page.here.dir() == Some(entry.parent) && entry.name.as_ref() == Some(&name);
     if copies::is_damaged(tree, entry.id, page.root.key)? {
         return damaged(page, name, entry, here);
     }
-    let other_sum = entry.crc32.zip(crc32).is_some_and(|(one, two)| one != two);
-    if size != entry.size || other_sum {
+    let seen = Sums {
+        size,
+        crc32: marked.crc32,
+        blake3: marked.blake3,
+    };
+    if Sums::of(entry).wrong(&seen).is_some() {
         if here {
             copies::spoil(tree, entry, page.root.key)?;
         }
@@ -61,10 +67,7 @@ fn live(
     }
     copies::add(tree, entry, page.root.key)?;
     page.merged.seen.push(entry.id);
-    if let (None, Some(crc32)) = (entry.crc32, crc32) {
-        let sql = "UPDATE node SET crc32 = ?2 WHERE id = ?1";
-        tree.run(sql, params![number(entry.id.0), crc32])?;
-    }
+    learn(tree, entry, &seen)?;
     if here {
         page.merged.good += 1;
         return page.identify_dirs(entry, &name);

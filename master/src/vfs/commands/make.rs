@@ -69,6 +69,7 @@ fn new_entry(tree: &Tree<'_>, path: &VfsPath, kind: Kind, owner: Owner) -> Resul
         files: 0,
         generation: Generation(0),
         crc32: None,
+        blake3: None,
         state: FileState::Complete,
         target: None,
     })

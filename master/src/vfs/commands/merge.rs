@@ -248,12 +248,14 @@ impl Page<'_, '_> {
                 size,
                 file: Some(file),
                 crc32,
+                blake3,
             } => {
                 let modified = entry.modified;
                 let marked = Marked {
                     file,
                     size,
                     crc32,
+                    blake3,
                     modified,
                 };
                 found::known(self, entry.name, marked)
@@ -370,6 +372,7 @@ pub(super) fn found_entry(
         files: 1,
         generation: Generation(1),
         crc32: None,
+        blake3: None,
         state: FileState::Complete,
         target: None,
     })

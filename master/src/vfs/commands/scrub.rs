@@ -2,6 +2,7 @@
 
 use drftpd_protocol::{FileId, NodeId, RootId};
 
+use crate::store::{number, params};
 use crate::vfs::error::VfsError;
 use crate::vfs::scrub::{Damaged, Reading, Scope, Sums};
 use crate::vfs::tree::log::RootRow;
@@ -114,7 +115,7 @@ fn take(
     let wrong = match reading {
         Reading::Sums(read) => match Sums::of(&entry).wrong(read) {
             Some(why) => why,
-            None => return is_good(tree, root, entry, read).map(|()| None),
+            None => return is_good(tree, root, &entry, read).map(|()| None),
         },
         Reading::Unreadable(why) => why.clone(),
     };
@@ -131,12 +132,21 @@ fn take(
 }
 
 /// A copy is what it should be; what was not known of it is known now.
-fn is_good(tree: &Tree<'_>, root: &RootRow, mut entry: Entry, read: &Sums) -> Result<(), VfsError> {
-    if entry.crc32.is_none() {
-        entry.crc32 = read.crc32;
-        nodes::update(tree, &entry)?;
+fn is_good(tree: &Tree<'_>, root: &RootRow, entry: &Entry, read: &Sums) -> Result<(), VfsError> {
+    learn(tree, entry, read)?;
+    copies::add(tree, entry, root.key)?;
+    Ok(())
+}
+
+/// What was not known of a file is known from now on: by bytes of it that are what they should be.
+pub(super) fn learn(tree: &Tree<'_>, entry: &Entry, read: &Sums) -> Result<(), VfsError> {
+    let crc32 = entry.crc32.or(read.crc32);
+    let blake3 = entry.blake3.or(read.blake3);
+    if (crc32, blake3) != (entry.crc32, entry.blake3) {
+        let sql = "UPDATE node SET crc32 = ?2, blake3 = ?3 WHERE id = ?1";
+        let node = number(entry.id.0);
+        tree.run(sql, params![node, crc32, blake3.map(|sum| sum.0)])?;
     }
-    copies::add(tree, &entry, root.key)?;
     Ok(())
 }
 

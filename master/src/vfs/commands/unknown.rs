@@ -1,7 +1,7 @@
 //! Files with identities that this store never gave out: it was restored from a backup, and the disk is newer. They wait
 //! for an operator, and do what that one decided.
 
-use drftpd_protocol::wire::{Moved, RootOp};
+use drftpd_protocol::wire::{Blake3Sum, Moved, RootOp};
 use drftpd_protocol::{FileId, Name};
 
 use super::found::{conflict_names, put_aside};
@@ -20,6 +20,7 @@ pub(super) struct Marked {
     pub file: FileId,
     pub size: u64,
     pub crc32: Option<u32>,
+    pub blake3: Option<Blake3Sum>,
     pub modified: i64,
 }
 
@@ -87,6 +88,7 @@ fn anew(page: &mut Page<'_, '_>, name: Name, marked: Marked) -> Result<(), VfsEr
             generation: marked.file.generation,
             size: marked.size,
             crc32: marked.crc32,
+            blake3: marked.blake3,
             ..found_entry(page.tree, dir, free, marked.modified)?
         };
         nodes::insert(page.tree, &entry)?;
@@ -109,6 +111,7 @@ fn newer(page: &mut Page<'_, '_>, name: Name, old: Entry, marked: Marked) -> Res
         generation: marked.file.generation,
         size: marked.size,
         crc32: marked.crc32,
+        blake3: marked.blake3,
         modified: marked.modified,
         state: FileState::Complete,
         ..old

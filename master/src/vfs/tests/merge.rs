@@ -27,6 +27,7 @@ pub(super) fn file(text: &str, size: u64, file: Option<FileId>) -> WalkEntry {
             size,
             file,
             crc32: None,
+            blake3: None,
         },
         modified: 42,
     }

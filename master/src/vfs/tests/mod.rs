@@ -188,6 +188,7 @@ pub(super) fn bytes(size: u64) -> PreparedBytes {
     PreparedBytes {
         size,
         crc32: 0xC0FFEE,
+        blake3: None,
         received: size,
     }
 }

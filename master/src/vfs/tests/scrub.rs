@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drftpd_protocol::wire::{StagedEntry, WalkEntry, WalkNode};
+use drftpd_protocol::wire::{Blake3Sum, StagedEntry, WalkEntry, WalkNode};
 
 use super::*;
 use crate::vfs::scrub::{Damaged, Finding, Found, Pass, Reading, Scope, Sums};
@@ -15,6 +15,7 @@ fn sums(size: u64, crc32: u32) -> Reading {
     Reading::Sums(Sums {
         size,
         crc32: Some(crc32),
+        blake3: None,
     })
 }
 
@@ -135,6 +136,7 @@ fn found_at(entry: &Entry) -> WalkEntry {
             size: entry.size,
             file: Some(entry.file()),
             crc32: entry.crc32,
+            blake3: None,
         },
         modified: NOW,
     }
@@ -191,6 +193,7 @@ fn an_adopted_file_gets_the_checksum_that_is_read_first() {
                 size: 10,
                 file: None,
                 crc32: None,
+                blake3: None,
             },
             modified: NOW,
         };
@@ -200,6 +203,41 @@ fn an_adopted_file_gets_the_checksum_that_is_read_first() {
         assert_eq!(tell(&fx, A, entry.file(), sums(10, 7)).await, []);
         assert_eq!(fx.stat("/adopted").await.unwrap().crc32, Some(7));
         assert_eq!(tell(&fx, A, entry.file(), sums(10, 8)).await.len(), 1);
+        fx
+    });
+}
+
+#[test]
+fn blake3_is_stored_with_an_upload_learnt_by_reading_and_compared_by_copies_and_scrub() {
+    on_strange_disks(|fx| async {
+        let sum = |byte| Some(Blake3Sum([byte; 32]));
+        let with = |byte| PreparedBytes {
+            blake3: sum(byte),
+            ..bytes(10)
+        };
+        let read = |byte| {
+            Reading::Sums(Sums {
+                size: 10,
+                crc32: Some(GOOD),
+                blake3: sum(byte),
+            })
+        };
+        let upload = fx.begin("/new", UploadMode::Store, A).await.unwrap();
+        let stored = fx.vfs.commit_upload(upload.file, A, with(1)).await;
+        assert_eq!(stored.unwrap(), fx.stat("/new").await.unwrap());
+        assert_eq!(fx.stat("/new").await.unwrap().blake3, sum(1));
+        assert!(!fx.vfs.add_copy(upload.file, B, with(2)).await.unwrap());
+        assert!(fx.vfs.add_copy(upload.file, B, with(1)).await.unwrap());
+        let damaged = tell(&fx, B, upload.file, read(3)).await;
+        assert!(damaged[0].why.starts_with("BLAKE3 0303"), "{damaged:?}");
+        // What was there before learns it.
+        let old = fx.put("/old", A, 10).await;
+        assert_eq!(tell(&fx, A, old.file(), read(4)).await, []);
+        assert_eq!(fx.stat("/old").await.unwrap().blake3, sum(4));
+        assert_eq!(tell(&fx, A, old.file(), read(5)).await.len(), 1);
+        // New contents have none, unless they are summed.
+        fx.put("/new", A, 10).await;
+        assert_eq!(fx.stat("/new").await.unwrap().blake3, None);
         fx
     });
 }

@@ -72,6 +72,7 @@ fn a_copy_with_other_bytes_is_set_aside_and_not_served_until_it_is_good_again() 
                 size: 5,
                 file: Some(put.file()),
                 crc32: Some(1),
+                blake3: None,
             },
             ..file("put", 5, None)
         };

@@ -176,6 +176,7 @@ impl Run {
                 size: self.sizes[file],
                 file: Some(*file),
                 crc32: None,
+                blake3: None,
             },
             modified: 0,
         };

@@ -1,5 +1,6 @@
 //! Rows of the tree.
 
+use drftpd_protocol::wire::Blake3Sum;
 use drftpd_protocol::{DirId, Generation, Name, NodeId};
 
 use super::Tree;
@@ -14,7 +15,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT parent, coalesce(name, key), id, kind, state, generation, size, files, ",
-            "modified, mode, crc32, owner, grp, target, created FROM node ",
+            "modified, mode, crc32, owner, grp, target, created, blake3 FROM node ",
             $rest
         )
     };
@@ -86,6 +87,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
         group: row.get(12)?,
         target: row.get(13)?,
         created: row.get(14)?,
+        blake3: row.get::<_, Option<[u8; 32]>>(15)?.map(Blake3Sum),
     })
 }
 
@@ -144,8 +146,8 @@ pub fn insert(tree: &Tree<'_>, entry: &Entry) -> Result<(), StoreError> {
     tree.used(entry.id.0);
     tree.run(
         "INSERT INTO node (parent, key, id, kind, state, generation, size, files, modified, mode,
-             crc32, owner, grp, name, target, created, deep, long)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 0, 0)",
+             crc32, owner, grp, name, target, created, blake3, deep, long)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, 0)",
         params![
             number(entry.parent.0),
             key,
@@ -163,6 +165,7 @@ pub fn insert(tree: &Tree<'_>, entry: &Entry) -> Result<(), StoreError> {
             kept,
             entry.target,
             entry.created,
+            entry.blake3.map(|sum| sum.0),
         ],
     )?;
     match entry.kind {
@@ -176,7 +179,7 @@ pub fn update(tree: &Tree<'_>, entry: &Entry) -> Result<(), StoreError> {
     tree.used(entry.generation.0);
     tree.run(
         "UPDATE node SET state = ?2, generation = ?3, size = ?4, modified = ?5, crc32 = ?6,
-             owner = ?7, grp = ?8 WHERE id = ?1",
+             owner = ?7, grp = ?8, blake3 = ?9 WHERE id = ?1",
         params![
             number(entry.id.0),
             state_number(entry.state),
@@ -186,6 +189,7 @@ pub fn update(tree: &Tree<'_>, entry: &Entry) -> Result<(), StoreError> {
             entry.crc32,
             entry.owner,
             entry.group,
+            entry.blake3.map(|sum| sum.0),
         ],
     )?;
     Ok(())

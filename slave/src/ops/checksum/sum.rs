@@ -40,14 +40,6 @@ impl Sum {
         }
     }
 
-    /// The number, if it is a CRC-32.
-    pub(in crate::ops) fn crc32(self) -> Option<u32> {
-        match self {
-            Sum::Crc32(sum) => Some(sum.finalize()),
-            _ => None,
-        }
-    }
-
     /// The checksum in the usual order of its bytes; CRC-32 big-endian.
     pub(in crate::ops) fn finish(self) -> Vec<u8> {
         match self {

@@ -2,7 +2,8 @@
 
 use drftpd_actors::Clock;
 use drftpd_protocol::path::Name;
-use drftpd_protocol::{Generation, NodeId, OpSeq};
+use drftpd_protocol::wire::Place;
+use drftpd_protocol::{FileId, Generation, NodeId, OpSeq};
 use tokio::time::{Instant, timeout};
 
 use super::*;
@@ -26,6 +27,7 @@ fn of(root: &Root) -> Reread {
         after: OpSeq::NONE,
         max_rate: MIB,
         busy_rate: 0,
+        blake3: false,
     }
 }
 
@@ -41,9 +43,16 @@ async fn a_file_is_summed_at_its_pace() {
     let since = Instant::now();
     let done = read(&roots, &of(&root)).await.unwrap();
     let crc32 = crc32fast::hash(&bytes);
-    assert_eq!((done.size, done.crc32), (3 * MIB, crc32));
+    assert_eq!((done.size, done.crc32, done.blake3), (3 * MIB, crc32, None));
     let took = since.elapsed().as_secs_f64();
     assert!((3.0..3.1).contains(&took), "{took}");
+    let both = Reread {
+        blake3: true,
+        ..of(&root)
+    };
+    let done = read(&roots, &both).await.unwrap();
+    let blake3 = Blake3Sum(*blake3::hash(&bytes).as_bytes());
+    assert_eq!((done.crc32, done.blake3), (crc32, Some(blake3)));
 }
 
 #[tokio::test(start_paused = true)]

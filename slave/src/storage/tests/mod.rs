@@ -225,5 +225,6 @@ fn file_mark(file: FileId, size: u64) -> Mark {
         file,
         size,
         crc32: Some(0),
+        blake3: None,
     })
 }

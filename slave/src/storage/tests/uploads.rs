@@ -1,6 +1,6 @@
 //! Uploads: begun, resumed, broken off, prepared, and what operations do to them meanwhile.
 
-use drftpd_protocol::wire::FaultCode;
+use drftpd_protocol::wire::{Blake3Sum, FaultCode};
 
 use super::*;
 use crate::storage::StorageError;
@@ -57,6 +57,29 @@ fn an_upload_that_broke_off_is_kept_and_resumed_with_the_checksum_of_the_whole()
     assert_eq!(staging.len, 8);
     staging.append(b"rld").expect("written");
     assert_eq!(staging.crc32(), crc32fast::hash(b"hello world"));
+}
+
+#[test]
+fn blake3_is_of_the_whole_file_and_stands_in_its_mark() {
+    let fixture = Fixture::new();
+    let staging = fixture.root.stage(id(5, 1), &Base::Empty, 0);
+    let mut staging = staging.expect("staged");
+    staging.append(b"hello worm").expect("written");
+    assert_eq!(staging.blake3(), None);
+    fixture.root.keep(staging).expect("kept");
+    let base = Base::Staged { keep: 8 };
+    let mut staging = fixture.root.stage(id(5, 1), &base, 3).expect("resumed");
+    staging.sum_blake3().expect("read");
+    staging.append(b"rld").expect("written");
+    let sum = Blake3Sum(*blake3::hash(b"hello world").as_bytes());
+    assert_eq!(staging.blake3(), Some(sum));
+    let crc = staging.crc32();
+    fixture.root.prepare(staging, crc).expect("prepared");
+    let stored = fixture.root.open_file(Some(id(5, 1)), &place("x"));
+    let stored = stored.expect("opens");
+    let mark = mark::read(stored.file.as_fd()).expect("read").file();
+    let mark = mark.expect("a file's mark");
+    assert_eq!((mark.crc32, mark.blake3), (Some(crc), Some(sum)));
 }
 
 #[test]

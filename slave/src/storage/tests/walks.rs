@@ -55,7 +55,9 @@ pub(super) fn lines(page: &WalkPage) -> Vec<String> {
         .collect();
     let entry = |entry: &drftpd_protocol::wire::WalkEntry| match &entry.node {
         WalkNode::Dir { id } => format!("{dir}{} dir {:?}", entry.name, id.map(|id| id.0)),
-        WalkNode::File { size, file, crc32 } => {
+        WalkNode::File {
+            size, file, crc32, ..
+        } => {
             let file = file.map(|file| file.to_string());
             format!("{dir}{} {size} {file:?} {}", entry.name, crc32.is_some())
         }

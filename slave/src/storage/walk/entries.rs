@@ -53,6 +53,7 @@ impl Walk {
                     size: look.size,
                     file: mark.map(|mark| mark.file),
                     crc32: mark.and_then(|mark| mark.crc32),
+                    blake3: mark.and_then(|mark| mark.blake3),
                 }
             }
             Kind::Other => {

@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 use drftpd_actors::BoxIo;
-use drftpd_protocol::wire::SpaceSeen;
+use drftpd_protocol::wire::{Blake3Sum, SpaceSeen};
 
 use super::super::error::TransferError;
 use super::intake::Intake;
@@ -58,6 +58,7 @@ pub enum Left {
         bytes: u64,
         size: u64,
         crc32: u32,
+        blake3: Option<Blake3Sum>,
         space: SpaceSeen,
     },
     /// It broke off.
@@ -122,11 +123,13 @@ impl Hop {
     fn prepare(self) -> Left {
         let Intake { staging, received } = self.intake;
         let (size, crc32, id) = (staging.len, staging.crc32(), staging.id());
+        let blake3 = staging.blake3();
         match self.root.prepare(staging, crc32) {
             Ok(size) => Left::Prepared {
                 bytes: received,
                 size,
                 crc32,
+                blake3,
                 space: self.roots.space_seen(&self.root),
             },
             Err(error) => {

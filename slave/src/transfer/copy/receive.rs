@@ -100,6 +100,7 @@ async fn all(
                 bytes,
                 size,
                 crc32,
+                blake3,
                 space,
             } => {
                 cx.space = Some(space);
@@ -109,7 +110,12 @@ async fn all(
                     error: TransferError::Disk(error),
                 })?;
                 grower.has(size);
-                return Ok(Outcome::Prepared { bytes, size, crc32 });
+                return Ok(Outcome::Prepared {
+                    bytes,
+                    size,
+                    crc32,
+                    blake3,
+                });
             }
             Left::Broken(broke) => return Err(broke),
         };

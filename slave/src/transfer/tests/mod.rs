@@ -25,8 +25,8 @@ use drftpd_protocol::ids::{FileId, Generation, NodeId, OpSeq, RootId, TransferId
 use drftpd_protocol::path::Name;
 use drftpd_protocol::wire;
 use drftpd_protocol::wire::{
-    AbortTransfer, Base, BeginTransfer, Begun, DataPath, Family, Fault, FaultCode, Job, OpenData,
-    Outcome, PeerRule, ReceiveJob, SendJob, TransferEnded,
+    AbortTransfer, Base, BeginTransfer, Begun, Blake3Sum, DataPath, Family, Fault, FaultCode, Job,
+    OpenData, Outcome, PeerRule, ReceiveJob, SendJob, TransferEnded,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, watch};
@@ -190,6 +190,7 @@ impl Rig {
             file: file(node),
             base,
             expected: 0,
+            blake3: true,
         })
     }
 
@@ -308,5 +309,6 @@ fn prepared(bytes: usize, file: &[u8]) -> Outcome {
         bytes: bytes as u64,
         size: file.len() as u64,
         crc32: crc32fast::hash(file),
+        blake3: Some(Blake3Sum(*blake3::hash(file).as_bytes())),
     }
 }

@@ -33,6 +33,7 @@ async fn site() -> Site {
     let bytes = PreparedBytes {
         size: 5,
         crc32: 1,
+        blake3: None,
         received: 5,
     };
     let file = begun.unwrap().file;
@@ -43,6 +44,7 @@ async fn site() -> Site {
             size: 5,
             file: None,
             crc32: None,
+            blake3: None,
         },
         modified: 0,
     };

@@ -229,6 +229,7 @@ fn a_slave_that_is_away_makes_its_files_450_and_uploads_452() {
         let bytes = crate::vfs::PreparedBytes {
             size: 1,
             crc32: 1,
+            blake3: None,
             received: 1,
         };
         vfs.commit_upload(file, root, bytes).await.unwrap();
