@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub(crate) use arguments::QuickstartOrder;
-use arguments::{Arguments, Command, ConfigCommand, SlaveCommand};
+use arguments::{Arguments, Command, ConfigCommand, SlaveCommand, TokenCommand};
 pub(crate) use failure::Failure;
 pub(crate) use make::tell as tell_password;
 pub(crate) use serve::{Process, absolute, ready_line};
@@ -44,6 +44,7 @@ fn run(command: Command) -> Result<(), Failure> {
         } => make::check(&config),
         Command::Doctor { at, json } => ctl::examine(&at, json, "doctor"),
         Command::Slave { command } => slave(command),
+        Command::Token { command } => token(command),
         Command::Ctl { at, json, words } => ctl::ctl(&at, json, &words),
         Command::Dump { at, to } => data::dump(&at, to.as_deref()),
         Command::Backup { at, to } => data::backup(&at, &to),
@@ -69,6 +70,25 @@ fn slave(command: SlaveCommand) -> Result<(), Failure> {
         }
         SlaveCommand::Remove { at, name } => {
             ctl::ctl(&at, false, &words(&["slave", "remove", &name]))
+        }
+    }
+}
+
+fn token(command: TokenCommand) -> Result<(), Failure> {
+    match command {
+        TokenCommand::Create {
+            at,
+            name,
+            scopes,
+            expires,
+        } => {
+            let scopes = scopes.join(",");
+            let said = words(&["token", "create", &name, &scopes, &expires]);
+            ctl::secret(&at, &said)
+        }
+        TokenCommand::List { at, json } => ctl::ctl(&at, json, &words(&["token", "list"])),
+        TokenCommand::Revoke { at, name } => {
+            ctl::ctl(&at, false, &words(&["token", "revoke", &name]))
         }
     }
 }

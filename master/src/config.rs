@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use crate::accounts::AccountsConfig;
 use crate::acme::AcmeConfig;
+use crate::api::ApiConfig;
 use crate::copies::CopiesConfig;
 use crate::ftp::FtpConfig;
 use crate::ftp::data::{ClientsConfig, DataConfig, FxpConfig, PassiveConfig};
@@ -63,6 +64,8 @@ pub struct MasterConfig {
     pub names: NamesConfig,
     /// `[admin]`
     pub admin: AdminConfig,
+    /// `[api]`
+    pub api: ApiConfig,
     /// `[log]`
     pub log: LogConfig,
     /// `[shutdown]`
@@ -88,7 +91,7 @@ pub struct PlacesConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdminConfig {
-    /// Address and port of the health page (HTTP, on loopback only); port 0 means any free one.
+    /// Address and port of the health page and the API (plain HTTP, on loopback only); port 0 means any free one.
     pub listen: SocketAddr,
     /// An arbiter that is later than this, or an actor that answers later, is not alive.
     #[serde(with = "humantime_serde")]
@@ -208,6 +211,8 @@ impl MasterConfig {
             &mut self.log.xferlog,
             &mut self.tls.certificate,
             &mut self.tls.key,
+            &mut self.api.certificate,
+            &mut self.api.key,
         ];
         let acme = self.tls.acme.as_mut().map(AcmeConfig::paths);
         let others = others.into_iter().chain(acme.into_iter().flatten());
@@ -235,6 +240,7 @@ impl Check for MasterConfig {
         self.accounts.check(errors);
         self.store.check(errors);
         self.admin.check(errors);
+        self.api.check(errors);
         self.log.telemetry().check(errors);
         self.check_ports(errors);
     }
@@ -248,7 +254,8 @@ impl MasterConfig {
         let ftp = self.ftp.listen.iter().map(|at| ("ftp.listen", *at));
         let acme = self.tls.acme.iter();
         let acme = acme.map(|acme| ("tls.acme.http_listen", acme.http_listen));
-        for (key, at) in ftp.chain(implicit).chain(acme) {
+        let api = self.api.listen.iter().map(|at| ("api.listen", *at));
+        for (key, at) in ftp.chain(implicit).chain(acme).chain(api) {
             for (other, taken) in [
                 ("slaves.listen", self.slaves.listen),
                 ("admin.listen", self.admin.listen),

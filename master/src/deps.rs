@@ -47,8 +47,10 @@ pub struct Serving {
     pub ftp: Vec<SocketAddr>,
     /// Where FTP clients connect that begin with TLS at once.
     pub implicit: Vec<SocketAddr>,
-    /// Where the health page is.
+    /// Where the health page is, with the API on loopback.
     pub admin: Option<SocketAddr>,
+    /// Where the API has listeners of its own.
+    pub api: Vec<SocketAddr>,
     /// The slaves, and where they dial.
     pub slaves: SlavesClient,
 }

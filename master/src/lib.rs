@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod acme;
 pub mod admin;
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod copies;

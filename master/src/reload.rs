@@ -9,6 +9,7 @@ use drftpd_actors::ConfigError;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::api::ApiConfig;
 use crate::config::MasterConfig;
 use crate::tls::TlsConfig;
 
@@ -75,6 +76,18 @@ fn merge(older: &MasterConfig, newer: MasterConfig) -> MasterConfig {
     let mut merged = older.clone();
     merged.log.level = newer.log.level;
     merged.shutdown = newer.shutdown;
+    merged.api = ApiConfig {
+        // Where it listens, and how, is taken once.
+        on_admin: older.api.on_admin,
+        listen: older.api.listen.clone(),
+        tls: older.api.tls,
+        events_kept: older.api.events_kept,
+        ..newer.api
+    };
+    if older.api.certificate.is_none() != merged.api.certificate.is_none() {
+        merged.api.certificate = older.api.certificate.clone();
+        merged.api.key = older.api.key.clone();
+    }
     merged.tls = TlsConfig {
         // Addresses are taken once, and a certificate of the master's own is made once.
         listen_implicit: older.tls.listen_implicit.clone(),
@@ -96,6 +109,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
         ("log.level", merged.log == older.log),
         ("shutdown", merged.shutdown == older.shutdown),
         ("tls", merged.tls == older.tls),
+        ("api", merged.api == older.api),
     ] {
         if !same {
             reloaded.counts.push(name);
@@ -120,6 +134,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
         ("store", merged.store == newer.store),
         ("names", merged.names == newer.names),
         ("admin", merged.admin == newer.admin),
+        ("api", merged.api == newer.api),
         ("log", merged.log == newer.log),
     ] {
         if !same {
@@ -142,18 +157,21 @@ mod tests {
         newer.shutdown.drain = Duration::from_secs(1);
         newer.ftp.greeting = "hello".to_owned();
         newer.tls.login = Policy::Required;
+        newer.api.token_rate = 7;
+        newer.api.tls = false;
         newer.tls.listen_implicit = vec!["127.0.0.1:990".parse().unwrap()];
         newer.tls.names = vec!["ftp.example.net".to_owned()];
         newer.tls.acme = Some(crate::acme::AcmeConfig::default());
         let reload = Reload::new(MasterConfig::default(), move || Ok(newer.clone()));
         let current = reload.current();
         let reloaded = reload.now().unwrap();
-        assert_eq!(reloaded.counts, ["log.level", "shutdown", "tls"]);
+        assert_eq!(reloaded.counts, ["log.level", "shutdown", "tls", "api"]);
         assert_eq!(
             reloaded.waits,
-            ["ftp", "tls.listen_implicit", "tls.names", "tls.acme"]
+            ["ftp", "tls.listen_implicit", "tls.names", "tls.acme", "api"]
         );
         let now = current.borrow();
+        assert!(now.api.token_rate == 7 && now.api.tls);
         assert_eq!(
             (now.log.level.as_str(), now.shutdown.drain.as_secs()),
             ("debug", 1)

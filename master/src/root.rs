@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tracing::{error, info};
 
 use crate::accounts::password::HashError;
+use crate::api::CannotServe;
 use crate::config::MasterConfig;
 use crate::deps::Deps;
 use crate::ftp::CannotListen;
@@ -30,8 +31,9 @@ use crate::vfs::VfsError;
 /// Writes the log of transfers.
 const XFERLOG: &str = "xferlog";
 /// Children without which the master is as good as before.
-const PLUGINS: [&str; 4] = [
+const PLUGINS: [&str; 5] = [
     XFERLOG,
+    crate::api::events::NAME,
     crate::acme::NAME,
     crate::copies::NAME,
     crate::scrub::NAME,
@@ -67,14 +69,9 @@ pub enum MasterError {
     /// The FTP side.
     #[error("the ftp side")]
     Ftp(#[from] CannotListen),
-    /// The health page.
-    #[error("admin.listen: cannot listen at {at}")]
-    Admin {
-        /// Where.
-        at: std::net::SocketAddr,
-        /// Why not.
-        source: std::io::Error,
-    },
+    /// The health page and the API.
+    #[error(transparent)]
+    Api(#[from] CannotServe),
     /// The control socket.
     #[error("the control socket in {folder}")]
     Control {

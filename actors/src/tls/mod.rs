@@ -21,7 +21,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion};
 
 pub use client::{Believed, ftp_client};
-pub use server::{CONTROL_PROTOCOLS, DATA_PROTOCOLS, FtpServer, Peer};
+pub use server::{CONTROL_PROTOCOLS, DATA_PROTOCOLS, FtpServer, HTTP_PROTOCOLS, Peer};
 pub use session::{TlsParts, TlsSession};
 pub use tickets::SessionTickets;
 

@@ -19,6 +19,9 @@ pub const CONTROL_PROTOCOLS: &[&[u8]] = &[b"ftp"];
 /// ALPN names of data connections: what IANA has, and what FileZilla says there.
 pub const DATA_PROTOCOLS: &[&[u8]] = &[b"ftp", b"ftp-data"];
 
+/// ALPN names of the HTTP API: an FTP client is not led there.
+pub const HTTP_PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+
 /// The certificate that FTP clients see, ready for handshakes. Settings made of it are cheap.
 #[derive(Clone)]
 pub struct FtpServer {

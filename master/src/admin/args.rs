@@ -38,6 +38,10 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// Said or not: its own name as a word, `true` in JSON.
     Switch,
+    /// A number, from 0 on.
+    Number,
+    /// Words with commas between; in JSON also a list of texts.
+    Words,
 }
 
 impl Param {
@@ -99,6 +103,15 @@ impl Param {
                 let known = known.ok_or_else(|| wrong(&format!("must be {}", words.join(" or "))));
                 Ok(Value::Text((*known?).to_owned()))
             }
+            Kind::Number => {
+                let number = text.parse().map_err(|_| wrong(&"must be a number"))?;
+                Ok(Value::Number(number))
+            }
+            Kind::Words => {
+                let words = text.split(',').map(str::trim);
+                let words = words.filter(|word| !word.is_empty());
+                Ok(Value::Words(words.map(str::to_owned).collect()))
+            }
             Kind::Switch if text.eq_ignore_ascii_case(self.name) => Ok(Value::Said),
             Kind::Switch => Err(wrong(&format!("must be the word {}", self.name))),
             Kind::Text | Kind::Rest | Kind::Path => Ok(Value::Text(text.to_owned())),
@@ -113,6 +126,8 @@ enum Value {
     Slave(SlaveId),
     Session(SessionId),
     Path(VfsPath),
+    Number(u64),
+    Words(Vec<String>),
     Said,
 }
 
@@ -175,8 +190,11 @@ impl Args {
             match (param.kind, value) {
                 (_, Json::Null) | (Kind::Switch, Json::Bool(false)) => {}
                 (Kind::Switch, Json::Bool(true)) => args.put(param, name.as_bytes(), cwd)?,
-                (Kind::Session, Json::Number(number)) => {
+                (Kind::Session | Kind::Number, Json::Number(number)) => {
                     args.put(param, number.to_string().as_bytes(), cwd)?;
+                }
+                (Kind::Words, Json::Array(words)) => {
+                    args.put(param, list(param, words)?.as_bytes(), cwd)?;
                 }
                 (_, Json::String(text)) => args.put(param, text.as_bytes(), cwd)?,
                 (Kind::Path, Json::Object(_)) => args.put(param, &bytes(param, value)?, cwd)?,
@@ -212,6 +230,22 @@ impl Args {
         match self.0.get(name)? {
             Value::Text(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// A number.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        match self.0.get(name)? {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Words; none where there are none.
+    pub fn words(&self, name: &str) -> &[String] {
+        match self.0.get(name) {
+            Some(Value::Words(words)) => words,
+            _ => &[],
         }
     }
 
@@ -263,6 +297,8 @@ impl fmt::Display for Args {
                 Value::Slave(slave) => write!(f, "{gap}{name}={slave}")?,
                 Value::Session(session) => write!(f, "{gap}{name}={session}")?,
                 Value::Path(path) => write!(f, "{gap}{name}={path}")?,
+                Value::Number(number) => write!(f, "{gap}{name}={number}")?,
+                Value::Words(words) => write!(f, "{gap}{name}={:?}", words.join(","))?,
                 Value::Said => write!(f, "{gap}{name}")?,
             }
         }
@@ -276,6 +312,16 @@ fn named<'w>(params: &'static [Param], word: &'w [u8]) -> Option<(&'static Param
     let (name, value) = (&word[..at], &word[at + 1..]);
     let param = params.iter().find(|param| param.name.as_bytes() == name)?;
     Some((param, value))
+}
+
+/// Texts of a list, as one word.
+fn list(param: &Param, words: &[Json]) -> Result<String, AdminError> {
+    let texts: Option<Vec<&str>> = words.iter().map(Json::as_str).collect();
+    let texts = texts.filter(|texts| !texts.iter().any(|text| text.contains(',')));
+    let why = "must be a list of texts without commas";
+    Ok(texts
+        .ok_or_else(|| AdminError::argument(param.name, why))?
+        .join(","))
 }
 
 /// The bytes of `{"b64": …}`.
@@ -298,6 +344,8 @@ mod tests {
         Param::new("way", Kind::Word(&["up", "down"]), ""),
         Param::optional("session", Kind::Session, ""),
         Param::optional("again", Kind::Switch, ""),
+        Param::optional("limit", Kind::Number, ""),
+        Param::optional("tags", Kind::Words, ""),
     ];
 
     fn words(line: &str) -> Result<Args, AdminError> {
@@ -316,12 +364,16 @@ mod tests {
             words("way=UP path=/a again=again s1 session=7").unwrap(),
             by_words
         );
-        let object = json!({"name": "s1", "path": "/a", "way": "up", "session": 7, "again": true});
+        let by_words = words("s1 /a up 7 again 5 x,y").unwrap();
+        let object = json!({"name": "s1", "path": "/a", "way": "up", "session": 7, "again": true,
+            "limit": 5, "tags": ["x", "y"]});
         assert_eq!(json(object).unwrap(), by_words);
         assert_eq!(
             by_words.to_string(),
-            "again name=s1 path=/a session=7 way=\"up\""
+            "again limit=5 name=s1 path=/a session=7 tags=\"x,y\" way=\"up\""
         );
+        assert_eq!(by_words.number("limit"), Some(5));
+        assert_eq!(by_words.words("tags"), ["x", "y"]);
         assert!(by_words.said("again") && by_words.session("session").unwrap().0 == 7);
     }
 
@@ -346,7 +398,8 @@ mod tests {
             ("s1 /a sideways", "way"),
             ("s1 /a up x", "session"),
             ("s1 /a up 1 maybe", "again"),
-            ("s1 /a up 1 again more", "more"),
+            ("s1 /a up 1 again x", "limit"),
+            ("s1 /a up 1 again 1 x more", "more"),
             ("s1 /a up name=s2", "way"),
             ("name=s1 name=s2 /a up", "name"),
         ] {
@@ -361,6 +414,9 @@ mod tests {
                 "path",
             ),
             (json!({"name": "a\u{7}"}), "name"),
+            (json!({"limit": -1}), "limit"),
+            (json!({"tags": ["a,b"]}), "tags"),
+            (json!({"tags": [1]}), "tags"),
         ] {
             let error = json(object).unwrap_err();
             assert_eq!(error.field.as_deref(), Some(field), "{error}");

@@ -4,13 +4,14 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
-use drftpd_actors::{Blocking, Clock, Drain, EventBus, Health};
+use drftpd_actors::{Blocking, Clock, Dice, Drain, EventBus, Health};
 use drftpd_protocol::SessionId;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::answer::{AdminError, Code};
 use crate::accounts::Account;
+use crate::api::Scopes;
 use crate::config::MasterConfig;
 use crate::copies::CopiesClient;
 use crate::ftp::SessionsClient;
@@ -29,6 +30,21 @@ pub enum Caller {
     Owner,
     /// Somebody who is logged in by FTP.
     User(User),
+    /// Whoever has a token of the HTTP API.
+    Token(Token),
+}
+
+/// A token of the HTTP API, in use.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// What it is called.
+    pub name: String,
+    /// What it may be used for.
+    pub scopes: Scopes,
+    /// Until when, Unix seconds.
+    pub expires: i64,
+    /// From where it is used.
+    pub peer: IpAddr,
 }
 
 /// Somebody who is logged in by FTP.
@@ -47,6 +63,7 @@ impl fmt::Display for Caller {
         match self {
             Self::Owner => f.write_str("owner"),
             Self::User(user) => write!(f, "{} ({})", user.account.name, user.peer),
+            Self::Token(token) => write!(f, "token {} ({})", token.name, token.peer),
         }
     }
 }
@@ -70,6 +87,8 @@ pub struct Facilities {
     pub enroll: Enroll,
     /// The time of day.
     pub clock: Clock,
+    /// Chance, for secrets.
+    pub dice: Dice,
     /// For long reads of the store.
     pub blocking: Blocking,
     /// The configuration at the start.

@@ -3,13 +3,13 @@
 //! A command is one block in a file of [`commands`] and one line in [`COMMANDS`]. From the table come `SITE` (see
 //! [`site`]), the control socket and `drftpd-master ctl` (see [`socket`]), and all help. Arguments are read by their
 //! [`Param`]s, the permission is checked, and the act is noted in the log, in [`run`] alone: nothing can be done by one
-//! door and not by the others.
+//! door and not by the others. The HTTP API is in [`crate::api`].
 
 pub mod answer;
 pub mod args;
 pub mod commands;
 pub mod cx;
-pub mod http;
+pub mod page;
 pub mod site;
 pub mod socket;
 pub mod wire;
@@ -22,7 +22,8 @@ use tracing::{info, warn};
 
 pub use answer::{AdminError, Answer, Code, Report};
 pub use args::{Args, Kind, Param};
-pub use cx::{Caller, Cx, Facilities, Online};
+pub use cx::{Caller, Cx, Facilities, Online, Token};
+pub use page::Listing;
 
 /// One command.
 pub struct Command {
@@ -68,6 +69,7 @@ impl Command {
     pub fn is_for(&self, who: &Caller) -> bool {
         match (self.permission, who) {
             (Permission::Anyone, _) | (_, Caller::Owner) => true,
+            (Permission::Operator, Caller::Token(token)) => token.scopes.allow(self),
             (Permission::Operator, Caller::User(user)) => user.account.admin,
         }
     }
@@ -105,6 +107,9 @@ pub static COMMANDS: &[&Command] = &[
     &commands::retire::SLAVE,
     &commands::standing::UNDRAIN,
     &commands::stat::STAT,
+    &commands::tokens::CREATE,
+    &commands::tokens::LIST,
+    &commands::tokens::REVOKE,
     &commands::transfers::DRY_RUN,
     &commands::sessions::WHO,
 ];
@@ -120,11 +125,12 @@ pub fn find<W: AsRef<[u8]>>(words: &[W]) -> Option<(&'static Command, &[W])> {
     Some((command, &words[command.name.split(' ').count()..]))
 }
 
-/// Runs a command for somebody: permission, log, act.
+/// Runs a command for somebody: permission, log, act. Arguments come as they were read: what is wrong with them is only for
+/// those who may use the command.
 ///
 /// # Errors
 /// Whatever it says, or that it is not for this caller.
-pub async fn run(command: &'static Command, cx: Cx, args: Args) -> Outcome {
+pub async fn run(command: &'static Command, cx: Cx, args: Result<Args, AdminError>) -> Outcome {
     if !command.is_for(&cx.caller) {
         warn!(command = command.name, who = %cx.caller, "command refused");
         return Err(AdminError::new(
@@ -132,6 +138,7 @@ pub async fn run(command: &'static Command, cx: Cx, args: Args) -> Outcome {
             "this is for operators of the site",
         ));
     }
+    let args = args?;
     let who = cx.caller.to_string();
     let shown = command.changes.then(|| args.to_string());
     let outcome = (command.run)(cx, args).await;

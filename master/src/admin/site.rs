@@ -6,9 +6,7 @@ use drftpd_protocol::ftp::Reply;
 use drftpd_protocol::ftp::args::Words;
 use futures_util::future::LocalBoxFuture;
 
-use super::{
-    AdminError, Args, COMMANDS, Caller, Code, Command, Cx, Facilities, Outcome, cx::User, find,
-};
+use super::{Args, COMMANDS, Caller, Code, Command, Cx, Facilities, Outcome, cx::User, find};
 use crate::accounts::Account;
 use crate::ftp::{SiteCall, SiteEntry, SiteTable};
 
@@ -53,11 +51,7 @@ impl SiteTable for Site {
             lines: None,
         };
         Some(Box::pin(async move {
-            let outcome = match args {
-                Ok(args) => super::run(command, cx, args).await,
-                Err(error) if command.is_for(&cx.caller) => Err(error),
-                Err(_) => Err(AdminError::new(Code::Denied, "")),
-            };
+            let outcome = super::run(command, cx, args).await;
             reply(command, &outcome)
         }))
     }

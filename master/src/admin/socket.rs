@@ -155,8 +155,8 @@ async fn ask(line: &str, cx: Cx) -> Outcome {
     let root = VfsPath::root();
     let args = match (question.args, question.words) {
         (Some(_), Some(_)) => return Err(wrong("either args or words".to_owned())),
-        (Some(args), None) => Args::from_json(command.params, &args, &root)?,
-        (None, words) => Args::from_words(command.params, &words.unwrap_or_default(), &root)?,
+        (Some(args), None) => Args::from_json(command.params, &args, &root),
+        (None, words) => Args::from_words(command.params, &words.unwrap_or_default(), &root),
     };
     super::run(command, cx, args).await
 }

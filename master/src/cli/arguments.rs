@@ -45,6 +45,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: SlaveCommand,
     },
+    /// Who may use the HTTP API.
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
     /// Any command of the operator; `ctl help` lists them.
     Ctl {
         #[command(flatten)]
@@ -153,6 +158,38 @@ pub(super) enum SlaveCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Prints a token for the HTTP API, this once.
+    Create {
+        #[command(flatten)]
+        at: At,
+        /// What it is called, in lists and in the log.
+        name: String,
+        /// What it may be used for: read, operate, AREA:*, AREA:VERB, *.
+        #[arg(required = true)]
+        scopes: Vec<String>,
+        /// How long it is good, like 30days or 8h.
+        #[arg(long, default_value = "90days")]
+        expires: String,
+    },
+    /// Shows all tokens, without their secrets.
+    List {
+        #[command(flatten)]
+        at: At,
+        /// Gives the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Takes a token away.
+    Revoke {
+        #[command(flatten)]
+        at: At,
+        /// The token's name.
+        name: String,
+    },
+}
+
 /// Which master is meant.
 #[derive(Debug, Clone, Default, Args)]
 #[group(multiple = false)]
@@ -183,7 +220,7 @@ pub(crate) struct QuickstartOrder {
     /// Ports for data connections, of the relay and of the slaves.
     #[arg(long, default_value = "50000-50999")]
     pub passive_ports: PortRange,
-    /// Where the health page is.
+    /// Where the health page and the HTTP API are.
     #[arg(long, default_value = "127.0.0.1:8021", value_parser = address)]
     pub admin_listen: SocketAddr,
     /// Where slaves dial.

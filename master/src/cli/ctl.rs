@@ -58,13 +58,18 @@ fn pretty(value: &Value) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map_err(|why| Failure::failed(why.to_string()))
 }
 
-/// `slave add NAME`: the token alone on stdout, so that a script can take it.
+/// `slave add NAME`.
 pub(super) fn slave_add(at: &At, name: &str, again: bool) -> Result<(), Failure> {
     let mut said = words(&["slave", "add", name]);
     if again {
         said.push("again".to_owned());
     }
-    let answer = ask(at, &said, &mut io::sink())??;
+    secret(at, &said)
+}
+
+/// A command that makes a token: the token alone on stdout, so that a script can take it.
+pub(super) fn secret(at: &At, said: &[String]) -> Result<(), Failure> {
+    let answer = ask(at, said, &mut io::sink())??;
     let token = answer.result.get("token").and_then(Value::as_str);
     let token = token.ok_or_else(|| Failure::failed("no token in the answer"))?;
     give(token)?;
@@ -218,7 +223,7 @@ fn ask_store(
             }
             io::Result::Ok(())
         };
-        let (outcome, written) = tokio::join!(admin::run(command, cx, args), write);
+        let (outcome, written) = tokio::join!(admin::run(command, cx, Ok(args)), write);
         written.map_err(stdout)?;
         Ok(outcome)
     });
@@ -242,9 +247,16 @@ fn offline(config: &MasterConfig) -> Result<Facilities, Failure> {
     let authority = Arc::new(authority.map_err(MasterError::from)?);
     let lifetime = config.slaves.token_lifetime;
     Ok(Facilities {
-        enroll: Enroll::new(store.clone(), authority, clock.clone(), dice, lifetime),
+        enroll: Enroll::new(
+            store.clone(),
+            authority,
+            clock.clone(),
+            dice.clone(),
+            lifetime,
+        ),
         store,
         clock,
+        dice,
         blocking: Blocking::new(1),
         config: Arc::new(config.clone()),
         weak: Vec::new(),

@@ -33,17 +33,19 @@ pub(super) fn serve(path: &Path) -> Result<(), Failure> {
     })
 }
 
-/// `ready ftp=HOST:PORT admin=HOST:PORT slaves=HOST:PORT pid=N`, and `ftps=HOST:PORT` where TLS begins at once.
+/// `ready ftp=HOST:PORT admin=HOST:PORT slaves=HOST:PORT pid=N`, `ftps=HOST:PORT` where TLS begins at once, and
+/// `api=HOST:PORT` where the API has a listener of its own.
 pub(crate) fn ready_line(serving: &Serving) -> String {
     let some = |address: Option<String>| address.unwrap_or_else(|| "-".to_owned());
-    let implicit = serving.implicit.first();
+    let (implicit, api) = (serving.implicit.first(), serving.api.first());
     format!(
-        "ready ftp={} admin={} slaves={} pid={}{}",
+        "ready ftp={} admin={} slaves={} pid={}{}{}",
         some(serving.ftp.first().map(ToString::to_string)),
         some(serving.admin.map(|at| at.to_string())),
         serving.slaves.address(),
         std::process::id(),
-        implicit.map_or_else(String::new, |at| format!(" ftps={at}"))
+        implicit.map_or_else(String::new, |at| format!(" ftps={at}")),
+        api.map_or_else(String::new, |at| format!(" api={at}"))
     )
 }
 

@@ -48,6 +48,7 @@ pub(super) fn listens(config: &MasterConfig) -> Vec<(&'static str, SocketAddr)> 
     all.extend(of("tls.listen_implicit", &config.tls.listen_implicit));
     all.push(("slaves.listen", config.slaves.listen));
     all.push(("admin.listen", config.admin.listen));
+    all.extend(of("api.listen", &config.api.listen));
     all
 }
 

@@ -111,7 +111,7 @@ impl Seats {
 }
 
 /// One IPv4 address, or one IPv6 network of the size that a customer gets at the least.
-pub(super) fn counted_as(address: IpAddr) -> IpAddr {
+pub(crate) fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

@@ -11,7 +11,7 @@ use super::start::Parts;
 use crate::ftp::{DRAIN_SESSIONS, DRAIN_TRANSFERS};
 use crate::store::{Batch, Command, StoreError};
 
-/// Sessions whose transfer was cut at the deadline still say why.
+/// Sessions whose transfer was cut at the deadline still say why, and requests of the API get their answers.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How long slaves may take to hear that the master goes away.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -27,7 +27,9 @@ impl Parts {
         drop(wait(drain, DRAIN_TRANSFERS).await);
         let last = deadline().max(Instant::now()) + LAST_WORDS;
         drop(drain.wait(DRAIN_SESSIONS, last).await);
-        drop(self.page.take());
+        if let Some(api) = self.api.take() {
+            api.close(LAST_WORDS).await;
+        }
         self.serving
             .slaves
             .goodbye("the master shuts down", GOODBYE)

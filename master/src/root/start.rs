@@ -17,10 +17,10 @@ use super::{MasterError, XFERLOG};
 use crate::accounts::password::Hasher;
 use crate::accounts::{AccountsActor, AccountsClient, AccountsDeps};
 use crate::acme::{self, Acme};
-use crate::admin::http::HealthPage;
 use crate::admin::site::Site;
 use crate::admin::socket::ControlSocket;
 use crate::admin::{Facilities, Online};
+use crate::api::{self, Api, Shared, Told, Vital};
 use crate::config::MasterConfig;
 use crate::deps::{Deps, Serving};
 use crate::events::TransferLogged;
@@ -28,7 +28,7 @@ use crate::ftp::data::DataSide;
 use crate::ftp::{self, Services};
 use crate::slaves::{self, Authority, Enroll, SlavesClient, SlavesDeps};
 use crate::store::{Store, look_for_space};
-use crate::tls::{CannotSecure, Certificates, Keeper};
+use crate::tls::{CannotSecure, Certificates, Current, Keeper};
 use crate::transfer::{self, TransferDeps, TransfersClient};
 use crate::vfs::{self, VfsClient};
 use crate::xferlog::XferLog;
@@ -45,7 +45,7 @@ pub(super) struct Parts {
     pub store: Store,
     pub serving: Serving,
     pub control: Option<ControlSocket>,
-    pub page: Option<HealthPage>,
+    pub api: Option<Api>,
     pub level: Option<JoinHandle<()>>,
     /// Looks after a full disk.
     pub space: Option<JoinHandle<()>>,
@@ -92,6 +92,7 @@ pub(super) async fn start(
         store: store.clone(),
         enroll,
         clock: deps.clock.clone(),
+        dice: deps.dice.clone(),
         blocking: deps.blocking.clone(),
         config: Arc::clone(&config),
         weak: deps.weak.clone(),
@@ -134,7 +135,7 @@ pub(super) async fn start(
         copies,
         scrub,
         health: health.clone(),
-        bus,
+        bus: bus.clone(),
         drain: deps.drain.clone(),
         reload: deps.reload.clone(),
         since,
@@ -143,16 +144,31 @@ pub(super) async fn start(
     };
     // Nobody else sets it.
     drop(facilities.online.set(online));
-    let (page, control) = if deps.on_a_machine {
-        let page = page(&config, &deps, (health, store.full())).await?;
-        (Some(page), Some(control(&config, facilities)?))
-    } else {
-        (None, None)
+    let told = Told::new(config.api.events_kept);
+    api::events::hear(&bus, &told, parent.clone());
+    let vital = Vital {
+        health,
+        within: config.admin.alive_within,
+        full: store.full(),
+    };
+    let current = current(&config, &deps);
+    let shared = Shared::new(
+        Arc::clone(&facilities),
+        vital,
+        (deps.drain.clone(), told),
+        current.clone(),
+    );
+    let shown = keeper.as_ref().map(|keeper| keeper.certificates.clone());
+    let api = Api::start(&config, &deps, shared, (current, shown)).await?;
+    let control = match deps.on_a_machine {
+        true => Some(control(&config, facilities)?),
+        false => None,
     };
     let serving = Serving {
         ftp: ftp.addresses,
         implicit: ftp.implicit,
-        admin: page.as_ref().map(|page: &HealthPage| page.address),
+        admin: api.admin,
+        api: api.own.clone(),
         slaves,
     };
     // Last of all: the master serves whatever comes of it.
@@ -163,7 +179,7 @@ pub(super) async fn start(
         store,
         serving,
         control,
-        page,
+        api: Some(api),
         level: follow_level(&deps),
         _certificate: keeper,
         _acme: acme,
@@ -174,7 +190,8 @@ pub(super) async fn start(
 pub(super) fn own_ports(config: &MasterConfig, slaves: SocketAddr) -> Vec<u16> {
     let ftp = config.ftp.listen.iter().chain(&config.tls.listen_implicit);
     let others = [slaves, config.admin.listen];
-    ftp.chain(&others).map(SocketAddr::port).collect()
+    let all = ftp.chain(&others).chain(&config.api.listen);
+    all.map(SocketAddr::port).collect()
 }
 
 fn open_store(config: &MasterConfig, deps: &Deps) -> Result<Store, MasterError> {
@@ -202,12 +219,16 @@ fn certificate(config: &MasterConfig, deps: &Deps) -> Result<Option<Keeper>, Can
     if !deps.net.proves_peers() {
         return Ok(None);
     }
-    let current = match &deps.reload {
+    let blocking = deps.blocking.clone();
+    Keeper::start(current(config, deps), &deps.clock, &deps.dice, blocking).map(Some)
+}
+
+/// The configuration that counts, whether or not it is ever read again.
+fn current(config: &MasterConfig, deps: &Deps) -> Current {
+    match &deps.reload {
         Some(reload) => reload.current(),
         None => watch::channel(Arc::new(config.clone())).1,
-    };
-    let blocking = deps.blocking.clone();
-    Keeper::start(current, &deps.clock, &deps.dice, blocking).map(Some)
+    }
 }
 
 fn enroll(config: &MasterConfig, deps: &Deps, store: &Store) -> Result<Enroll, MasterError> {
@@ -337,16 +358,6 @@ fn coordinator(
         clock: deps.clock.clone(),
     };
     transfer::start(&deps.places.core, given, parent.clone())
-}
-
-async fn page(
-    config: &MasterConfig,
-    deps: &Deps,
-    shown: (Health, watch::Receiver<bool>),
-) -> Result<HealthPage, MasterError> {
-    let at: SocketAddr = config.admin.listen;
-    let page = HealthPage::start(deps.net.as_ref(), at, shown, config.admin.alive_within).await;
-    page.map_err(|source| MasterError::Admin { at, source })
 }
 
 fn control(config: &MasterConfig, of: Arc<Facilities>) -> Result<ControlSocket, MasterError> {

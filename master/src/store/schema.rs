@@ -14,7 +14,7 @@ pub(super) use brought::BROUGHT;
 pub(super) use tables::{Holds, TABLES, Table};
 
 /// What brings a store from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11];
 
 const V1: &str = "
 -- Facts about the store itself: its identity, epoch, which names are the same.
@@ -306,6 +306,19 @@ CREATE TABLE network_ban (
     until INTEGER,
     author TEXT NOT NULL,
     why TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+const V11: &str = "
+-- Tokens of the HTTP API; of the secret only a hash (BLAKE3) is kept.
+CREATE TABLE api_token (
+    name TEXT PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    scopes TEXT NOT NULL,           -- words with commas between
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    used INTEGER,                   -- roughly when for the last time
+    creator TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::{rsa, signature};
-use drftpd_actors::tls::{CONTROL_PROTOCOLS, DATA_PROTOCOLS, FtpServer};
+use drftpd_actors::tls::{CONTROL_PROTOCOLS, DATA_PROTOCOLS, FtpServer, HTTP_PROTOCOLS};
 use drftpd_protocol::wire::{Der, FtpCertificate};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -55,6 +55,8 @@ pub struct Identity {
     pub control: FtpServer,
     /// For data connections of the master's own.
     pub data: FtpServer,
+    /// For the HTTP API.
+    pub http: FtpServer,
     /// For slaves.
     pub wire: Arc<FtpCertificate>,
     /// SHA-256 of the end-entity certificate.
@@ -152,6 +154,7 @@ impl Files {
         Ok(Identity {
             control: server(CONTROL_PROTOCOLS)?,
             data: server(DATA_PROTOCOLS)?,
+            http: server(HTTP_PROTOCOLS)?,
             wire: Arc::new(wire),
             fingerprint,
             until,

@@ -125,6 +125,9 @@ fn every_command_has_help_and_result_text() {
         ("slave retire", &["disk-9"]),
         ("slave remove", &["disk-1"]),
         ("stat", &[]),
+        ("token create", &["ci", "read"]),
+        ("token list", &[]),
+        ("token revoke", &["ci"]),
         ("transfer dry-run", &["/new.bin", "up"]),
         ("who", &[]),
         ("shutdown", &[]), // last

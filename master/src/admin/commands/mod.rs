@@ -15,6 +15,7 @@ pub mod slaves;
 pub mod standing;
 pub mod stat;
 pub mod store;
+pub mod tokens;
 pub mod transfers;
 
 mod table;

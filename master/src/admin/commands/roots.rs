@@ -7,7 +7,10 @@ use drftpd_protocol::wire::RootState;
 use drftpd_protocol::{RootId, SlaveId};
 use serde::Serialize;
 
-use super::super::{AdminError, Answer, Args, Code, Command, Cx, Kind, Outcome, Param, Permission};
+use super::super::page::{AFTER, LIMIT};
+use super::super::{
+    AdminError, Answer, Args, Code, Command, Cx, Kind, Listing, Outcome, Param, Permission,
+};
 use super::table;
 use crate::slaves::slave_of;
 use crate::store::{Sql, StoreError};
@@ -17,11 +20,11 @@ use crate::vfs::VfsError;
 pub(in crate::admin) const LIST: Command = Command {
     name: "root list",
     site: &["ROOTS"],
-    params: &[],
+    params: &[LIMIT, AFTER],
     about: "shows every storage folder of the cluster, present or not",
     permission: Permission::Operator,
     changes: false,
-    run: |cx, _| Box::pin(std::future::ready(list(&cx))),
+    run: |cx, args| Box::pin(std::future::ready(list(&cx, &args))),
 };
 
 /// `root confirm ROOT`.
@@ -116,7 +119,7 @@ pub(super) fn rows(sql: &Sql<'_>) -> Result<Vec<Row>, StoreError> {
     })
 }
 
-fn list(cx: &Cx) -> Outcome {
+fn list(cx: &Cx, args: &Args) -> Outcome {
     let rows = cx.of.store.read(rows);
     let rows = rows.map_err(|why| AdminError::failed(&why))?;
     let online = cx.of.online.get();
@@ -142,9 +145,21 @@ fn list(cx: &Cx) -> Outcome {
             slave: now.map_or(row.slave, |(slave, _): &(&SlaveId, _)| slave.to_string()),
         }
     };
-    Answer::of(&Listed {
-        roots: rows.into_iter().map(root).collect(),
-    })
+    let roots = rows.into_iter().map(root).collect();
+    Answer::page(Listed { roots }, args)
+}
+
+impl Listing for Listed {
+    type Entry = Root;
+    type Key = RootId;
+
+    fn entries(&mut self) -> &mut Vec<Root> {
+        &mut self.roots
+    }
+
+    fn key(entry: &Root) -> RootId {
+        entry.root
+    }
 }
 
 fn state(stored: i64, shown: Option<RootState>) -> &'static str {

@@ -5,7 +5,10 @@ use std::fmt;
 use drftpd_protocol::wire::TlsSeen;
 use serde::Serialize;
 
-use super::super::{AdminError, Answer, Args, Code, Command, Cx, Kind, Outcome, Param, Permission};
+use super::super::page::{AFTER, LIMIT};
+use super::super::{
+    AdminError, Answer, Args, Code, Command, Cx, Kind, Listing, Outcome, Param, Permission,
+};
 use super::table;
 use crate::ftp::SessionInfo;
 use crate::transfer::Direction;
@@ -14,11 +17,11 @@ use crate::transfer::Direction;
 pub(in crate::admin) const WHO: Command = Command {
     name: "who",
     site: &["WHO"],
-    params: &[],
+    params: &[LIMIT, AFTER],
     about: "shows who is connected, and what they do",
     permission: Permission::Operator,
     changes: false,
-    run: |cx, _| Box::pin(who(cx)),
+    run: |cx, args| Box::pin(who(cx, args)),
 };
 
 /// `kick SESSION`.
@@ -88,12 +91,24 @@ struct Moving {
     bytes_per_second: u64,
 }
 
-async fn who(cx: Cx) -> Outcome {
+async fn who(cx: Cx, args: Args) -> Outcome {
     let listed = cx.online()?.sessions.list().await;
     let listed = listed.map_err(|why| AdminError::failed(&why))?;
-    Answer::of(&Who {
-        sessions: listed.into_iter().map(session).collect(),
-    })
+    let sessions = listed.into_iter().map(session).collect();
+    Answer::page(Who { sessions }, &args)
+}
+
+impl Listing for Who {
+    type Entry = Session;
+    type Key = u64;
+
+    fn entries(&mut self) -> &mut Vec<Session> {
+        &mut self.sessions
+    }
+
+    fn key(entry: &Session) -> u64 {
+        entry.session
+    }
 }
 
 fn session(info: SessionInfo) -> Session {

@@ -6,7 +6,10 @@ use std::fmt;
 use drftpd_protocol::SlaveId;
 use serde::Serialize;
 
-use super::super::{AdminError, Answer, Args, Code, Command, Cx, Kind, Outcome, Param, Permission};
+use super::super::page::{AFTER, LIMIT};
+use super::super::{
+    AdminError, Answer, Args, Code, Command, Cx, Kind, Listing, Outcome, Param, Permission,
+};
 use super::table;
 use crate::slaves::{EnrollError, SlaveRow, SlaveView, SlaveViews};
 
@@ -32,11 +35,11 @@ pub(in crate::admin) const ADD: Command = Command {
 pub(in crate::admin) const LIST: Command = Command {
     name: "slave list",
     site: &["SLAVES"],
-    params: &[],
+    params: &[LIMIT, AFTER],
     about: "shows all slaves, and what those that are online have",
     permission: Permission::Operator,
     changes: false,
-    run: |cx, _| Box::pin(std::future::ready(list(&cx))),
+    run: |cx, args| Box::pin(std::future::ready(list(&cx, &args))),
 };
 
 /// `slave remove NAME`.
@@ -162,7 +165,7 @@ struct Slave {
     maintenance: Option<i64>,
 }
 
-fn list(cx: &Cx) -> Outcome {
+fn list(cx: &Cx, args: &Args) -> Outcome {
     let rows = cx
         .of
         .enroll
@@ -173,9 +176,21 @@ fn list(cx: &Cx) -> Outcome {
     let views = views.unwrap_or_default();
     let known = rows.into_iter().filter(|row| row.revoked.is_none());
     let slaves = known.map(|row| slave(row, &views, online.is_some()));
-    Answer::of(&Listed {
-        slaves: slaves.collect(),
-    })
+    let slaves = slaves.collect();
+    Answer::page(Listed { slaves }, args)
+}
+
+impl Listing for Listed {
+    type Entry = Slave;
+    type Key = String;
+
+    fn entries(&mut self) -> &mut Vec<Slave> {
+        &mut self.slaves
+    }
+
+    fn key(entry: &Slave) -> String {
+        entry.name.to_string()
+    }
 }
 
 fn slave(row: SlaveRow, views: &BTreeMap<SlaveId, SlaveView>, running: bool) -> Slave {

@@ -14,7 +14,7 @@ use crate::transfer::Direction;
 use crate::vfs::{damaged, recovering};
 
 /// `stat`.
-pub(in crate::admin) const STAT: Command = Command {
+pub(crate) const STAT: Command = Command {
     name: "stat",
     site: &["STAT"],
     params: &[],

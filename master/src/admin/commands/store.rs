@@ -24,7 +24,8 @@ pub(in crate::admin) const BACKUP: Command = Command {
     )],
     about: "copies the store into a file while it is in use; put in its place, it is the store of that moment",
     permission: Permission::Operator,
-    changes: false,
+    // As with a dump.
+    changes: true,
     run: |cx, args| Box::pin(back_up(cx, args)),
 };
 

@@ -66,6 +66,7 @@ async fn dry_run(cx: Cx, args: Args) -> Outcome {
     let roots = holders(online, &path, direction).await.map_err(refused)?;
     let (session, client) = match &cx.caller {
         Caller::User(user) => (user.session, user.peer),
+        Caller::Token(token) => (SessionId(0), token.peer),
         Caller::Owner => (SessionId(0), IpAddr::V4(Ipv4Addr::LOCALHOST)),
     };
     let wanted = online.transfers.wants_siblings(direction);

@@ -160,6 +160,19 @@ pub const TABLES: &[Table] = {
             key: "hash",
         },
         Table {
+            name: "api_token",
+            columns: &[
+                ("name", Text),
+                ("hash", Bytes),
+                ("scopes", Text),
+                ("created", Number),
+                ("expires", Number),
+                ("used", Number),
+                ("creator", Text),
+            ],
+            key: "name",
+        },
+        Table {
             name: "root",
             columns: &[
                 ("key", Number),
