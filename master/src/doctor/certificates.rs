@@ -9,7 +9,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::{Finding, Known, Notes, ordered};
 use crate::acme::files::Folder;
 use crate::config::MasterConfig;
-use crate::tls::identity::IdentityError;
+use crate::tls::identity::{Files, IdentityError};
 use crate::tls::own;
 
 /// So long before its end a certificate is worth a note.
@@ -22,6 +22,7 @@ pub(super) fn look(config: &MasterConfig, known: &Known, found: &mut Vec<Finding
     };
     authority(config, known, &mut notes);
     ftp(config, known, &mut notes);
+    api(config, known, &mut notes);
     if let Some(acme) = &config.tls.acme {
         ordered::look(acme, &Folder::of(config), known.now, &mut notes);
     }
@@ -124,6 +125,28 @@ fn ftp(config: &MasterConfig, known: &Known, notes: &mut Notes<'_>) {
             "renew it",
         ),
         Err(why) => notes.wrong(why.to_string(), "FTPS does not work until that is mended"),
+    }
+}
+
+/// The certificate that the HTTP API has for itself, where it has one.
+fn api(config: &MasterConfig, known: &Known, notes: &mut Notes<'_>) {
+    let (Some(certificate), Some(key)) = (&config.api.certificate, &config.api.key) else {
+        return;
+    };
+    let files = Files {
+        certificate: certificate.clone(),
+        key: key.clone(),
+    };
+    match files.read().and_then(|both| files.understand(&both)) {
+        Ok(identity) => {
+            if let Some(der) = identity.wire.chain.first() {
+                valid("the HTTP API", &der.0, known.now, notes);
+            }
+        }
+        Err(why) => notes.wrong(
+            why.to_string(),
+            "the master does not start with it: see api.certificate and api.key",
+        ),
     }
 }
 
