@@ -8,8 +8,12 @@ mod site;
 
 use site::{Asked, Site};
 
-use drftpd_actors::testkit::sim;
+use std::time::Duration;
+
+use drftpd_actors::testkit::{settle, sim};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 
 #[test]
 fn a_command_is_asked_by_its_path_and_answers_with_its_result_or_with_an_error() {
@@ -143,7 +147,7 @@ fn only_a_token_that_is_good_gets_in() {
             assert_eq!(refused.status, 401, "{path}");
             assert!(!refused.body.contains("slave"), "{}", refused.body);
         }
-        site.clock.advance(std::time::Duration::from_secs(61));
+        site.clock.advance(Duration::from_secs(61));
         assert_eq!(site.post(&good, "slave/list", "").await.status, 401);
     });
 }
@@ -172,7 +176,7 @@ fn health_needs_no_token_and_everything_else_has_its_answer() {
             "{ill:?}"
         );
         site.full.send_replace(false);
-        site.drain.begin(std::time::Duration::from_secs(60));
+        site.drain.begin(Duration::from_secs(60));
         assert_eq!(site.ask(Asked::new("GET", "/livez")).await.status, 200);
         let drains = site.ask(Asked::new("GET", "/readyz")).await;
         assert!(
@@ -260,7 +264,7 @@ fn a_follower_hears_what_happens_what_it_missed_and_why_it_ends() {
         for n in 0..100_000 {
             site.happens(&format!("/{n}"));
             if n % 500 == 0 {
-                drftpd_actors::testkit::settle().await;
+                settle().await;
             }
         }
         let mut got = 0;
@@ -275,7 +279,7 @@ fn a_follower_hears_what_happens_what_it_missed_and_why_it_ends() {
             missed > 1000 && got + missed < 100_000,
             "{got} got, {missed} missed"
         );
-        site.drain.begin(std::time::Duration::from_secs(60));
+        site.drain.begin(Duration::from_secs(60));
         let end = loop {
             let block = follower.block().await;
             if block.starts_with("event: end") {
@@ -287,13 +291,44 @@ fn a_follower_hears_what_happens_what_it_missed_and_why_it_ends() {
 }
 
 #[test]
+fn requests_that_are_there_have_their_answers_when_it_ends() {
+    sim(async {
+        let mut site = Site::start().await;
+        let token = site.token("t", &["read"], 3600).await;
+        let mut io = site.connect([10, 0, 0, 9].into()).await;
+        let head = format!(
+            "POST /api/v1/slave/list HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\
+             content-length: 2\r\n\r\n"
+        );
+        io.write_all(head.as_bytes()).await.unwrap();
+        settle().await;
+        let began = Instant::now();
+        let rest = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            io.write_all(b"{}").await.unwrap();
+            let mut answer = String::new();
+            io.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let ((), answer) = tokio::join!(site.close(Duration::from_secs(10)), rest);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert_eq!(
+            began.elapsed().as_secs(),
+            2,
+            "it waits no longer than it must"
+        );
+        assert!(!site.listens().await);
+    });
+}
+
+#[test]
 fn a_follower_ends_with_its_token() {
     sim(async {
         let site = Site::start().await;
         let token = site.token("t", &["read"], 3600).await;
         let mut follower = site.follow(&token, "/api/v1/events").await;
         assert!(follower.block().await.starts_with(": "));
-        site.clock.advance(std::time::Duration::from_secs(3601));
+        site.clock.advance(Duration::from_secs(3601));
         let end = follower.block().await;
         assert!(end.contains("event: end") && end.contains("token"), "{end}");
     });

@@ -86,6 +86,38 @@ fn what_does_not_come_to_its_end_is_not_waited_for() {
 }
 
 #[test]
+fn who_takes_nothing_of_an_answer_gives_the_place_back() {
+    sim(async {
+        let site = Site::with(ApiConfig {
+            max_per_address: 1,
+            ..ApiConfig::default()
+        })
+        .await;
+        let token = site.token("t", &["read"], 3600).await;
+        let mut slow = site.connect([10, 0, 0, 9].into()).await;
+        let ask = format!(
+            "GET /api/v1/openapi.json HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
+        );
+        slow.write_all(ask.repeat(20).as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(50)).await;
+        assert_eq!(
+            site.post(&token, "slave/list", "").await.status,
+            0,
+            "there is no place"
+        );
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(site.post(&token, "slave/list", "").await.status, 200);
+        let mut rest = Vec::new();
+        // It was cut somewhere.
+        drop(slow.read_to_end(&mut rest).await);
+        let answers = String::from_utf8_lossy(&rest)
+            .matches("HTTP/1.1 200")
+            .count();
+        assert!((1..20).contains(&answers), "{answers}");
+    });
+}
+
+#[test]
 fn who_asks_too_often_hears_when_to_come_again_and_others_do_not() {
     sim(async {
         let site = Site::with(ApiConfig {

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use drftpd_actors::testkit::{MemNet, Probe};
 use drftpd_actors::{Blocking, BoxIo, ChildDown, Clock, Dice, Drain, EventBus, Health, Net};
@@ -34,7 +35,7 @@ pub(super) struct Site {
     pub current: watch::Sender<Arc<MasterConfig>>,
     bus: EventBus,
     dice: Dice,
-    _api: Api,
+    api: Option<Api>,
     _down: Probe<ChildDown>,
     _dir: TempDir,
 }
@@ -107,7 +108,7 @@ impl Site {
             current,
             bus,
             dice,
-            _api: api,
+            api: Some(api),
             _down: down,
             _dir: dir,
         }
@@ -132,6 +133,16 @@ impl Site {
             .await
             .unwrap();
         secret.show().to_owned()
+    }
+
+    /// Ends it as the master's end does.
+    pub async fn close(&mut self, limit: Duration) {
+        self.api.take().unwrap().close(limit).await;
+    }
+
+    /// Whether anybody listens.
+    pub async fn listens(&self) -> bool {
+        self.net.at([10, 0, 0, 9]).connect(None, AT).await.is_ok()
     }
 
     /// Something happens.
