@@ -10,11 +10,11 @@ use drftpd_actors::{Budget, ChildDown, ChildSpec, Event, EventBus, Place, superv
 use serde_json::{Value, json};
 use tokio::sync::{Notify, broadcast, watch};
 
+use crate::admin::commands::sessions::way;
 use crate::events::{
     ConflictKept, CopiesMissing, CopyDamaged, CopyRepaired, FilesAdopted, RootHeld, StoreIsOlder,
     TransferLogged,
 };
-use crate::transfer::Direction;
 
 /// The listener's name.
 pub(crate) const NAME: &str = "api_events";
@@ -134,14 +134,6 @@ pub(crate) fn hear(bus: &EventBus, told: &Told, parent: Recipient<ChildDown>) {
     bus.subscribe::<StoreIsOlder>(NAME, actor.clone().recipient());
     bus.subscribe::<CopyDamaged>(NAME, actor.clone().recipient());
     bus.subscribe::<CopyRepaired>(NAME, actor.recipient());
-}
-
-/// How a direction is called, here and in commands.
-pub(super) fn way(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Upload => "up",
-        Direction::Download => "down",
-    }
 }
 
 impl Shown for TransferLogged {

@@ -1,7 +1,7 @@
 //! `GET /api/v1/events?kinds=…`: what happens, as server-sent events, to whoever has a token that may read.
 //!
 //! A follower that is too slow hears `missed` with how many lines it has lost. One that hears nothing for a while hears a
-//! comment; then its token is looked at again. The stream ends with `end` and why: the master drains, or the token is good
+//! comment. Its token is looked at again as often. The stream ends with `end` and why: the master drains, or the token is good
 //! for nothing any more.
 
 use std::convert::Infallible;
@@ -50,6 +50,7 @@ pub(super) async fn follow(
         running,
         hash,
         beat: Instant::now() + BEAT,
+        check: Instant::now() + BEAT,
         shared,
         begun: false,
         over: false,
@@ -92,6 +93,8 @@ struct Follower {
     hash: Hash,
     /// When it hears something at the latest.
     beat: Instant,
+    /// When its token is looked at again, whatever it hears meanwhile.
+    check: Instant,
     shared: Arc<Shared>,
     begun: bool,
     over: bool,
@@ -106,7 +109,13 @@ impl Follower {
         if !std::mem::replace(&mut self.begun, true) {
             return Some(Event::default().comment("what happens from now on"));
         }
-        let event = self.wait().await;
+        let mut event = self.wait().await;
+        if !self.over && Instant::now() >= self.check {
+            self.check = Instant::now() + BEAT;
+            if !self.is_good() {
+                event = self.end("the token is good for nothing any more");
+            }
+        }
         self.beat = Instant::now() + BEAT;
         Some(event)
     }
@@ -135,12 +144,7 @@ impl Follower {
                         return Event::default().event("transfers.running").data(running);
                     }
                 }
-                () = sleep_until(self.beat) => {
-                    return match self.is_good() {
-                        true => Event::default().comment("still here"),
-                        false => self.end("the token is good for nothing any more"),
-                    };
-                }
+                () = sleep_until(self.beat) => return Event::default().comment("still here"),
             }
         }
     }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::events::{About, Told, way};
+use super::events::{About, Told};
+use crate::admin::commands::sessions::way;
 use crate::ftp::{SessionInfo, SessionsClient};
 use crate::slaves::{SlaveView, SlaveViews};
 

@@ -36,9 +36,14 @@ const AHEAD: usize = 64;
 /// Commands that run at a time: one whose client has gone is carried through all the same.
 pub(super) const COMMANDS_AT_ONCE: usize = 64;
 
-/// From where a request comes, as limits count it.
+/// From where a request comes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer(pub IpAddr);
+pub(super) struct Peer {
+    /// The address.
+    pub ip: IpAddr,
+    /// The address or network that limits count it as.
+    pub counted: IpAddr,
+}
 
 /// Everything that can be asked for; `with_api` says whether more than health is.
 pub(super) fn router(shared: Arc<Shared>, with_api: bool) -> Router {
@@ -75,12 +80,16 @@ async fn counted(
     request: Request,
     next: Next,
 ) -> Response {
-    let may = shared.gated(|gate, limits| gate.ask(peer.0, limits, Instant::now()));
+    let may = shared.gated(|gate, limits| gate.ask(peer.counted, limits, Instant::now()));
+    // Its head and its arguments are nobody's business.
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = match may {
         Ok(()) => next.run(request).await,
         Err(wait) => Refused::too_many(wait.0).into_response(),
     };
-    shared.answer(response.status());
+    let status = response.status();
+    debug!(peer = %peer.ip, %method, path, status = status.as_u16(), "api asked");
+    shared.answer(status);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -93,7 +102,7 @@ async fn known(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match who(&shared, peer.0, request.headers()).await {
+    match who(&shared, peer, request.headers()).await {
         Ok((token, hash)) => {
             request.extensions_mut().insert(token);
             request.extensions_mut().insert(hash);
@@ -103,7 +112,7 @@ async fn known(
     }
 }
 
-async fn who(shared: &Shared, peer: IpAddr, headers: &HeaderMap) -> Result<(Token, Hash), Refused> {
+async fn who(shared: &Shared, peer: Peer, headers: &HeaderMap) -> Result<(Token, Hash), Refused> {
     let said = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok());
     let said = said.and_then(|said| said.split_once(' '));
     let said = said.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
@@ -127,22 +136,22 @@ async fn who(shared: &Shared, peer: IpAddr, headers: &HeaderMap) -> Result<(Toke
         name: row.name,
         scopes: row.scopes,
         expires: row.expires,
-        peer,
+        peer: peer.ip,
     };
     Ok((token, hash))
 }
 
 /// A wrong token takes its time.
-async fn nobody(shared: &Shared, peer: IpAddr) -> Refused {
-    let delay = shared.gated(|gate, limits| gate.failed(peer, limits, Instant::now()));
+async fn nobody(shared: &Shared, peer: Peer) -> Refused {
+    let delay = shared.gated(|gate, limits| gate.failed(peer.counted, limits, Instant::now()));
     match delay {
         Ok(delay) => {
-            warn!(%peer, "api token refused");
+            warn!(peer = %peer.ip, "api token refused");
             sleep(delay).await;
             Refused::no_token()
         }
         Err(wait) => {
-            debug!(%peer, "api token not looked at");
+            debug!(peer = %peer.ip, "api token not looked at");
             Refused::too_many(wait.0)
         }
     }

@@ -208,17 +208,21 @@ impl Door {
 
     /// Serves a connection if there is room for it; else it is closed.
     fn let_in(&self, incoming: Incoming) {
-        let from = counted_as(incoming.peer.ip());
+        let ip = incoming.peer.ip().to_canonical();
+        let from = Peer {
+            ip,
+            counted: counted_as(ip),
+        };
         let room = self
             .shared
-            .gated(|gate, limits| gate.enter(from, limits, Instant::now()));
+            .gated(|gate, limits| gate.enter(from.counted, limits, Instant::now()));
         if !room {
-            debug!(%from, "too many connections to the api");
+            debug!(peer = %ip, "too many connections to the api");
             return;
         }
         let seat = Seat {
             shared: Arc::clone(&self.shared),
-            from,
+            from: from.counted,
         };
         let door = self.clone();
         tokio::task::spawn_local(async move {
@@ -229,17 +233,17 @@ impl Door {
         });
     }
 
-    async fn serve(self, io: BoxIo, from: IpAddr) {
+    async fn serve(self, io: BoxIo, from: Peer) {
         let io = match &self.tls {
             Some(certificates) => match self.secure(io, certificates).await {
                 Ok(io) => io,
-                Err(why) => return debug!(%from, %why, "no TLS with a client of the api"),
+                Err(why) => return debug!(peer = %from.ip, %why, "no TLS with a client of the api"),
             },
             None => io,
         };
         let router = TowerToHyperService::new(self.router.clone());
         let service = service_fn(move |mut request: Request<Body>| {
-            request.extensions_mut().insert(Peer(from));
+            request.extensions_mut().insert(from);
             router.call(request)
         });
         let wait = self.shared.limits(|limits| limits.request_timeout);
@@ -259,7 +263,7 @@ impl Door {
             }
         };
         if let Err(why) = served {
-            debug!(%from, %why, "a connection to the api broke");
+            debug!(peer = %from.ip, %why, "a connection to the api broke");
         }
     }
 

@@ -331,5 +331,21 @@ fn a_follower_ends_with_its_token() {
         site.clock.advance(Duration::from_secs(3601));
         let end = follower.block().await;
         assert!(end.contains("event: end") && end.contains("token"), "{end}");
+
+        // So it does where something happens all the time.
+        let token = site.token("u", &["read"], 3600).await;
+        let mut follower = site.follow(&token, "/api/v1/events").await;
+        assert!(follower.block().await.starts_with(": "));
+        site.clock.advance(Duration::from_secs(3601));
+        let mut heard = 0;
+        loop {
+            site.happens("/again");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if follower.block().await.starts_with("event: end") {
+                break;
+            }
+            heard += 1;
+        }
+        assert!((10..20).contains(&heard), "{heard}");
     });
 }

@@ -57,6 +57,10 @@ fn every_wrong_value_is_named_by_its_key() {
         ),
         ("[admin]\nalive_within = \"1ms\"", &["admin.alive_within"]),
         (
+            "[api]\ntls = false\nlisten = [\"10.0.0.1:8022\", \"127.0.0.1:8021\"]",
+            &["api.listen", "api.tls"],
+        ),
+        (
             "[master]\ndir = \"\"\ndisk_threads = 0\nlink_threads = 513",
             &["master.dir", "master.disk_threads", "master.link_threads"],
         ),

@@ -232,4 +232,7 @@ fn keys_that_others_can_read_and_missing_certificates_are_found() {
     config.tls.certificate = Some(dir.path().join("none.pem"));
     config.tls.key = Some(dir.path().join("none.key"));
     says(&wrong(&config, &MadeUp::default(), &known()), "none.pem");
+    config.api.certificate = Some(dir.path().join("api.pem"));
+    config.api.key = Some(dir.path().join("api.key"));
+    says(&wrong(&config, &MadeUp::default(), &known()), "api.pem");
 }

@@ -152,7 +152,7 @@ impl Session {
 }
 
 /// How a direction is called, here and as an argument.
-pub(super) fn way(direction: Direction) -> &'static str {
+pub(crate) fn way(direction: Direction) -> &'static str {
     match direction {
         Direction::Upload => "up",
         Direction::Download => "down",
