@@ -183,8 +183,10 @@ impl Maker {
         order: &Order,
         giver_listens: bool,
     ) -> Result<(Running, Running), CopyError> {
-        // What an earlier attempt left there may be waiting to be thrown away: under the name of the new one.
-        if self.vfs.log_pending(ends.taker.root).await? != OpSeq::NONE {
+        // What an earlier attempt left there may be waiting to be thrown away: under the name of the new one. Other
+        // operations are no reason to wait: on a busy disk there are always some.
+        let file = order.copied.entry.file();
+        if self.vfs.log_has(ends.taker.root, file).await? {
             return Err(CopyError::Behind);
         }
         let (listens, dials) = match giver_listens {

@@ -44,7 +44,7 @@ pub enum CopyError {
         why: String,
         kept: Option<Kept>,
     },
-    #[error("the disk that takes it is behind with earlier operations")]
+    #[error("the disk that takes it is behind with earlier operations on it")]
     Behind,
     #[error("the bytes that came are not those of the file list")]
     OtherBytes,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use drftpd_protocol::{FileId, NodeId, OpSeq, RootId};
+use drftpd_protocol::wire::RootOp;
+use drftpd_protocol::{FileId, NodeId, RootId};
 use tokio::sync::Notify;
 
 use super::VfsClient;
@@ -11,6 +12,9 @@ use crate::vfs::copied;
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::{jobs, log};
 use crate::vfs::types::{Copied, CopyJob, Held, PreparedBytes};
+
+/// Operations of a log that are looked through at most.
+const FAR_BEHIND: usize = 256;
 
 // What a point read finds is there at once; a store on other machines would be waited for.
 #[allow(clippy::unused_async)]
@@ -56,11 +60,14 @@ impl VfsClient {
         self.read(|sql, _| copied::is_evacuating(sql))
     }
 
-    /// The position of a root's log that its disk has still to reach; none when it has followed all of it.
-    pub async fn log_pending(&self, root: RootId) -> Result<OpSeq, VfsError> {
+    /// Whether a root's disk has still to do something with this generation of a file. Where it is far behind, it is
+    /// not looked for.
+    pub async fn log_has(&self, root: RootId, file: FileId) -> Result<bool, VfsError> {
         self.read(|sql, _| {
             let row = log::root(sql, root)?.ok_or(VfsError::UnknownRoot(root))?;
-            Ok(row.pending())
+            let behind = log::behind(sql, row.key, row.done, FAR_BEHIND)?;
+            let is_about = |op: &RootOp| log::file_of(op) == Some(file);
+            Ok(behind.len() == FAR_BEHIND || behind.iter().any(|(_, op)| is_about(op)))
         })
     }
 

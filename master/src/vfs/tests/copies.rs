@@ -91,6 +91,26 @@ fn a_prepared_copy_makes_a_holder_and_is_published_there() {
 }
 
 #[test]
+fn a_disk_that_is_busy_with_other_files_takes_a_copy_and_one_with_something_to_do_for_it_does_not()
+{
+    on_strange_disks(|fx| async {
+        fx.dir("/two").await;
+        let old = fx.put("/two/file", B, 10).await;
+        let file = fx.put("/two/file", A, 10).await;
+        fx.put("/one", B, 10).await;
+        fx.rename("/two", "/moved").await.unwrap();
+        let has = async |of: &Entry| fx.vfs.log_has(B, of.file()).await.unwrap();
+        assert!(!has(&file).await && has(&old).await);
+        fx.vfs.drop_staged(file.file(), B).await.unwrap();
+        assert!(has(&file).await);
+        let done = OpSeq(fx.ops(B).await.len() as u64);
+        fx.vfs.ops_done(B, done).await.unwrap();
+        assert!(!has(&file).await && !has(&old).await);
+        fx
+    });
+}
+
+#[test]
 fn bytes_that_are_not_those_of_the_file_list_are_thrown_away() {
     with_rules(|fx| async {
         let file = fx.put("/two/file", A, 10).await;

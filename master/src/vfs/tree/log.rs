@@ -1,7 +1,7 @@
 //! Roots and their logs of operations.
 
-use drftpd_protocol::wire::RootOp;
-use drftpd_protocol::{OpSeq, RootId, SlaveId};
+use drftpd_protocol::wire::{Moved, RootOp};
+use drftpd_protocol::{FileId, OpSeq, RootId, SlaveId};
 
 use super::Tree;
 use crate::store::{Row, Sql, StoreError, id, number, params};
@@ -227,6 +227,25 @@ pub fn each(
     sql.each(query, params![root.0, number(after.0)], |row| {
         take(OpSeq(id(row, 0)?), op_of(row))
     })
+}
+
+/// The file that an operation is about; none where that is a directory.
+pub fn file_of(op: &RootOp) -> Option<FileId> {
+    match op {
+        RootOp::Publish { file, .. }
+        | RootOp::Delete { file, .. }
+        | RootOp::SetTime { file, .. }
+        | RootOp::Identify { file, .. }
+        | RootOp::KeepBeside { file, .. }
+        | RootOp::SetAside { file, .. }
+        | RootOp::DiscardStaged { file }
+        | RootOp::SetAsideStaged { file }
+        | RootOp::Move {
+            what: Moved::File(file),
+            ..
+        } => Some(*file),
+        RootOp::Move { .. } | RootOp::RemoveDir { .. } => None,
+    }
 }
 
 fn op_of(row: &Row<'_>) -> Result<RootOp, StoreError> {
