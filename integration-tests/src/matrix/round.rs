@@ -32,6 +32,8 @@ pub struct Plan {
     pub slaves: usize,
     /// Copies that each file shall have.
     pub copies: usize,
+    /// Copies that each upload has before 226.
+    pub at_226: usize,
     /// Users at once.
     pub users: usize,
     /// How long they work.
@@ -44,10 +46,12 @@ impl Plan {
     /// The plan of a seed.
     pub fn of(seed: u64) -> Self {
         // So that each of these meets all kinds of faults.
-        let (slaves, copies) = [(2, 2), (3, 2), (2, 1), (3, 1)][((seed ^ (seed / 4)) % 4) as usize];
+        let kinds = [(2, 2, 1), (3, 2, 2), (2, 1, 1), (3, 1, 1)];
+        let (slaves, copies, at_226) = kinds[((seed ^ (seed / 4)) % 4) as usize];
         Plan {
             slaves,
             copies,
+            at_226,
             users: 8,
             works: Duration::from_secs(8),
             pause: Duration::from_millis([1_500, 600, 2_500][(seed % 3) as usize]),
@@ -69,7 +73,11 @@ impl Plan {
         ];
         if self.copies > 1 {
             master.extend([
-                format!("copies.rules=[{{ copies = {} }}]", self.copies),
+                format!(
+                    "copies.rules=[{{ copies = {}, ack_copies = {} }}]",
+                    self.copies, self.at_226
+                ),
+                "copies.ack_timeout=\"3s\"".to_owned(),
                 "copies.retry_from=\"1s\"".to_owned(),
                 "copies.retry_to=\"2s\"".to_owned(),
                 "copies.stall_timeout=\"5s\"".to_owned(),

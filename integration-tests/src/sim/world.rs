@@ -44,6 +44,8 @@ pub struct Shape {
     pub slaves: usize,
     /// Copies that each file shall have.
     pub copies: usize,
+    /// Copies that each upload has before 226.
+    pub at_226: u32,
 }
 
 /// What the hosts are made of; outlives their crashes.
@@ -221,9 +223,11 @@ impl World {
         if self.shape.copies > 1 {
             config.copies.rules = vec![CopyRule {
                 copies: u32::try_from(self.shape.copies).unwrap_or(u32::MAX),
+                ack_copies: self.shape.at_226,
                 ..CopyRule::none()
             }];
             config.copies.stall_timeout = Duration::from_secs(5);
+            config.copies.ack_timeout = Duration::from_secs(3);
             config.copies.retry_from = Duration::from_secs(1);
             config.copies.retry_to = Duration::from_secs(3);
         }

@@ -20,8 +20,9 @@ use tracing::{debug, error, info, warn};
 
 use super::client::{CopiesClient, Under, UnderWay};
 use super::config::CopiesConfig;
-use super::make::{Maker, SESSION};
+use super::make::Maker;
 use super::order::{CopyError, Kept, Order};
+use super::pass::SESSION;
 use super::round::{Round, put_off, round};
 use super::sweep::Sweep;
 use crate::events::CopyRepaired;

@@ -33,6 +33,9 @@ pub struct CopiesConfig {
     /// The longest time until a copy is tried again.
     #[serde(with = "humantime_serde")]
     pub retry_to: Duration,
+    /// How long 226 waits, since the client has sent everything, for a second copy that does not come forward.
+    #[serde(with = "humantime_serde")]
+    pub ack_timeout: Duration,
     /// How often the whole file list is looked through for files with too few copies, beside those that change.
     #[serde(with = "humantime_serde")]
     pub look_every: Duration,
@@ -51,6 +54,12 @@ pub struct CopyRule {
     pub older_than: Option<Duration>,
     /// How many copies a file has.
     pub copies: u32,
+    /// How many copies of an upload are prepared before it is acknowledged: 1 or 2.
+    #[serde(default = "one")]
+    pub ack_copies: u32,
+    /// What becomes of an upload whose second copy is not to be had.
+    #[serde(default)]
+    pub ack_else: AckElse,
     /// Slaves on which further copies are made; empty: any.
     #[serde(default)]
     pub slaves: Vec<SlaveId>,
@@ -60,6 +69,17 @@ pub struct CopyRule {
     /// What becomes of copies that are more than enough.
     #[serde(default)]
     pub surplus: Surplus,
+}
+
+/// What becomes of an upload whose second copy is not to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AckElse {
+    /// It is not acknowledged; its bytes are kept for a resume.
+    #[default]
+    Refuse,
+    /// It is acknowledged with one copy, and the second one follows in the background.
+    Accept,
 }
 
 /// What becomes of copies that are more than enough.
@@ -82,6 +102,7 @@ impl Default for CopiesConfig {
             stall_timeout: Duration::from_secs(60),
             retry_from: Duration::from_secs(10),
             retry_to: Duration::from_secs(600),
+            ack_timeout: Duration::from_secs(60),
             look_every: Duration::from_secs(3600),
         }
     }
@@ -109,6 +130,10 @@ impl CopiesConfig {
     }
 }
 
+const fn one() -> u32 {
+    1
+}
+
 impl CopyRule {
     /// What counts for a file of which no rule speaks: one copy, and no other is made or removed.
     pub fn none() -> Self {
@@ -116,6 +141,8 @@ impl CopyRule {
             paths: Vec::new(),
             older_than: None,
             copies: 1,
+            ack_copies: 1,
+            ack_else: AckElse::Refuse,
             slaves: Vec::new(),
             only: false,
             surplus: Surplus::Keep,
@@ -142,6 +169,7 @@ impl Check for CopiesConfig {
         for (key, time) in [
             ("stall_timeout", self.stall_timeout),
             ("retry_from", self.retry_from),
+            ("ack_timeout", self.ack_timeout),
             ("look_every", self.look_every),
         ] {
             let why = "must be at least one second".to_owned();
@@ -159,6 +187,13 @@ impl Check for CopiesConfig {
                 format!("rules[{at}].copies"),
                 format!("must be 1 to {MOST}"),
             );
+            let at_once = rule.ack_copies;
+            let why = "must be 1 or 2, and not more than copies".to_owned();
+            let sound = (1..=rule.copies.clamp(1, 2)).contains(&at_once);
+            wrong(!sound, format!("rules[{at}].ack_copies"), why);
+            let why = "is for new files, older_than for others".to_owned();
+            let never = at_once > 1 && rule.older_than.is_some();
+            wrong(never, format!("rules[{at}].ack_copies"), why);
             let why = "needs slaves".to_owned();
             let nowhere = rule.only && rule.slaves.is_empty();
             wrong(nowhere, format!("rules[{at}].only"), why);
@@ -240,6 +275,26 @@ mod tests {
             "copies.rules[0].only",
         ];
         assert_eq!(read(text).unwrap_err(), keys);
+    }
+
+    #[test]
+    fn two_copies_before_226_are_copies_of_the_rule_and_of_new_files() {
+        let rule = |text: &str| read(&format!("rules = [{{ {text} }}]"));
+        let of = |text: &str| rule(text).unwrap().rules.remove(0);
+        let two = of("copies = 3, ack_copies = 2");
+        assert_eq!((two.ack_copies, two.ack_else), (2, AckElse::Refuse));
+        assert_eq!(of("copies = 2").ack_copies, 1);
+        let accept = of(r#"copies = 2, ack_copies = 2, ack_else = "accept""#);
+        assert_eq!(accept.ack_else, AckElse::Accept);
+        for wrong in [
+            "copies = 1, ack_copies = 2",
+            "copies = 3, ack_copies = 3",
+            "copies = 1, ack_copies = 0",
+            r#"copies = 2, ack_copies = 2, older_than = "1h""#,
+        ] {
+            let keys = rule(wrong).unwrap_err();
+            assert_eq!(keys, ["copies.rules[0].ack_copies"], "{wrong}");
+        }
     }
 
     #[test]

@@ -96,6 +96,20 @@ pub fn look(rule: &CopyRule, holders: &[Holder], views: &SlaveViews) -> Look {
     }
 }
 
+/// Roots that may take the second copy of a file while this one receives it.
+pub fn second_roots(rule: &CopyRule, first: RootId, views: &SlaveViews) -> Vec<RootId> {
+    let shown = shown(views);
+    let place = shown.iter().find(|it| it.root.root == first);
+    // Nobody can be told to send it on.
+    place.map_or_else(Vec::new, |place| {
+        let here = Here {
+            shown: *place,
+            counts: true,
+        };
+        takers(rule, &[here], &shown)
+    })
+}
+
 /// Looks at a file of which these copies are damaged and those are good: good bytes go where damaged ones are. Without
 /// a good one nothing is done, an operator decides.
 pub fn mend(damaged: &[RootId], holders: &[Holder], views: &SlaveViews) -> Look {

@@ -233,3 +233,18 @@ fn good_bytes_go_where_damaged_ones_are_and_nowhere_without_good_ones() {
         );
     }
 }
+
+#[test]
+fn a_second_copy_goes_to_another_slave_than_the_one_that_receives_and_nowhere_if_that_is_gone() {
+    let two = views(&[
+        ("a", &[(1, 10, Present), (2, 11, Present)]),
+        ("b", &[(3, 10, Present), (4, 11, ReadOnly)]),
+    ]);
+    let second = |rule: &CopyRule, first, views| second_roots(rule, root(first), views);
+    assert_eq!(second(&rule(2, &[]), 1, &two), [root(3)]);
+    assert_eq!(second(&rule(2, &["a"]), 1, &two), [root(2)]);
+    assert_eq!(second(&rule(2, &["b"]), 3, &two), []);
+    let alone = views(&[("a", &[(1, 10, Present), (2, 10, Present)])]);
+    assert_eq!(second(&rule(2, &[]), 1, &alone), [], "one filesystem");
+    assert_eq!(second(&rule(2, &[]), 3, &alone), []);
+}

@@ -6,17 +6,24 @@
 //! only means that the file is looked at again. Copies that scrub has found to be damaged come the same way, with a rule
 //! or without: good bytes go to the root that has the bad ones, and those go to its trash when the good ones take their
 //! place.
+//!
+//! Where a rule wants two copies before 226, the second one is made while the client sends (`second`).
 
 mod actor;
 mod client;
 mod config;
+mod course;
 mod look;
 mod make;
 mod order;
+mod pass;
 mod round;
+mod second;
 mod sweep;
 
 pub use actor::{CopiesDeps, NAME, start};
 pub use client::{CopiesClient, Under};
-pub use config::{CopiesConfig, CopyRule};
+pub use config::{AckElse, CopiesConfig, CopyRule};
+pub use course::Word;
 pub use make::Maker;
+pub use second::{Seconds, Sent};

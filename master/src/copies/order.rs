@@ -46,6 +46,8 @@ pub enum CopyError {
     },
     #[error("the disk that takes it is behind with earlier operations on it")]
     Behind,
+    #[error("no byte moves, and others may take it")]
+    Stuck,
     #[error("the bytes that came are not those of the file list")]
     OtherBytes,
 }

@@ -21,6 +21,7 @@ use super::site::SiteTable;
 use super::state::State;
 use super::writer::Outbox;
 use crate::accounts::{Account, AccountsClient, Action, access};
+use crate::copies::Seconds;
 use crate::slaves::SlavesClient;
 use crate::tls::{Policy, Rules, Tls, policy};
 use crate::transfer::TransfersClient;
@@ -37,6 +38,8 @@ pub struct Services {
     pub transfers: TransfersClient,
     /// The slaves.
     pub slaves: SlavesClient,
+    /// Has the second copies of uploads made that must have one.
+    pub seconds: Seconds,
     /// SITE commands.
     pub site: Arc<dyn SiteTable>,
     /// The network, for data connections of the master's own.

@@ -20,6 +20,7 @@ use super::site::{NoSiteCommands, SiteTable};
 use super::{FtpServer, start};
 use crate::accounts::messages::{LogIn, LookUp};
 use crate::accounts::{Account, AccountsClient, LoginError, Whose};
+use crate::copies::{CopiesConfig, Seconds};
 use crate::slaves::testkit::Rig;
 use crate::tls::testkit::TestTls;
 use crate::transfer::{TransferConfig, TransferDeps};
@@ -123,7 +124,9 @@ impl Site {
             clock: clock.clone(),
         };
         let transfers = crate::transfer::start(&Place::here(), deps, down.recipient());
+        let (vfs, to) = (&files.vfs, &slaves.client);
         let services = Services {
+            seconds: Seconds::for_test(CopiesConfig::default(), vfs, to, &transfers),
             vfs: files.vfs.clone(),
             accounts: AccountsClient::new(accounts.recipient(), names.recipient()),
             transfers,

@@ -6,22 +6,21 @@ use actix::Recipient;
 use drftpd_actors::{ChildDown, EventBus};
 
 use crate::config::MasterConfig;
-use crate::copies::{self, CopiesClient, CopiesDeps, Maker};
+use crate::copies::{self, CopiesClient, CopiesDeps, Maker, Seconds};
 use crate::deps::Deps;
 use crate::scrub::{self, ScrubClient, ScrubDeps};
 use crate::slaves::SlavesClient;
 use crate::transfer::TransfersClient;
 use crate::vfs::VfsClient;
 
-pub(super) fn copier(
+/// What copies need, for whoever has them made.
+pub(super) fn seconds(
     config: &MasterConfig,
-    deps: &Deps,
     (vfs, slaves, transfers): (&VfsClient, &SlavesClient, &TransfersClient),
-    (secures, bus): (bool, &EventBus),
-    parent: &Recipient<ChildDown>,
-) -> CopiesClient {
+    secures: bool,
+) -> Seconds {
     let copies = Arc::new(config.copies.clone());
-    let given = CopiesDeps {
+    Seconds {
         maker: Maker {
             vfs: vfs.clone(),
             slaves: slaves.clone(),
@@ -32,6 +31,18 @@ pub(super) fn copier(
             stall: copies.stall_timeout,
         },
         config: copies,
+    }
+}
+
+pub(super) fn copier(
+    seconds: &Seconds,
+    deps: &Deps,
+    bus: &EventBus,
+    parent: &Recipient<ChildDown>,
+) -> CopiesClient {
+    let given = CopiesDeps {
+        maker: seconds.maker.clone(),
+        config: Arc::clone(&seconds.config),
         clock: deps.clock.clone(),
         drain: deps.drain.clone(),
         bus: bus.clone(),

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::background::{copier, scrubber};
+use super::background::{copier, scrubber, seconds};
 use super::{MasterError, XFERLOG};
 use crate::accounts::password::Hasher;
 use crate::accounts::{AccountsActor, AccountsClient, AccountsDeps};
@@ -86,7 +86,8 @@ pub(super) async fn start(
     let transfers = coordinator(&config, &deps, &store, &slaves, &parent);
     watch.actor("transfer_coordinator", &transfers.ping());
     let clients = (&vfs, &slaves, &transfers);
-    let copies = copier(&config, &deps, clients, (keeper.is_some(), &bus), &parent);
+    let seconds = seconds(&config, clients, keeper.is_some());
+    let copies = copier(&seconds, &deps, &bus, &parent);
     let scrub = scrubber(&config, &deps, (&vfs, &slaves), &bus, &parent);
     let facilities = Arc::new(Facilities {
         store: store.clone(),
@@ -110,6 +111,7 @@ pub(super) async fn start(
         accounts,
         transfers: transfers.clone(),
         slaves: slaves.clone(),
+        seconds,
         site: Arc::new(Site::new(Arc::clone(&facilities))),
         net: Arc::clone(&deps.net),
         clock: deps.clock.clone(),

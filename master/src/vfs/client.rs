@@ -270,7 +270,23 @@ impl VfsClient {
         root: RootId,
         bytes: PreparedBytes,
     ) -> Result<Entry, VfsError> {
-        let commit = Commit { file, root, bytes };
+        self.commit_copies(file, root, None, bytes).await
+    }
+
+    /// Commits an upload that another root has prepared, too: it is a holder from the beginning.
+    pub async fn commit_copies(
+        &self,
+        file: FileId,
+        root: RootId,
+        also: Option<RootId>,
+        bytes: PreparedBytes,
+    ) -> Result<Entry, VfsError> {
+        let commit = Commit {
+            file,
+            root,
+            also,
+            bytes,
+        };
         ask(&self.addr, Finish(file, commit), CHANGE_LIMIT).await?
     }
 

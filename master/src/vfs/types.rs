@@ -160,6 +160,12 @@ impl PreparedBytes {
             received: bytes,
         })
     }
+
+    /// Whether these are the same bytes, as far as their sums tell.
+    pub fn is_of(&self, other: &Self) -> bool {
+        let blake3 = self.blake3.zip(other.blake3);
+        (self.size, self.crc32) == (other.size, other.crc32) && blake3.is_none_or(|(a, b)| a == b)
+    }
 }
 
 #[cfg(test)]
@@ -236,6 +242,17 @@ pub struct Upload {
     pub after: OpSeq,
     /// Whether BLAKE3 is to be summed.
     pub blake3: bool,
+}
+
+impl Upload {
+    /// Bytes that the file will have when so many are expected; 0 when that is not known.
+    pub fn size_of(&self, expected: Option<u64>) -> u64 {
+        let kept = match self.base {
+            Base::Empty => 0,
+            Base::Staged { keep } | Base::Copy { keep, .. } => keep,
+        };
+        expected.map_or(0, |expected| kept.saturating_add(expected))
+    }
 }
 
 /// A file's bytes as a slave has prepared them.

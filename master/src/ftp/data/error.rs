@@ -50,6 +50,9 @@ pub enum DataError {
     /// The slave is gone, and with it the transfer.
     #[error("the slave is gone")]
     SlaveLost,
+    /// No other slave has prepared the second copy that a rule wants.
+    #[error("no second slave has the file")]
+    NoSecondCopy,
     /// Somebody has deleted the file.
     #[error("the file was deleted meanwhile")]
     Deleted,
@@ -83,6 +86,10 @@ impl DataError {
             Self::RelaysInUse => Reply::new(450, "Too many forwarded transfers, try again later"),
             Self::Broken(_) => Reply::new(426, "Data connection broke, transfer aborted"),
             Self::SlaveLost => Reply::new(426, "Slave was lost, transfer aborted"),
+            Self::NoSecondCopy => Reply::new(
+                451,
+                "File could not be stored twice as it must be, try again later",
+            ),
             Self::Deleted => Reply::new(426, "File was deleted, transfer aborted"),
             Self::Stalled => Reply::new(426, "Transfer stalled, aborted"),
             Self::Unheard(why) => why.reply(),

@@ -25,6 +25,7 @@ pub mod record;
 pub mod relay;
 pub mod reserved;
 pub mod run;
+mod second;
 pub mod secure;
 #[cfg(target_os = "linux")]
 mod splice;

@@ -14,6 +14,7 @@ use super::error::DataError;
 use super::forward::Forward;
 use super::ours::OurPort;
 use super::plans::{DownloadFrom, UploadTo};
+use super::second::SecondCopy;
 use crate::ftp::error::FtpError;
 use crate::ftp::guard::{TransferGuard, UploadGuard};
 use crate::ftp::services::VerbCx;
@@ -29,6 +30,8 @@ pub struct Moving {
     pub begun: Begun,
     /// The file, which may be deleted meanwhile.
     pub followed: Followed,
+    /// Its second copy, if it is an upload that must have one.
+    pub second: Option<SecondCopy>,
     /// The slave's port, where it listens.
     _port: Option<OurPort>,
     unopened: Option<(Unopened, Arrival)>,
@@ -95,6 +98,7 @@ pub async fn begin_download(
                 guard,
                 begun,
                 followed,
+                second: None,
                 _port: Some(port),
                 unopened: None,
             });
@@ -113,6 +117,7 @@ pub async fn begin_download(
                     guard,
                     begun,
                     followed,
+                    second: None,
                     _port: None,
                     unopened,
                 });
@@ -180,6 +185,7 @@ pub async fn begin_upload(
     {
         return Err(moved_away());
     }
+    SecondCopy::is_possible(cx, &to.path, root)?;
     let (path, owner) = (to.path.clone(), cx.owner()?);
     let begin = UploadGuard::begin(&cx.services, &cx.cleanup, path, to.mode, owner, root);
     let (upload, settles) = match begin.await {
@@ -193,7 +199,7 @@ pub async fn begin_upload(
     let job = Job::Receive(ReceiveJob {
         root,
         file: upload.file,
-        base: upload.base,
+        base: upload.base.clone(),
         expected: cx.state.expected.unwrap_or(0),
         blake3: upload.blake3,
     });
@@ -206,6 +212,7 @@ pub async fn begin_upload(
         guard,
         begun,
         followed,
+        second: SecondCopy::begin(cx, &to.path, &upload),
         _port: port,
         unopened,
     };

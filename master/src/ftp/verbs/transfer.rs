@@ -217,23 +217,31 @@ async fn take(
     Ok(Reply::new(226, text).into())
 }
 
-/// Makes a prepared file a part of the tree. Not cut: the client has sent everything, and may be gone.
+/// Makes a prepared file a part of the tree, as soon as it has its second copy if it must have one. The commit is not cut:
+/// the client has sent everything, and may be gone.
 async fn commit(
     cx: &VerbCx,
-    moving: Moving,
+    mut moving: Moving,
     file: FileId,
     prepared: PreparedBytes,
     record: Record,
 ) -> Result<String, FtpError> {
     let services = cx.services.clone();
     let root = slot(&moving)?.root;
+    let (mut second, mut also) = (moving.second.take(), None);
+    if let Some(second) = &mut second {
+        also = second.there(prepared, &mut moving.followed).await?;
+    }
     let commit = async move {
         drftpd_actors::failpoint("commit.before").map_err(failed)?;
-        let committed = services.vfs.commit_upload(file, root, prepared).await;
+        let committed = services.vfs.commit_copies(file, root, also, prepared).await;
         if committed.is_err() && moving.followed.is_deleted() {
             return Err(DataError::Deleted.into());
         }
         committed?;
+        if let Some(second) = second {
+            second.committed();
+        }
         drftpd_actors::failpoint("commit.after").map_err(failed)?;
         moving.guard.finish();
         Ok(record.complete(prepared.received))

@@ -16,6 +16,8 @@ use crate::vfs::types::{Entry, FileState, PreparedBytes};
 pub struct Commit {
     pub file: FileId,
     pub root: RootId,
+    /// Another root that has prepared them.
+    pub also: Option<RootId>,
     pub bytes: PreparedBytes,
 }
 
@@ -30,6 +32,10 @@ impl TreeCommand for Commit {
         if self.bytes.size > nodes::MAX_SIZE {
             return Err(VfsError::NoUpload);
         }
+        let also = match self.also {
+            Some(also) => Some(log::root(tree, also)?.ok_or(VfsError::UnknownRoot(also))?),
+            None => None,
+        };
         if old.state == FileState::Complete {
             delete_copies(tree, &old)?;
             totals::take_file(tree, old.parent, old.size)?;
@@ -38,7 +44,10 @@ impl TreeCommand for Commit {
         nodes::update(tree, &new)?;
         forget(tree, new.id)?;
         totals::add_file(tree, new.parent, new.size)?;
-        publish(tree, &new, &upload)?;
+        publish(tree, &new, upload.root_key)?;
+        if let Some(also) = also {
+            publish(tree, &new, also.key)?;
+        }
         Ok(new)
     }
 }
@@ -67,10 +76,10 @@ impl Commit {
     }
 }
 
-fn publish(tree: &Tree<'_>, entry: &Entry, upload: &Stored) -> Result<(), VfsError> {
+fn publish(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<(), VfsError> {
     let (file, at) = (entry.file(), walk::place_of(tree, entry)?);
-    copies::add(tree, entry, upload.root_key)?;
-    log::append(tree, upload.root_key, &RootOp::Publish { file, at })?;
+    copies::add(tree, entry, root)?;
+    log::append(tree, root, &RootOp::Publish { file, at })?;
     Ok(())
 }
 
@@ -78,7 +87,8 @@ fn publish(tree: &Tree<'_>, entry: &Entry, upload: &Stored) -> Result<(), VfsErr
 ///
 /// A first upload with bytes kept becomes partial; one without is gone; an overwrite leaves what
 /// was there before. One that was committed needs nothing, and bytes that nobody knows are thrown
-/// away, unless another run of the store may have given out their identity.
+/// away, unless another run of the store may have given out their identity. While the upload runs to another root, this
+/// was its second copy, and is its session's affair.
 pub struct EndUpload {
     pub file: FileId,
     pub root: RootId,
@@ -92,7 +102,14 @@ impl TreeCommand for EndUpload {
     fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
         let upload = plan::stored(tree, self.file.node)?;
         let entry = nodes::by_id(tree, self.file.node)?;
-        let upload = upload.filter(|upload| upload.file == self.file && upload.root == self.root);
+        let upload = upload.filter(|upload| upload.file == self.file);
+        if let Some(upload) = &upload
+            && upload.root != self.root
+            && upload.state == StoredState::Runs
+        {
+            return Ok(());
+        }
+        let upload = upload.filter(|upload| upload.root == self.root);
         match (entry, upload) {
             (Some(entry), Some(upload)) => break_off(tree, entry, &upload, self.kept),
             (Some(entry), None) if self.is_committed(&entry) => Ok(()),

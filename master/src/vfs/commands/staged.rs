@@ -38,7 +38,14 @@ fn take(tree: &Tree<'_>, root: &RootRow, staged: &StagedEntry) -> Result<bool, V
     let file = staged.file;
     let entry = nodes::by_id(tree, file.node)?;
     let upload = plan::stored(tree, file.node)?;
-    let upload = upload.filter(|upload| upload.file == file && upload.root_key == root.key);
+    let upload = upload.filter(|upload| upload.file == file);
+    if let Some(upload) = &upload
+        && upload.root_key != root.key
+        && upload.state == StoredState::Runs
+    {
+        return Ok(false); // the second copy of an upload that runs to another root: its session's affair
+    }
+    let upload = upload.filter(|upload| upload.root_key == root.key);
     match (entry, upload) {
         (Some(entry), None) if is_committed(&entry, staged) => {
             return publish(tree, root, &entry, staged);

@@ -1,5 +1,7 @@
 //! Further copies: asked for in the batch that gives the reason, made once, and never of other bytes.
 
+use drftpd_protocol::wire::StagedEntry;
+
 use super::*;
 use crate::copies::CopyRule;
 
@@ -218,6 +220,59 @@ fn a_copy_too_many_goes_if_enough_good_ones_stay() {
         let newer = fx.put("/two/file", A, 10).await;
         fx.vfs.add_copy(newer.file(), B, bytes(10)).await.unwrap();
         assert!(!remove(A, 1).await);
+        fx
+    });
+}
+
+#[test]
+fn an_upload_that_two_roots_have_prepared_is_published_on_both_in_one_batch() {
+    with_rules(|fx| async {
+        let old = fx.put("/two/file", B, 5).await;
+        let upload = fx.begin("/two/file", UploadMode::Store, A).await.unwrap();
+        let (file, nobody) = (upload.file, RootId([99; 16]));
+        let unknown = fx.vfs.commit_copies(file, A, Some(nobody), bytes(10));
+        assert!(matches!(unknown.await, Err(VfsError::UnknownRoot(it)) if it == nobody));
+        assert_eq!(fx.stat("/two/file").await.unwrap().file(), old.file());
+        let before = fx.ops(B).await.len();
+        let committed = fx.vfs.commit_copies(file, A, Some(B), bytes(10)).await;
+        let copied = fx.vfs.copied(committed.unwrap().id).await.unwrap().unwrap();
+        assert_eq!(holders(&copied), [A, B]);
+        let ops = fx.ops(B).await;
+        assert!(
+            matches!(&ops[before..], [
+                RootOp::Delete { file: gone, .. },
+                RootOp::Publish { file: there, .. },
+            ] if (*gone, *there) == (old.file(), file)),
+            "{ops:?}"
+        );
+        // Its slave tells the end again after the master was killed.
+        fx.vfs.settle_orphan(file, B, Some(10)).await.unwrap();
+        assert_eq!(fx.ops(B).await.len(), ops.len());
+        fx
+    });
+}
+
+#[test]
+fn what_a_second_root_has_of_an_upload_is_left_alone_while_that_runs_and_thrown_away_after_it() {
+    with_rules(|fx| async {
+        let upload = fx.begin("/two/file", UploadMode::Store, A).await.unwrap();
+        let file = upload.file;
+        let told = async || {
+            let staged = StagedEntry {
+                file,
+                size: 10,
+                prepared: Some(bytes(10).crc32),
+            };
+            fx.vfs.merge_staged(B, vec![staged]).await.unwrap();
+            fx.vfs.settle_orphan(file, B, Some(10)).await.unwrap();
+            let ops = fx.ops(B).await;
+            let discards = |op: &&RootOp| matches!(op, RootOp::DiscardStaged { .. });
+            ops.iter().filter(discards).count()
+        };
+        assert_eq!(told().await, 0);
+        fx.vfs.break_upload(file, A, Some(4)).await.unwrap();
+        assert_eq!(told().await, 2);
+        assert_eq!(fx.stat("/two/file").await.unwrap().size, 4);
         fx
     });
 }

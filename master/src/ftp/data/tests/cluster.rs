@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::accounts::messages::{LogIn, LookUp};
 use crate::accounts::{Account, AccountsClient, LoginError};
+use crate::copies::{CopiesConfig, Seconds};
 use crate::events::TransferLogged;
 use crate::ftp::config::FtpConfig;
 use crate::ftp::data::{ClientsConfig, DataConfig, DataSide, FxpConfig, PassiveConfig};
@@ -41,6 +42,7 @@ pub struct Setting {
     pub limits: DataConfig,
     pub transfer: TransferConfig,
     pub clients: ClientsConfig,
+    pub copies: CopiesConfig,
     pub fxp: FxpConfig,
     /// What slaves announce, if not where they are.
     pub slave_announces: Option<IpAddr>,
@@ -54,6 +56,7 @@ impl Default for Setting {
             limits: DataConfig::default(),
             transfer: TransferConfig::default(),
             clients: ClientsConfig::default(),
+            copies: CopiesConfig::default(),
             fxp: FxpConfig::default(),
             slave_announces: None,
         }
@@ -122,6 +125,7 @@ impl Cluster {
         let data = data.for_clients(setting.clients);
         let data = Arc::new(data.with_fxp(setting.fxp, vec![slaves.address().port()]));
         let services = Services {
+            seconds: Seconds::for_test(setting.copies, &files.vfs, &slaves, &transfers),
             vfs: files.vfs.clone(),
             accounts: AccountsClient::new(accounts.recipient(), names.recipient()),
             transfers,

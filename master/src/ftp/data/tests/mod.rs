@@ -10,5 +10,6 @@ mod pret;
 mod protected;
 mod reach;
 mod scripted;
+mod second;
 mod siblings;
 mod without_pret;
