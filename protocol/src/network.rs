@@ -20,6 +20,28 @@ pub struct Network {
 pub struct NetworkError;
 
 impl Network {
+    /// An address with so many bits, as many as it has at most.
+    pub fn of(address: IpAddr, bits: u8) -> Self {
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = bits.min(most);
+        Self { address, bits }
+    }
+
+    /// The address that it was made of.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// How many of its bits count.
+    pub fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    /// Whether it is one address.
+    pub fn is_single(&self) -> bool {
+        self.bits == if self.address.is_ipv4() { 32 } else { 128 }
+    }
+
     /// Whether the address lies in it. An IPv4 address in IPv6 clothes is an IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {

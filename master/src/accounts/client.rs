@@ -1,25 +1,44 @@
 //! The narrow door to the accounts.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Addr, Recipient};
 use drftpd_actors::{AskError, ask_recipient};
 use drftpd_protocol::ftp::reply::Reply;
+use tracing::warn;
 
-use super::actor::AccountsActor;
+use super::actor::{AccountsActor, AccountsDeps};
 use super::messages::{LogIn, LookUp};
+use super::table::{self, Stored};
 use super::types::{Account, Whose};
 use crate::store::StoreError;
 
 /// A login waits in a queue for its check; longer than this no client waits.
 const LIMIT: Duration = Duration::from_secs(55);
 
+/// What a client hears whose address is banned.
+pub const BANNED: &str = "Your address is banned for a while";
+
 /// Handle to the accounts; cheap to clone, one per holder.
 #[derive(Clone)]
 pub struct AccountsClient {
     log_in: Recipient<LogIn>,
     look_up: Recipient<LookUp>,
+    /// Where accounts are read again; nothing in tests that know no store.
+    deps: Option<Arc<AccountsDeps>>,
+}
+
+/// What has become of an account since somebody logged in with it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Same,
+    /// It was changed.
+    Changed(Arc<Account>),
+    /// It cannot be used any more; this is what the user hears.
+    Over(String),
 }
 
 /// Why somebody is not logged in.
@@ -29,6 +48,12 @@ pub enum LoginError {
     /// Unknown user, wrong password, not from here: nobody can tell which.
     #[error("login incorrect")]
     Incorrect,
+    /// The password was right, and the account cannot be used.
+    #[error("the account cannot be used: {0}")]
+    ShutOut(String),
+    /// Too many failed logins of the client's address.
+    #[error("the address is banned")]
+    Banned,
     /// Too many logins are being checked.
     #[error("too many logins at once")]
     Busy,
@@ -45,6 +70,8 @@ impl LoginError {
     pub fn reply(&self) -> Reply {
         match self {
             Self::Incorrect => Reply::new(530, "Login incorrect"),
+            Self::ShutOut(why) => Reply::new(530, why.clone()),
+            Self::Banned => Reply::new(421, BANNED),
             Self::Busy | Self::Store(_) | Self::Ask(_) => {
                 Reply::new(421, "Too busy, try again later")
             }
@@ -52,16 +79,68 @@ impl LoginError {
     }
 }
 
-impl From<&Addr<AccountsActor>> for AccountsClient {
-    fn from(actor: &Addr<AccountsActor>) -> Self {
-        Self::new(actor.clone().recipient(), actor.clone().recipient())
-    }
-}
-
 impl AccountsClient {
     /// A handle over whoever checks logins, and whoever knows names.
     pub fn new(log_in: Recipient<LogIn>, look_up: Recipient<LookUp>) -> Self {
-        Self { log_in, look_up }
+        let deps = None;
+        Self {
+            log_in,
+            look_up,
+            deps,
+        }
+    }
+
+    /// A handle over the accounts.
+    pub fn of(actor: &Addr<AccountsActor>, deps: AccountsDeps) -> Self {
+        Self {
+            deps: Some(Arc::new(deps)),
+            ..Self::new(actor.clone().recipient(), actor.clone().recipient())
+        }
+    }
+
+    /// Whether an address is banned now.
+    pub fn is_banned(&self, address: IpAddr) -> bool {
+        let deps = self.deps.as_ref();
+        deps.is_some_and(|deps| deps.people.bans.holds(address, deps.clock.unix()))
+    }
+
+    /// Logins at once on the whole site, operators aside.
+    pub fn max_logins(&self) -> Option<usize> {
+        let most = self.deps.as_ref()?.people.config.max_logins;
+        (most > 0).then_some(most)
+    }
+
+    /// What has become of an account; looks only where any was changed since `seen`, which is brought up to date. Cheap:
+    /// a session asks before each of its commands.
+    pub fn standing(&self, account: &Account, seen: &mut Option<u64>) -> Standing {
+        let Some(deps) = &self.deps else {
+            return Standing::Same;
+        };
+        let now = deps.people.changes.now();
+        if *seen == Some(now) {
+            return Standing::Same;
+        }
+        let found = deps.store.read(|sql| table::find(sql, &account.name));
+        let found = match found {
+            Ok(found) => found.filter(Stored::can_log_in),
+            // Whoever cannot be looked up may nothing.
+            Err(why) => {
+                warn!(%why, user = %account.name, "account cannot be read again");
+                return Standing::Over("Your account cannot be looked at".to_owned());
+            }
+        };
+        let Some(found) = found else {
+            return Standing::Over("Your account cannot be used any more".to_owned());
+        };
+        if let Some(why) = found.shut_out(deps.clock.unix()) {
+            return Standing::Over(why);
+        }
+        *seen = Some(now);
+        let current = deps.as_seen(found.account);
+        match current == *account {
+            true => Standing::Same,
+            false => Standing::Changed(Arc::new(current)),
+        }
     }
 
     /// Whose a name is, for rules that must be judged before the password is said. What is answered to the client must
@@ -78,17 +157,7 @@ impl AccountsClient {
     ///
     /// # Errors
     /// See [`LoginError`].
-    pub async fn log_in(
-        &self,
-        user: &str,
-        password: &[u8],
-        from: IpAddr,
-    ) -> Result<Account, LoginError> {
-        let msg = LogIn {
-            user: user.to_owned(),
-            password: password.to_vec(),
-            from,
-        };
+    pub async fn log_in(&self, msg: LogIn) -> Result<Account, LoginError> {
         ask_recipient(&self.log_in, msg, LIMIT).await?
     }
 }

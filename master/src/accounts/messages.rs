@@ -18,6 +18,10 @@ pub struct LogIn {
     pub password: Vec<u8>,
     /// The client's address.
     pub from: IpAddr,
+    /// What a bouncer calls the client there.
+    pub ident: Option<String>,
+    /// SHA-256 of the certificate that the client has shown and proved to be its own.
+    pub certificate: Option<[u8; 32]>,
 }
 
 /// Asks whose a name is, before there is a password.

@@ -2,21 +2,35 @@
 
 pub mod access;
 pub mod actor;
+pub mod address;
+pub mod bans;
 mod buffers;
 pub mod client;
 pub mod config;
+pub mod edit;
+mod guesses;
+pub mod legacy;
+pub mod limits;
+pub mod masks;
 pub mod messages;
+pub mod names;
 pub mod password;
+pub mod people;
+pub mod policy;
+pub mod ratio;
 pub mod setup;
 pub mod table;
 pub mod types;
 pub mod who;
 
 #[cfg(test)]
-mod tests;
+mod login_tests;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use actor::{AccountsActor, AccountsDeps};
-pub use client::{AccountsClient, LoginError};
+pub use client::{AccountsClient, LoginError, Standing};
 pub use config::AccountsConfig;
+pub use people::People;
 pub use setup::{Administrator, SetupError, ensure_administrator};
 pub use types::{Account, Action, Whose};

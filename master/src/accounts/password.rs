@@ -9,6 +9,7 @@ use drftpd_actors::Dice;
 
 use super::buffers::Buffers;
 use super::config::AccountsConfig;
+use super::legacy::Legacy;
 
 /// Letters and digits that are not taken for one another.
 const ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
@@ -19,6 +20,12 @@ const GENERATED: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the password cannot be hashed: {0}")]
 pub struct HashError(String);
+
+impl HashError {
+    pub(super) fn new(why: impl std::fmt::Display) -> Self {
+        Self(why.to_string())
+    }
+}
 
 /// Makes and checks hashes with the parameters of the configuration. Clones share the memory that hashes are made in.
 #[derive(Debug, Clone)]
@@ -59,8 +66,16 @@ impl Hasher {
         Ok(hash.to_string())
     }
 
-    /// Whether a password is the one of a hash. What is no hash is nobody's password.
+    /// Whether a password is the one of a hash. What is no hash is nobody's password. One of an older daemon is checked
+    /// beside the work of one of ours, so that the time does not tell whose it is.
     pub fn matches(&self, password: &[u8], hash: &str) -> bool {
+        if let Some(legacy) = Legacy::read(hash) {
+            let right = legacy.matches(password);
+            if !right {
+                self.matches_nobody(password);
+            }
+            return right;
+        }
         self.computed(password, hash)
             .is_some_and(|(computed, stored)| computed == stored) // in constant time
     }
@@ -147,7 +162,7 @@ mod tests {
         Hasher::new(&AccountsConfig {
             hash_memory_kib: memory,
             hash_rounds: 1,
-            ..AccountsConfig::DEFAULT
+            ..AccountsConfig::default()
         })
         .unwrap()
     }

@@ -1,26 +1,24 @@
 //! The first administrator: made when a cluster is made, never changed by a later start.
 
-use drftpd_actors::{Clock, Dice};
-use drftpd_protocol::VfsPath;
-
 use super::config::AccountsConfig;
+use super::names::{BadName, check};
 use super::password::{HashError, Hasher, generate, salt};
+use super::ratio::Ratio;
 use super::table::{self, AddAccount, Stored};
 use super::types::Account;
 use crate::store::{Store, StoreError};
+use drftpd_actors::{Clock, Dice};
 
 /// Group of the first administrator, and of the tree's root.
 const GROUP: &str = "drftpd";
-/// The longest user name.
-pub const MAX_NAME: usize = 64;
 
 /// Why there is no administrator.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
     /// Not a user name.
-    #[error("user {0:?}: must be 1 to {MAX_NAME} letters, digits or one of . _ - @")]
-    Name(String),
+    #[error("user {0:?}: {1}")]
+    Name(String, BadName),
     /// A password that is none.
     #[error("the password must not be empty, nor hold control characters")]
     Password,
@@ -58,7 +56,7 @@ pub async fn ensure_administrator(
     name: &str,
     password: Option<&str>,
 ) -> Result<Administrator, SetupError> {
-    check_name(name)?;
+    check(name).map_err(|why| SetupError::Name(name.to_owned(), why))?;
     match store.read(|sql| table::find(sql, name))? {
         Some(stored) if stored.account.admin => return Ok(Administrator::Kept),
         Some(_) => return Err(SetupError::Taken(name.to_owned())),
@@ -70,31 +68,14 @@ pub async fn ensure_administrator(
         return Err(SetupError::Password);
     }
     let hash = Hasher::new(config)?.hash(word.as_bytes(), &salt(dice))?;
-    let stored = Stored {
-        account: Account {
-            name: name.to_owned(),
-            group: GROUP.to_owned(),
-            groups: Vec::new(),
-            deleted: false,
-            admin: true,
-            fxp: false,
-            overwrite: false,
-            home: VfsPath::root(),
-        },
-        password: Some(hash),
-        disabled: false,
-        created: clock.unix(),
+    let account = Account {
+        admin: true,
+        ratio: Ratio::LEECH,
+        ..Account::new(name, GROUP)
     };
+    let stored = Stored::new(account, Some(hash), clock.unix());
     if !store.change(AddAccount(stored)).await? {
         return Ok(Administrator::Kept);
     }
     Ok(generated.map_or(Administrator::Made, Administrator::Generated))
-}
-
-fn check_name(name: &str) -> Result<(), SetupError> {
-    let good = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
-    if name.is_empty() || name.len() > MAX_NAME || !name.chars().all(good) {
-        return Err(SetupError::Name(name.to_owned()));
-    }
-    Ok(())
 }

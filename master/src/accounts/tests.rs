@@ -8,29 +8,42 @@ use drftpd_actors::{Blocking, Budget, ChildDown, ChildSpec, Clock, Dice, Place, 
 
 use drftpd_protocol::StoreId;
 
-use super::password::Hasher;
+use super::messages::LogIn;
 use super::*;
 use crate::store::{Case, Store, StoreConfig};
 
 const FROM: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const CHEAP: AccountsConfig = AccountsConfig {
-    hash_memory_kib: 8,
-    hash_rounds: 1,
-    hash_workers: 1,
-    hash_queue: 1,
-    administrators_fxp: false,
-    administrators_overwrite: true,
-};
+/// As it comes, but for hashes that cost nothing.
+pub(super) fn cheap() -> AccountsConfig {
+    AccountsConfig {
+        hash_memory_kib: 8,
+        hash_rounds: 1,
+        hash_workers: 1,
+        hash_queue: 1,
+        ..AccountsConfig::default()
+    }
+}
 
-struct World {
+/// A login from here.
+pub(super) fn by(user: &str, password: &[u8]) -> LogIn {
+    LogIn {
+        user: user.to_owned(),
+        password: password.to_vec(),
+        from: FROM,
+        ident: None,
+        certificate: None,
+    }
+}
+
+pub(super) struct World {
     _dir: tempfile::TempDir,
-    store: Store,
-    clock: Clock,
-    dice: Dice,
+    pub store: Store,
+    pub clock: Clock,
+    pub dice: Dice,
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (clock, dice) = (Clock::manual(1_800_000_000), Dice::seeded(seed()));
         let (config, case) = (StoreConfig::DEFAULT, Case::Sensitive);
@@ -43,31 +56,38 @@ impl World {
         }
     }
 
-    async fn admin(&self, name: &str, password: Option<&str>) -> Result<Administrator, SetupError> {
+    pub async fn admin(
+        &self,
+        name: &str,
+        password: Option<&str>,
+    ) -> Result<Administrator, SetupError> {
         let with = (&self.clock, &self.dice);
-        ensure_administrator(&self.store, &CHEAP, with, name, password).await
+        ensure_administrator(&self.store, &cheap(), with, name, password).await
     }
 
-    fn deps(&self, config: &AccountsConfig, pool: Blocking) -> AccountsDeps {
+    pub(super) fn deps(&self, config: &AccountsConfig, pool: Blocking) -> AccountsDeps {
         AccountsDeps {
-            administrators_fxp: config.administrators_fxp,
-            administrators_overwrite: config.administrators_overwrite,
             store: self.store.clone(),
-            hasher: Hasher::new(config).unwrap(),
+            people: People::new(config, &self.dice).unwrap(),
             pool,
-            dice: self.dice.clone(),
+            clock: self.clock.clone(),
+            exempt: config.ban_exempt.clone(),
         }
     }
 
     fn client(&self, config: &AccountsConfig, pool: Blocking) -> AccountsClient {
-        let deps = self.deps(config, pool);
-        let parent = Probe::<ChildDown>::start().recipient();
-        let spec = ChildSpec::new("accounts", 16, Budget::CORE, parent);
-        let actor = supervise(&Place::here(), spec, move || AccountsActor::new(deps));
-        AccountsClient::from(&actor)
+        self.client_of(self.deps(config, pool))
     }
 
-    fn hash_of(&self, name: &str) -> String {
+    pub(super) fn client_of(&self, deps: AccountsDeps) -> AccountsClient {
+        let parent = Probe::<ChildDown>::start().recipient();
+        let spec = ChildSpec::new("accounts", 16, Budget::CORE, parent);
+        let given = deps.clone();
+        let actor = supervise(&Place::here(), spec, move || AccountsActor::new(given));
+        AccountsClient::of(&actor, deps)
+    }
+
+    pub fn hash_of(&self, name: &str) -> String {
         let found = self.store.read(|sql| table::find(sql, name)).unwrap();
         found.unwrap().password.unwrap()
     }
@@ -81,8 +101,8 @@ fn the_administrator_logs_in_and_nobody_else_does() {
             world.admin("admin", Some("pass word")).await,
             Ok(Administrator::Made)
         ));
-        let accounts = world.client(&CHEAP, Blocking::inline());
-        let account = accounts.log_in("admin", b"pass word", FROM).await.unwrap();
+        let accounts = world.client(&cheap(), Blocking::inline());
+        let account = accounts.log_in(by("admin", b"pass word")).await.unwrap();
         assert!(account.admin && account.home.is_root());
         for (user, password) in [
             ("admin", &b"pass"[..]),
@@ -92,7 +112,7 @@ fn the_administrator_logs_in_and_nobody_else_does() {
             ("nobody", b"pass word"),
             ("", b""),
         ] {
-            let refused = accounts.log_in(user, password, FROM).await;
+            let refused = accounts.log_in(by(user, password)).await;
             assert!(matches!(refused, Err(LoginError::Incorrect)), "{user}");
         }
     });
@@ -111,9 +131,9 @@ fn an_administrator_that_is_there_keeps_the_password() {
             world.admin("admin", None).await,
             Ok(Administrator::Kept)
         ));
-        let accounts = world.client(&CHEAP, Blocking::inline());
-        assert!(accounts.log_in("admin", b"first", FROM).await.is_ok());
-        assert!(accounts.log_in("admin", b"second", FROM).await.is_err());
+        let accounts = world.client(&cheap(), Blocking::inline());
+        assert!(accounts.log_in(by("admin", b"first")).await.is_ok());
+        assert!(accounts.log_in(by("admin", b"second")).await.is_err());
     });
 }
 
@@ -124,10 +144,10 @@ fn a_generated_password_is_told_and_works() {
         let Ok(Administrator::Generated(password)) = world.admin("root", None).await else {
             panic!("no password was generated");
         };
-        let accounts = world.client(&CHEAP, Blocking::inline());
+        let accounts = world.client(&cheap(), Blocking::inline());
         assert!(
             accounts
-                .log_in("root", password.as_bytes(), FROM)
+                .log_in(by("root", password.as_bytes()))
                 .await
                 .is_ok()
         );
@@ -138,10 +158,10 @@ fn a_generated_password_is_told_and_works() {
 fn names_and_passwords_that_make_trouble_are_refused() {
     sim(async {
         let world = World::new();
-        let long = "x".repeat(setup::MAX_NAME + 1);
+        let long = "x".repeat(names::MAX_NAME + 1);
         for name in ["", "a b", "a/b", "a\n", "ä", &long] {
             let refused = world.admin(name, Some("x")).await;
-            assert!(matches!(refused, Err(SetupError::Name(_))), "{name:?}");
+            assert!(matches!(refused, Err(SetupError::Name(..))), "{name:?}");
         }
         for password in ["", "a\r\nb"] {
             let refused = world.admin("admin", Some(password)).await;
@@ -163,16 +183,14 @@ fn an_account_without_a_password_or_switched_off_lets_nobody_in() {
         ];
         for (name, password, disabled) in cases {
             let stored = table::Stored {
-                account: Account::of_test(name, "g"),
-                password,
                 disabled,
-                created: 0,
+                ..table::Stored::new(Account::new(name, "g"), password, 0)
             };
             assert!(world.store.change(table::AddAccount(stored)).await.unwrap());
             world.store.change(Delete).await.unwrap();
-            let accounts = world.client(&CHEAP, Blocking::inline());
+            let accounts = world.client(&cheap(), Blocking::inline());
             for password in [&b"secret"[..], b""] {
-                let refused = accounts.log_in(name, password, FROM).await;
+                let refused = accounts.log_in(by(name, password)).await;
                 assert!(matches!(refused, Err(LoginError::Incorrect)), "{name}");
             }
         }
@@ -196,7 +214,7 @@ fn a_name_is_somebodys_who_could_log_in_or_always_the_same_lot() {
     sim(async {
         let world = World::new();
         world.admin("root", Some("secret")).await.unwrap();
-        let accounts = world.client(&CHEAP, Blocking::inline());
+        let accounts = world.client(&cheap(), Blocking::inline());
         let Whose::Account(root) = accounts.whose("root").await.unwrap() else {
             panic!("root is nobody");
         };
@@ -237,16 +255,16 @@ fn a_hash_of_older_parameters_is_renewed_by_a_login_and_only_then() {
         assert!(world.admin("admin", Some("secret")).await.is_ok());
         let dearer = AccountsConfig {
             hash_memory_kib: 16,
-            ..CHEAP
+            ..cheap()
         };
         let accounts = world.client(&dearer, Blocking::inline());
         let before = world.hash_of("admin");
-        assert!(accounts.log_in("admin", b"wrong", FROM).await.is_err());
+        assert!(accounts.log_in(by("admin", b"wrong")).await.is_err());
         assert_eq!(world.hash_of("admin"), before);
-        assert!(accounts.log_in("admin", b"secret", FROM).await.is_ok());
+        assert!(accounts.log_in(by("admin", b"secret")).await.is_ok());
         let after = world.hash_of("admin");
         assert!(after.contains("m=16"), "{after}");
-        assert!(accounts.log_in("admin", b"secret", FROM).await.is_ok());
+        assert!(accounts.log_in(by("admin", b"secret")).await.is_ok());
         assert_eq!(world.hash_of("admin"), after, "renewed once");
     });
 }
@@ -261,14 +279,14 @@ async fn more_logins_than_the_queue_holds_hear_that_it_is_busy() {
     let local = tokio::task::LocalSet::new();
     local
         .run_until(async {
-            let accounts = world.client(&CHEAP, pool.clone());
+            let accounts = world.client(&cheap(), pool.clone());
             let busy = async {
-                let waiting = accounts.log_in("admin", b"secret", FROM);
+                let waiting = accounts.log_in(by("admin", b"secret"));
                 let mut waiting = Box::pin(waiting);
                 while pool.waiting() == 0 {
                     tokio::select! { biased; _ = &mut waiting => panic!("did not wait"), () = tokio::task::yield_now() => {} }
                 }
-                let refused = accounts.log_in("admin", b"secret", FROM).await;
+                let refused = accounts.log_in(by("admin", b"secret")).await;
                 go.send(()).unwrap();
                 (refused, waiting.await)
             };
@@ -304,18 +322,23 @@ fn an_administrator_is_found_the_one_asked_for_first() {
 async fn no_more_memory_is_taken_for_hashes_than_are_made_at_a_time() {
     let world = World::new();
     assert!(world.admin("admin", Some("secret")).await.is_ok());
-    let deps = world.deps(&CHEAP, Blocking::with_queue(2, 100));
-    let hasher = deps.hasher.clone();
+    let config = AccountsConfig {
+        hash_queue: 800,
+        ..cheap()
+    };
+    let deps = world.deps(&config, Blocking::with_queue(2, 100));
+    let hasher = deps.people.hasher().clone();
     let parent = Probe::<ChildDown>::start;
     let local = tokio::task::LocalSet::new();
     local
         .run_until(async move {
             let spec = ChildSpec::new("accounts", 64, Budget::CORE, parent().recipient());
+            let given = deps.clone();
             let actor = supervise(&Place::here(), spec, move || AccountsActor::new(deps));
-            let accounts = AccountsClient::from(&actor);
+            let accounts = AccountsClient::of(&actor, given);
             let logins = (0..60).map(|turn| {
                 let user = if turn % 3 == 0 { "nobody" } else { "admin" };
-                accounts.log_in(user, b"secret", FROM)
+                accounts.log_in(by(user, b"secret"))
             });
             let done = futures_util::future::join_all(logins).await;
             assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 40);

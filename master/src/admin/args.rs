@@ -28,6 +28,8 @@ pub enum Kind {
     Text,
     /// Every word that is left, with spaces between.
     Rest,
+    /// Text that no log and no answer may hold.
+    Secret,
     /// Name of a slave.
     Slave,
     /// Number of a session.
@@ -114,15 +116,17 @@ impl Param {
             }
             Kind::Switch if text.eq_ignore_ascii_case(self.name) => Ok(Value::Said),
             Kind::Switch => Err(wrong(&format!("must be the word {}", self.name))),
+            Kind::Secret => Ok(Value::Secret(text.to_owned())),
             Kind::Text | Kind::Rest | Kind::Path => Ok(Value::Text(text.to_owned())),
         }
     }
 }
 
 /// An argument's value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Value {
     Text(String),
+    Secret(String),
     Slave(SlaveId),
     Session(SessionId),
     Path(VfsPath),
@@ -132,7 +136,7 @@ enum Value {
 }
 
 /// The arguments of one call, each of the kind that its parameter says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Args(BTreeMap<&'static str, Value>);
 
 impl Args {
@@ -249,6 +253,26 @@ impl Args {
         }
     }
 
+    /// A text that must be there.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn need_text(&self, name: &str) -> Result<&str, AdminError> {
+        let text = self.text(name);
+        text.ok_or_else(|| AdminError::argument(name, "is missing"))
+    }
+
+    /// A secret.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn secret(&self, name: &str) -> Result<&str, AdminError> {
+        match self.need(name)? {
+            Value::Secret(secret) => Ok(secret),
+            _ => Err(AdminError::argument(name, "is no secret")),
+        }
+    }
+
     /// Name of a slave.
     ///
     /// # Errors
@@ -294,6 +318,7 @@ impl fmt::Display for Args {
             let gap = if at == 0 { "" } else { " " };
             match value {
                 Value::Text(text) => write!(f, "{gap}{name}={text:?}")?,
+                Value::Secret(_) => write!(f, "{gap}{name}=<hidden>")?,
                 Value::Slave(slave) => write!(f, "{gap}{name}={slave}")?,
                 Value::Session(session) => write!(f, "{gap}{name}={session}")?,
                 Value::Path(path) => write!(f, "{gap}{name}={path}")?,
@@ -303,6 +328,12 @@ impl fmt::Display for Args {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Args {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Args({self})")
     }
 }
 

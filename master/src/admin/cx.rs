@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::answer::{AdminError, Code};
-use crate::accounts::Account;
+use crate::accounts::{Account, People};
 use crate::api::Scopes;
 use crate::config::MasterConfig;
 use crate::copies::CopiesClient;
@@ -85,6 +85,8 @@ pub struct Facilities {
     pub store: Store,
     /// The list of slaves.
     pub enroll: Enroll,
+    /// What everybody shares who deals with accounts.
+    pub people: People,
     /// The time of day.
     pub clock: Clock,
     /// Chance, for secrets.

@@ -20,6 +20,7 @@ mod tests;
 use futures_util::future::LocalBoxFuture;
 use tracing::{info, warn};
 
+use crate::accounts::Account;
 pub use answer::{AdminError, Answer, Code, Report};
 pub use args::{Args, Kind, Param};
 pub use cx::{Caller, Cx, Facilities, Online, Token};
@@ -54,6 +55,8 @@ pub type Outcome = Result<Answer, AdminError>;
 pub enum Permission {
     /// Whoever is logged in.
     Anyone,
+    /// Operators, and administrators of groups; the command itself says of whom and how far.
+    GroupAdmin,
     /// Operators of the site, and the owner of the control socket.
     Operator,
 }
@@ -67,10 +70,20 @@ impl Command {
 
     /// Whether somebody may use it.
     pub fn is_for(&self, who: &Caller) -> bool {
-        match (self.permission, who) {
-            (Permission::Anyone, _) | (_, Caller::Owner) => true,
-            (Permission::Operator, Caller::Token(token)) => token.scopes.allow(self),
-            (Permission::Operator, Caller::User(user)) => user.account.admin,
+        match who {
+            Caller::Owner => true,
+            Caller::Token(_) if self.name == "help" => true,
+            Caller::Token(token) => token.scopes.allow(self),
+            Caller::User(user) => self.is_for_user(&user.account),
+        }
+    }
+
+    /// Whether somebody who is logged in may use it.
+    pub fn is_for_user(&self, who: &Account) -> bool {
+        match self.permission {
+            Permission::Anyone => true,
+            Permission::GroupAdmin => who.admin || !who.administers.is_empty(),
+            Permission::Operator => who.admin,
         }
     }
 }
@@ -78,13 +91,29 @@ impl Command {
 /// All commands, by name.
 pub static COMMANDS: &[&Command] = &[
     &commands::store::BACKUP,
+    &commands::bans::ADD,
+    &commands::bans::LIST,
+    &commands::bans::REMOVE,
+    &commands::presence::BANDWIDTH,
     &commands::store::CHECK,
     &commands::copies::LIST,
     &commands::copies::LOOK,
     &commands::doctor::DOCTOR,
     &commands::dump::DUMP,
+    &commands::groups::ADD,
+    &commands::users::ADD_TO,
+    &commands::groups::ADMINS,
+    &commands::groups::CHANGE,
+    &commands::groups::DELETE,
+    &commands::groups::LIST,
+    &commands::groups::RENAME,
+    &commands::groups::SHOW,
     &commands::help::HELP,
+    &commands::presence::IDLERS,
     &commands::sessions::KICK,
+    &commands::sessions::KICK_ALL,
+    &commands::presence::LEECHERS,
+    &commands::user_change::PASSWD,
     &commands::differences::RECOVERY_END,
     &commands::process::RELOAD,
     &commands::rescan::RESCAN,
@@ -97,6 +126,7 @@ pub static COMMANDS: &[&Command] = &[
     &commands::scrub::RESUME,
     &commands::scrub::START,
     &commands::scrub::STATUS,
+    &commands::user_show::SEEN,
     &commands::process::SHUTDOWN,
     &commands::slaves::ADD,
     &commands::standing::DRAIN,
@@ -106,11 +136,34 @@ pub static COMMANDS: &[&Command] = &[
     &commands::slaves::REMOVE,
     &commands::retire::SLAVE,
     &commands::standing::UNDRAIN,
+    &commands::presence::SPEED,
     &commands::stat::STAT,
+    &commands::user_change::TAGLINE,
     &commands::tokens::CREATE,
     &commands::tokens::LIST,
     &commands::tokens::REVOKE,
     &commands::transfers::DRY_RUN,
+    &commands::presence::UPLOADERS,
+    &commands::users::ADD,
+    &commands::user_masks::ADD_MASK,
+    &commands::user_bans::ADD_NOTE,
+    &commands::user_bans::BAN,
+    &commands::user_show::BANS,
+    &commands::user_change::CHANGE,
+    &commands::user_change::CHGRP,
+    &commands::users::DELETE,
+    &commands::user_masks::DEL_MASK,
+    &commands::user_bans::DEL_NOTE,
+    &commands::users::ERASE,
+    &commands::user_change::EXPIRE,
+    &commands::user_change::KEEP,
+    &commands::user_show::LIST,
+    &commands::user_change::PASSWORD,
+    &commands::users::PURGE,
+    &commands::users::READD,
+    &commands::users::RENAME,
+    &commands::user_show::SHOW,
+    &commands::user_bans::UNBAN,
     &commands::sessions::WHO,
 ];
 
@@ -125,6 +178,9 @@ pub fn find<W: AsRef<[u8]>>(words: &[W]) -> Option<(&'static Command, &[W])> {
     Some((command, &words[command.name.split(' ').count()..]))
 }
 
+/// What somebody hears who may not use a command.
+const NOT_FOR_YOU: &str = "this is for operators of the site";
+
 /// Runs a command for somebody: permission, log, act. Arguments come as they were read: what is wrong with them is only for
 /// those who may use the command.
 ///
@@ -133,10 +189,7 @@ pub fn find<W: AsRef<[u8]>>(words: &[W]) -> Option<(&'static Command, &[W])> {
 pub async fn run(command: &'static Command, cx: Cx, args: Result<Args, AdminError>) -> Outcome {
     if !command.is_for(&cx.caller) {
         warn!(command = command.name, who = %cx.caller, "command refused");
-        return Err(AdminError::new(
-            Code::Denied,
-            "this is for operators of the site",
-        ));
+        return Err(AdminError::new(Code::Denied, NOT_FOR_YOU));
     }
     let args = args?;
     let who = cx.caller.to_string();

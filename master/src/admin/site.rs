@@ -6,7 +6,9 @@ use drftpd_protocol::ftp::Reply;
 use drftpd_protocol::ftp::args::Words;
 use futures_util::future::LocalBoxFuture;
 
-use super::{Args, COMMANDS, Caller, Code, Command, Cx, Facilities, Outcome, cx::User, find};
+use super::{
+    Args, COMMANDS, Caller, Code, Command, Cx, Facilities, NOT_FOR_YOU, Outcome, cx::User, find,
+};
 use crate::accounts::Account;
 use crate::ftp::{SiteCall, SiteEntry, SiteTable};
 
@@ -26,7 +28,7 @@ impl SiteTable for Site {
     fn commands(&self, who: &Account) -> Vec<SiteEntry> {
         let mut entries: Vec<_> = COMMANDS
             .iter()
-            .filter(|command| command.permission == super::Permission::Anyone || who.admin)
+            .filter(|command| command.is_for_user(who))
             .map(|command| entry(command))
             .collect();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -74,16 +76,20 @@ fn words(arg: &[u8]) -> Result<Vec<Vec<u8>>, Reply> {
     }
 }
 
-/// The command of a SITE line, by an alias or by its whole name, and the words that are its arguments.
+/// The command of a SITE line, by its whole name or by an alias, and the words that are its arguments. `USER` is an alias
+/// and also how commands begin: `SITE USER bob` shows bob, `SITE USER add bob …` makes him.
 fn called(name: &str, words: &[Vec<u8>]) -> Option<(&'static Command, Vec<Vec<u8>>)> {
+    let mut all = vec![name.as_bytes().to_vec()];
+    all.extend_from_slice(words);
+    // SITE HELP is the FTP side's own: it has the same table. A name of one word may be another's alias.
+    let named = find(&all).filter(|(command, _)| command.name != "help");
+    if let Some((command, rest)) = named.filter(|(command, _)| command.name.contains(' ')) {
+        return Some((command, rest.to_vec()));
+    }
     if let Some(command) = COMMANDS.iter().find(|command| command.site.contains(&name)) {
         return Some((command, words.to_vec()));
     }
-    let mut all = vec![name.as_bytes().to_vec()];
-    all.extend_from_slice(words);
-    // SITE HELP is the FTP side's own: it has the same table.
-    let (command, rest) = find(&all).filter(|(command, _)| command.name != "help")?;
-    Some((command, rest.to_vec()))
+    named.map(|(command, rest)| (command, rest.to_vec()))
 }
 
 fn reply(command: &Command, outcome: &Outcome) -> Reply {
@@ -96,14 +102,18 @@ fn reply(command: &Command, outcome: &Outcome) -> Reply {
             }
         }
         Err(error) => match error.code {
-            Code::Denied => Reply::permission_denied(),
+            Code::Denied if [NOT_FOR_YOU, ""].contains(&error.message.as_str()) => {
+                Reply::permission_denied()
+            }
             Code::BadArgument => {
                 let syntax = command.syntax();
                 Reply::new(501, format!("{error} (SITE {} {syntax})", command.name))
             }
             Code::UnknownCommand => Reply::new(502, error.to_string()),
             Code::Busy | Code::NotRunning => Reply::new(450, error.to_string()),
-            Code::NotFound | Code::Exists | Code::Failed => Reply::new(550, error.to_string()),
+            Code::Denied | Code::NotFound | Code::Exists | Code::Failed => {
+                Reply::new(550, error.to_string())
+            }
         },
     }
 }

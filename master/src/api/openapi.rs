@@ -75,7 +75,7 @@ pub(super) fn path(command: &Command) -> String {
 fn operation(command: &Command) -> Value {
     let (area, _) = parts(command);
     let who = match command.permission {
-        Permission::Anyone => "Any token.",
+        Permission::Anyone if command.name == "help" => "Any token.",
         _ if command.changes => "A token whose scopes name it, or operate.",
         _ => "A token whose scopes name it, or read.",
     };

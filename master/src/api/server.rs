@@ -22,9 +22,9 @@ use super::config::MAX_HEAD;
 use super::patient::Patient;
 use super::requests::{Peer, router};
 use super::{Shared, live};
+use crate::accounts::address::counted_as;
 use crate::config::MasterConfig;
 use crate::deps::Deps;
-use crate::ftp::counted_as;
 use crate::tls::{CannotSecure, Certificates, Current, Keeper};
 
 /// After accepting failed.

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::arguments::At;
 use super::{Failure, give, say, words};
+use crate::accounts::People;
 use crate::admin::wire::{Line, Question, SOCKET, SocketPath};
 use crate::admin::{self, AdminError, Answer, Args, Caller, Code, Command, Cx, Facilities};
 use crate::config::MasterConfig;
@@ -246,7 +247,9 @@ fn offline(config: &MasterConfig) -> Result<Facilities, Failure> {
     let authority = Authority::open(&config.master.authority(), clock.clone(), dice.clone());
     let authority = Arc::new(authority.map_err(MasterError::from)?);
     let lifetime = config.slaves.token_lifetime;
+    let people = People::new(&config.accounts, &dice).map_err(MasterError::from)?;
     Ok(Facilities {
+        people,
         enroll: Enroll::new(
             store.clone(),
             authority,

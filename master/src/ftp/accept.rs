@@ -28,11 +28,14 @@ use tracing::{debug, error, info, warn};
 
 use super::client::SessionsClient;
 use super::live::{Live, SessionInfo};
-use super::messages::{ClientNamed, KickSession, ListSessions, LoginChanged, SessionKicked};
+use super::messages::{
+    ClientNamed, KickSession, ListSessions, LoginChanged, SessionKicked, TakeLogin,
+};
 use super::proxy::{self, Via};
 use super::seats::Seats;
 use super::services::Services;
 use super::session::{Deps, FtpSession};
+use crate::accounts::client::BANNED;
 
 /// Messages that may wait: two for each connection that comes and goes, and a few questions.
 const MAILBOX: usize = 1024;
@@ -144,6 +147,7 @@ fn door(acceptor: &Addr<FtpAcceptor>) -> SessionsClient {
         acceptor.clone().recipient(),
         acceptor.clone().recipient(),
         acceptor.clone().recipient(),
+        acceptor.clone().recipient(),
     )
 }
 
@@ -217,6 +221,10 @@ impl FtpAcceptor {
         let peer = incoming.peer;
         if self.services.drain.is_draining() {
             return self.refuse(incoming, implicit, "Shutting down");
+        }
+        if self.services.accounts.is_banned(peer.ip()) {
+            debug!(%peer, "connection refused, the address is banned");
+            return self.refuse(incoming, implicit, BANNED);
         }
         if let Err(full) = self.seats.take(id, peer.ip(), &self.services.config) {
             warn!(%peer, ?full, "connection refused");
@@ -350,10 +358,22 @@ impl Handler<LoginChanged> for FtpAcceptor {
     }
 }
 
+impl Handler<TakeLogin> for FtpAcceptor {
+    type Result = Result<(), String>;
+
+    fn handle(&mut self, msg: TakeLogin, _: &mut Self::Context) -> Self::Result {
+        let most = self.services.accounts.max_logins();
+        self.seats.log_in(msg.session.0, &msg.account, most)
+    }
+}
+
 impl Handler<ClientNamed> for FtpAcceptor {
     type Result = Result<(), &'static str>;
 
     fn handle(&mut self, msg: ClientNamed, _: &mut Self::Context) -> Self::Result {
+        if self.services.accounts.is_banned(msg.client) {
+            return Err(BANNED);
+        }
         let config = &self.services.config;
         let moved = self.seats.moved(msg.session.0, msg.client, config);
         moved.map_err(|full| full.text())

@@ -9,7 +9,8 @@ use drftpd_actors::{AskError, ask_recipient, tell_recipient};
 use drftpd_protocol::SessionId;
 
 use super::live::SessionInfo;
-use super::messages::{ClientNamed, KickSession, ListSessions, LoginChanged};
+use super::messages::{ClientNamed, KickSession, ListSessions, LoginChanged, TakeLogin};
+use crate::accounts::Account;
 
 /// The acceptor answers from memory.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -23,6 +24,7 @@ struct Doors {
     kick: Recipient<KickSession>,
     login: Recipient<LoginChanged>,
     named: Recipient<ClientNamed>,
+    take: Recipient<TakeLogin>,
 }
 
 impl SessionsClient {
@@ -32,12 +34,14 @@ impl SessionsClient {
         kick: Recipient<KickSession>,
         login: Recipient<LoginChanged>,
         named: Recipient<ClientNamed>,
+        take: Recipient<TakeLogin>,
     ) -> Self {
         Self(Arc::new(Doors {
             list,
             kick,
             login,
             named,
+            take,
         }))
     }
 
@@ -66,6 +70,31 @@ impl SessionsClient {
         client: IpAddr,
     ) -> Result<Result<(), &'static str>, AskError> {
         ask_recipient(&self.0.named, ClientNamed { session, client }, LIMIT).await
+    }
+
+    /// Counts a login; gives what the client hears if there are too many.
+    pub(super) async fn take_login(
+        &self,
+        session: SessionId,
+        account: &Arc<Account>,
+    ) -> Result<Result<(), String>, AskError> {
+        let account = Arc::clone(account);
+        ask_recipient(&self.0.take, TakeLogin { session, account }, LIMIT).await
+    }
+
+    /// Ends all sessions of these users with 421 and this text; answers how many.
+    ///
+    /// # Errors
+    /// When the acceptor does not answer.
+    pub async fn kick_users(&self, users: &[String], why: &str) -> Result<usize, AskError> {
+        let mut kicked = 0;
+        for row in self.list().await? {
+            let theirs = row.user.as_ref().is_some_and(|user| users.contains(user));
+            if theirs && self.kick(row.session, why).await? {
+                kicked += 1;
+            }
+        }
+        Ok(kicked)
     }
 
     /// Somebody has logged in, or is not logged in any more.

@@ -51,6 +51,14 @@ pub struct Moving {
     pub since: Instant,
 }
 
+impl Moving {
+    /// Bytes per second, on average.
+    pub fn rate(&self) -> u64 {
+        let seconds = self.since.elapsed().as_secs_f64();
+        (self.bytes as f64 / seconds.max(0.001)) as u64
+    }
+}
+
 impl SessionInfo {
     /// How long nothing has happened.
     pub fn idle(&self) -> std::time::Duration {

@@ -1,11 +1,13 @@
 //! What is said to the acceptor and to sessions.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use actix::Message;
 use drftpd_protocol::SessionId;
 
 use super::live::SessionInfo;
+use crate::accounts::Account;
 
 /// Asks the acceptor for all sessions, in the order of their numbers. Answered at once.
 #[derive(Message, Debug, Clone, Copy)]
@@ -30,6 +32,17 @@ pub struct LoginChanged {
     pub session: SessionId,
     /// Which of both.
     pub logged_in: bool,
+}
+
+/// Asks the acceptor to count a login; refused where there are too many of that user, address or group, with what the
+/// client hears.
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "Result<(), String>")]
+pub struct TakeLogin {
+    /// In which session.
+    pub session: SessionId,
+    /// Whose.
+    pub account: Arc<Account>,
 }
 
 /// Asks the acceptor to count a session at the address of the client that its bouncer brings; refused where there are

@@ -44,7 +44,6 @@ pub use client::SessionsClient;
 pub use config::FtpConfig;
 pub use error::FtpError;
 pub use live::SessionInfo;
-pub(crate) use seats::counted_as;
 pub use services::Services;
 pub use site::{SiteCall, SiteEntry, SiteTable};
 

@@ -23,12 +23,14 @@ const LONGEST_V2: usize = 2048;
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
 /// Somebody who stands between the client and us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Via {
     /// The proxy or bouncer.
     pub by: SocketAddr,
     /// The address that the client connected to, where it was told.
     pub reached: Option<IpAddr>,
+    /// What a bouncer calls the client's user there (ident).
+    pub ident: Option<String>,
 }
 
 /// Both ends of the client's own connection, as the proxy tells them; `None` where it comes for itself.
@@ -55,7 +57,14 @@ pub(super) async fn read(incoming: Incoming) -> Result<(Incoming, Option<Via>), 
         None => (by, None),
         Some((from, to)) => {
             let reached = Some(to.ip().to_canonical());
-            (from, Some(Via { by, reached }))
+            (
+                from,
+                Some(Via {
+                    by,
+                    reached,
+                    ident: None,
+                }),
+            )
         }
     };
     Ok((set_free(io, peer, local)?, via))

@@ -3,6 +3,7 @@
 use drftpd_actors::Secured;
 use drftpd_actors::tls::{cipher_name, version_name};
 use drftpd_protocol::wire::TlsSeen;
+use sha2::{Digest, Sha256};
 
 use crate::tls::Shown;
 
@@ -13,8 +14,16 @@ pub struct Secure {
     pub shown: Shown,
     /// What the handshake agreed on.
     pub seen: TlsSeen,
+    /// SHA-256 of the certificate that the client has shown and proved to be its own.
+    pub client: Option<[u8; 32]>,
     /// TLS was there from the first byte on: data connections are protected unless PROT says otherwise.
     pub implicit: bool,
+}
+
+/// SHA-256 of the client's own certificate.
+pub fn fingerprint(secured: &Secured) -> Option<[u8; 32]> {
+    let own = secured.peer_certificates.first()?;
+    Some(Sha256::digest(own).into())
 }
 
 /// What a handshake agreed on, in words.

@@ -262,6 +262,9 @@ impl VerbCx {
     /// [`FtpError::Hidden`], [`FtpError::Denied`], [`FtpError::NotLoggedIn`].
     pub fn may(&self, what: Action, resolved: &VfsPath) -> Result<(), FtpError> {
         let account = self.account()?;
+        if account.is_outside(resolved) {
+            return Err(FtpError::Hidden);
+        }
         access::may(account, Action::View, resolved).map_err(|_denied| FtpError::Hidden)?;
         Ok(access::may(account, what, resolved)?)
     }

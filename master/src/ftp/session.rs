@@ -34,6 +34,7 @@ use super::shared_io::SharedIo;
 use super::state::State;
 use super::verbs::Kind;
 use super::writer::{self, Outbox};
+use crate::accounts::limits::Limit;
 
 /// How long a full queue of lines may stand still.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -42,6 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(2);
 /// How long what a session held may take to be given back, until its slots are freed all the same.
 const LAST_SLOTS: Duration = Duration::from_secs(60);
+/// As long as no session lasts.
+const ENDLESS: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// How soon a time-out that came while a verb was running is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -70,6 +73,8 @@ pub(super) struct FtpSession {
     span: Span,
     // What the client has made of it.
     state: Rc<State>,
+    /// Up to which change of accounts the one in the state was looked at.
+    account_seen: Option<u64>,
     endpoint: Option<Endpoint>,
     reach: Reach,
     errors_before_login: u32,
@@ -129,6 +134,7 @@ impl FtpSession {
             local,
             via: deps.via,
             state: Rc::default(),
+            account_seen: None,
             endpoint: None,
             reach: Reach::default(),
             errors_before_login: 0,
@@ -255,7 +261,11 @@ impl FtpSession {
         let config = &self.services.config;
         let idle = self.active + config.idle_timeout;
         let due = match self.state.account() {
-            Some(_) => idle,
+            Some(account) => match account.tightest(Limit::Idle) {
+                Some(0) => self.active + ENDLESS,
+                Some(seconds) => self.active + Duration::from_secs(seconds).min(ENDLESS),
+                None => idle,
+            },
             None => idle.min(self.nobody_since + config.login_timeout),
         };
         let now = Instant::now();

@@ -130,7 +130,7 @@ pub enum Change {
     /// IDNT: a bouncer brings this client. Not a matter of the state: REIN does not undo it.
     BroughtBy(Via, SocketAddr),
     /// The password was right.
-    LoggedIn(Account),
+    LoggedIn(Arc<Account>),
     /// The password was wrong.
     LoginFailed,
     /// REIN: everything as after the greeting, but for TLS of the control connection.
@@ -245,7 +245,7 @@ impl State {
             Change::Named(name) => self.login = Login::Named(name),
             Change::LoggedIn(account) => {
                 self.cwd = account.home.clone();
-                self.login = Login::In(Arc::new(account));
+                self.login = Login::In(account);
                 self.failed_logins = 0;
             }
             Change::LoginFailed => {
@@ -308,11 +308,11 @@ mod tests {
         VfsPath::absolute(text.as_bytes()).unwrap()
     }
 
-    fn bob() -> Account {
-        Account {
+    fn bob() -> Arc<Account> {
+        Arc::new(Account {
             home: path("/home/bob"),
             ..Account::of_test("bob", "users")
-        }
+        })
     }
 
     #[test]

@@ -14,8 +14,7 @@ use tracing::warn;
 
 use super::background::{copier, scrubber, seconds};
 use super::{MasterError, XFERLOG};
-use crate::accounts::password::Hasher;
-use crate::accounts::{AccountsActor, AccountsClient, AccountsDeps};
+use crate::accounts::{AccountsActor, AccountsClient, AccountsDeps, People};
 use crate::acme::{self, Acme};
 use crate::admin::site::Site;
 use crate::admin::socket::ControlSocket;
@@ -73,7 +72,8 @@ pub(super) async fn start(
     watch.places(&deps);
     let xferlog = config.log.xferlog.clone();
     xferlog.map_or(Ok(()), |file| log_transfers(file, &deps, &bus, &parent))?;
-    let accounts = accounts(&config, &deps, &store, &parent, &watch)?;
+    let people = People::new(&config.accounts, &deps.dice)?;
+    let accounts = accounts(&config, &deps, (&store, &people), &parent, &watch)?;
     let vfs = files(&config, &deps, &store, &parent).await?;
     watch.actor("vfs", &vfs.ping());
     let keeper = certificate(&config, &deps)?;
@@ -92,6 +92,7 @@ pub(super) async fn start(
     let facilities = Arc::new(Facilities {
         store: store.clone(),
         enroll,
+        people,
         clock: deps.clock.clone(),
         dice: deps.dice.clone(),
         blocking: deps.blocking.clone(),
@@ -287,22 +288,33 @@ fn log_transfers(
 fn accounts(
     config: &MasterConfig,
     deps: &Deps,
-    store: &Store,
+    (store, people): (&Store, &People),
     parent: &Recipient<ChildDown>,
     watch: &Watch<'_>,
 ) -> Result<AccountsClient, MasterError> {
+    let now = deps.clock.unix();
+    let bans = store.read(|sql| people.bans.load(sql, now));
+    bans.map_err(|source| MasterError::Store {
+        folder: config.master.store().display().to_string(),
+        source,
+    })?;
+    let networks = [
+        &config.accounts.ban_exempt,
+        &config.ftp.bouncers,
+        &config.ftp.proxies,
+    ];
     let given = AccountsDeps {
         store: store.clone(),
-        hasher: Hasher::new(&config.accounts)?,
+        people: people.clone(),
         pool: deps.hashing.clone(),
-        administrators_fxp: config.accounts.administrators_fxp,
-        administrators_overwrite: config.accounts.administrators_overwrite,
-        dice: deps.dice.clone(),
+        clock: deps.clock.clone(),
+        exempt: networks.into_iter().flatten().copied().collect(),
     };
     let spec = ChildSpec::new("accounts", ACCOUNTS_MAILBOX, Budget::CORE, parent.clone());
-    let actor = supervise(&deps.places.core, spec, move || AccountsActor::new(given));
+    let make = given.clone();
+    let actor = supervise(&deps.places.core, spec, move || AccountsActor::new(make));
     watch.actor("accounts", &actor.clone().recipient());
-    Ok(AccountsClient::from(&actor))
+    Ok(AccountsClient::of(&actor, given))
 }
 
 async fn files(

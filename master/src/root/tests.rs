@@ -35,7 +35,7 @@ impl World {
         config.accounts = AccountsConfig {
             hash_memory_kib: 8,
             hash_rounds: 1,
-            ..AccountsConfig::DEFAULT
+            ..AccountsConfig::default()
         };
         let (clock, dice) = (Clock::manual(1_800_000_000), Dice::seeded(seed()));
         let store = config.master.store();

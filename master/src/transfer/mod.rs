@@ -6,7 +6,7 @@ pub mod client;
 mod config;
 mod coordinator;
 pub mod error;
-mod filters;
+pub(crate) mod filters;
 mod ledger;
 mod messages;
 pub mod types;

@@ -1,10 +1,13 @@
 //! The commands, one family in each file. A command is a constant here and a line in [`super::COMMANDS`].
 
+pub mod bans;
 pub mod copies;
 pub mod differences;
 pub mod doctor;
 pub mod dump;
+pub mod groups;
 pub mod help;
+pub mod presence;
 pub mod process;
 pub mod rescan;
 pub mod retire;
@@ -17,5 +20,11 @@ pub mod stat;
 pub mod store;
 pub mod tokens;
 pub mod transfers;
+pub mod user_bans;
+pub mod user_change;
+pub mod user_masks;
+pub mod user_show;
+pub mod users;
 
+mod people;
 mod table;

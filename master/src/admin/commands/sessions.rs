@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::page::{AFTER, LIMIT};
 use super::super::{
-    AdminError, Answer, Args, Code, Command, Cx, Kind, Listing, Outcome, Param, Permission,
+    AdminError, Answer, Args, Caller, Code, Command, Cx, Kind, Listing, Outcome, Param, Permission,
 };
 use super::table;
 use crate::ftp::SessionInfo;
@@ -16,7 +16,7 @@ use crate::transfer::Direction;
 /// `who`.
 pub(in crate::admin) const WHO: Command = Command {
     name: "who",
-    site: &["WHO"],
+    site: &["WHO", "SWHO"],
     params: &[LIMIT, AFTER],
     about: "shows who is connected, and what they do",
     permission: Permission::Operator,
@@ -24,19 +24,33 @@ pub(in crate::admin) const WHO: Command = Command {
     run: |cx, args| Box::pin(who(cx, args)),
 };
 
-/// `kick SESSION`.
+/// `kick SESSION|USER [WHY]`.
 pub(in crate::admin) const KICK: Command = Command {
     name: "kick",
-    site: &["KICK"],
-    params: &[Param::new(
-        "session",
-        Kind::Session,
-        "the session's number, as who shows it",
-    )],
-    about: "ends a session, and the transfer it runs",
+    site: &["KICK", "KILL"],
+    params: &[
+        Param::new(
+            "session",
+            Kind::Text,
+            "the session's number, as who shows it, or a user, whose sessions all end",
+        ),
+        Param::optional("why", Kind::Rest, "what the client hears"),
+    ],
+    about: "ends a session, or all of a user, and the transfers they run",
     permission: Permission::Operator,
     changes: true,
     run: |cx, args| Box::pin(kick(cx, args)),
+};
+
+/// `kick-all [WHY]`.
+pub(in crate::admin) const KICK_ALL: Command = Command {
+    name: "kick-all",
+    site: &["KICKALL"],
+    params: &[Param::optional("why", Kind::Rest, "what the clients hear")],
+    about: "ends all sessions but those of whoever says it",
+    permission: Permission::Operator,
+    changes: true,
+    run: |cx, args| Box::pin(kick_all(cx, args)),
 };
 
 #[derive(Serialize)]
@@ -93,9 +107,13 @@ struct Moving {
 
 async fn who(cx: Cx, args: Args) -> Outcome {
     let listed = cx.online()?.sessions.list().await;
-    let listed = listed.map_err(|why| AdminError::failed(&why))?;
+    show(listed.map_err(|why| AdminError::failed(&why))?, &args)
+}
+
+/// Sessions as `who` shows them.
+pub(super) fn show(listed: Vec<SessionInfo>, args: &Args) -> Outcome {
     let sessions = listed.into_iter().map(session).collect();
-    Answer::page(Who { sessions }, &args)
+    Answer::page(Who { sessions }, args)
 }
 
 impl Listing for Who {
@@ -112,16 +130,12 @@ impl Listing for Who {
 }
 
 fn session(info: SessionInfo) -> Session {
-    let transfer = info.transfer.as_ref().map(|moving| {
-        let seconds = moving.since.elapsed().as_secs_f64();
-        let rate = moving.bytes as f64 / seconds.max(0.001);
-        Moving {
-            direction: way(moving.direction),
-            path: moving.path.to_string(),
-            bytes: moving.bytes,
-            seconds,
-            bytes_per_second: rate as u64,
-        }
+    let transfer = info.transfer.as_ref().map(|moving| Moving {
+        direction: way(moving.direction),
+        path: moving.path.to_string(),
+        bytes: moving.bytes,
+        seconds: moving.since.elapsed().as_secs_f64(),
+        bytes_per_second: moving.rate(),
     });
     Session {
         session: info.session.0,
@@ -193,25 +207,67 @@ impl fmt::Display for Who {
 
 #[derive(Serialize)]
 struct Kicked {
-    session: u64,
+    sessions: Vec<u64>,
 }
 
+/// What a kicked client hears where nothing else is said.
+const WHY: &str = "Ended by an operator";
+
 async fn kick(cx: Cx, args: Args) -> Outcome {
-    let session = args.session("session")?;
-    let sessions = &cx.online()?.sessions;
-    let kicked = sessions.kick(session, "Ended by an operator").await;
-    if !kicked.map_err(|why| AdminError::failed(&why))? {
-        let why = format!("there is no session {session}");
+    let whom = args.need_text("session")?;
+    let number = whom.parse::<u64>().ok();
+    let is_theirs = |info: &SessionInfo| info.user.as_deref() == Some(whom);
+    let wanted = |info: &SessionInfo| match number {
+        Some(number) => info.session.0 == number,
+        None => is_theirs(info),
+    };
+    let kicked = end(&cx, args.text("why"), wanted).await?;
+    if kicked.is_empty() {
+        let why = match number {
+            Some(number) => format!("there is no session {number}"),
+            None => format!("there is no session of {whom}"),
+        };
         return Err(AdminError {
             code: Code::NotFound,
             ..AdminError::argument("session", why)
         });
     }
-    Answer::of(&Kicked { session: session.0 })
+    Answer::of(&Kicked { sessions: kicked })
+}
+
+async fn kick_all(cx: Cx, args: Args) -> Outcome {
+    let own = match &cx.caller {
+        Caller::User(user) => Some(user.account.name.clone()),
+        Caller::Owner | Caller::Token(_) => None,
+    };
+    let others = |info: &SessionInfo| info.user.is_none() || info.user != own;
+    let sessions = end(&cx, args.text("why"), others).await?;
+    Answer::of(&Kicked { sessions })
+}
+
+async fn end(
+    cx: &Cx,
+    why: Option<&str>,
+    wanted: impl Fn(&SessionInfo) -> bool,
+) -> Result<Vec<u64>, AdminError> {
+    let sessions = &cx.online()?.sessions;
+    let listed = sessions.list().await;
+    let listed = listed.map_err(|why| AdminError::failed(&why))?;
+    let mut ended = Vec::new();
+    for info in listed.iter().filter(|info| wanted(info)) {
+        let kicked = sessions.kick(info.session, why.unwrap_or(WHY)).await;
+        if kicked.map_err(|why| AdminError::failed(&why))? {
+            ended.push(info.session.0);
+        }
+    }
+    Ok(ended)
 }
 
 impl fmt::Display for Kicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "session {} is ended", self.session)
+        match self.sessions.as_slice() {
+            [one] => write!(f, "session {one} is ended"),
+            many => write!(f, "{} sessions are ended", many.len()),
+        }
     }
 }

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
+use crate::accounts::People;
 use crate::admin::Facilities;
 use crate::api::tokens::{CreateToken, Secret, TokenRow};
 use crate::api::{Api, ApiConfig, Scopes, Shared, Told, Vital, events};
@@ -70,6 +71,7 @@ impl Site {
         let of = Arc::new(Facilities {
             store,
             enroll,
+            people: People::new(&config.accounts, &dice).unwrap(),
             clock: clock.clone(),
             dice: dice.clone(),
             blocking: Blocking::new(1),

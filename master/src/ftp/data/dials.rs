@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::ftp::seats::counted_as;
+use crate::accounts::address::counted_as;
 
 /// For so long a failure counts.
 const COUNTS_FOR: Duration = Duration::from_secs(60);

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tracing::{Instrument, debug, info};
 
 use super::{FtpSession, Kind, Phase, Running};
-use crate::ftp::secure::{Secure, seen};
+use crate::ftp::secure::{Secure, fingerprint, seen};
 use crate::ftp::shared_io::SharedIo;
 use crate::ftp::state::Change;
 use crate::ftp::writer::Outbox;
@@ -120,11 +120,12 @@ async fn secure(
     let (plain, away) = io.take()?;
     let config: Arc<ServerConfig> = shown.control();
     let secured = net.serve_tls(plain, config).await?;
-    let seen = seen(&secured);
+    let (seen, client) = (seen(&secured), fingerprint(&secured));
     away.back(secured.io);
     Ok(Secure {
         shown,
         seen,
+        client,
         implicit,
     })
 }

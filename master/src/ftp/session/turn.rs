@@ -12,14 +12,15 @@ use tokio::time::Instant;
 use tracing::{Instrument, debug, info_span, trace};
 
 use super::{FtpSession, Phase, Running};
+use crate::accounts::Standing;
 use crate::ftp::DRAIN_TRANSFERS;
 use crate::ftp::error::FtpError;
 use crate::ftp::proxy::Via;
 use crate::ftp::queue::is_http;
 use crate::ftp::running::{Outcome, Way, carry_out};
 use crate::ftp::services::{Opened, VerbCx};
-use crate::ftp::state::Change;
-use crate::ftp::verbs::{self, Arg, Gate, Kind, Verb, VerbResult};
+use crate::ftp::state::{Change, Login};
+use crate::ftp::verbs::{self, Arg, Gate, Kind, MUST_CHANGE, Verb, VerbResult};
 
 impl FtpSession {
     /// Begins what waits, if nothing runs.
@@ -45,8 +46,46 @@ impl FtpSession {
         }
     }
 
+    /// What has become of the account since the last command; false when that was the end.
+    fn looks_again(&mut self, ctx: &mut Context<Self>) -> bool {
+        let Some(account) = self.state.account() else {
+            return true;
+        };
+        let standing = self
+            .services
+            .accounts
+            .standing(account, &mut self.account_seen);
+        match standing {
+            Standing::Same => true,
+            Standing::Changed(account) => {
+                debug!("the account was changed");
+                Rc::make_mut(&mut self.state).login = Login::In(account);
+                true
+            }
+            Standing::Over(why) => {
+                self.close(Reply::closing(why), ctx);
+                false
+            }
+        }
+    }
+
+    /// Whether a verb has to wait until its user has a password of their own.
+    fn must_wait(&self, verb: &Verb, line: &Line) -> bool {
+        let must_change = self.state.account().is_some_and(|it| it.must_change);
+        let first = line
+            .arg()
+            .split(|byte| *byte == b' ')
+            .next()
+            .unwrap_or_default();
+        let changes = verb.name == "SITE" && first.eq_ignore_ascii_case(b"PASSWD");
+        must_change && verb.gate == Gate::LoggedIn && !changes
+    }
+
     fn begin(&mut self, line: Line, ctx: &mut Context<Self>) {
         debug!(?line, "command");
+        if !self.looks_again(ctx) {
+            return;
+        }
         let logged_in = self.state.account().is_some();
         match verbs::find(line.verb.as_str()) {
             None if !logged_in && is_http(line.verb.as_str()) => {
@@ -55,6 +94,9 @@ impl FtpSession {
             None => self.answer(Reply::not_implemented(), ctx),
             Some(verb) if verb.gate == Gate::LoggedIn && !logged_in => {
                 self.answer(Reply::not_logged_in(), ctx);
+            }
+            Some(verb) if self.must_wait(verb, &line) => {
+                self.answer(Reply::new(530, MUST_CHANGE), ctx);
             }
             Some(verb) if verb.kind == Kind::Data && self.phase == Phase::HalfClosed => {
                 self.answer(Reply::no_data_connection(), ctx);
@@ -207,6 +249,7 @@ impl FtpSession {
         let account = self.state.account();
         let is_in = account.is_some();
         if is_in != was_in {
+            self.account_seen = None;
             self.tap.logged_in(is_in);
             self.sessions.login_changed(self.id, is_in);
             self.errors_before_login = 0;
@@ -275,7 +318,7 @@ impl FtpSession {
             session: self.id,
             peer: self.peer,
             local: self.local,
-            via: self.via,
+            via: self.via.clone(),
             state: Rc::clone(&self.state),
             endpoint: None,
             services: Rc::clone(&self.services),

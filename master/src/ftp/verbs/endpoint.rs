@@ -148,7 +148,7 @@ async fn epsv(cx: VerbCx, arg: Arg) -> VerbResult {
     }
     // Who says `EPSV 2` (cbftp) wants to be told where, as after CEPR ON.
     let names_address = cx.state.epsv_names_address || asked == Epsv::V6;
-    let known = match cx.via {
+    let known = match &cx.via {
         // Where the client knows us, if anybody has told.
         Some(via) => via.reached,
         None => Some(local),

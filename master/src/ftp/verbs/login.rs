@@ -1,13 +1,15 @@
 //! Coming and going: HOST IDNT USER PASS ACCT REIN QUIT.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use drftpd_protocol::ftp::Reply;
 use tracing::{info, warn};
 
 use super::{Arg, Change, Done, Feat, Gate, Verb, VerbResult};
-use crate::accounts::LoginError;
+use crate::accounts::messages::LogIn;
+use crate::accounts::{Account, LoginError};
 use crate::ftp::config::FtpConfig;
 use crate::ftp::error::FtpError;
 use crate::ftp::proxy::Via;
@@ -61,20 +63,16 @@ async fn pass(cx: VerbCx, arg: Arg) -> VerbResult {
         return Err(FtpError::Sequence("Say USER first"));
     };
     let (name, ends_ghosts) = split_ghosts(said);
-    let checked = cx.services.accounts.log_in(name, &arg, cx.client()).await;
+    let login = LogIn {
+        user: name.to_owned(),
+        password: arg.to_vec(),
+        from: cx.client(),
+        ident: cx.via.as_ref().and_then(|via| via.ident.clone()),
+        certificate: cx.state.secure.as_ref().and_then(|tls| tls.client),
+    };
+    let checked = cx.services.accounts.log_in(login).await;
     match checked {
-        Ok(account) => {
-            if let Err(reply) = cx.may_log_in(&account) {
-                info!(user = %account.name, "login is not for a connection like this");
-                return Err(FtpError::Said(reply));
-            }
-            info!(user = %account.name, "logged in");
-            if ends_ghosts {
-                end_ghosts(&cx, &account.name).await;
-            }
-            let change = Change::LoggedIn(account);
-            Ok(Done::with(Reply::logged_in(), change))
-        }
+        Ok(account) => enter(&cx, account, ends_ghosts).await,
         Err(why @ LoginError::Incorrect) => {
             let config = &cx.services.config;
             let failed = cx.state.failed_logins;
@@ -85,9 +83,42 @@ async fn pass(cx: VerbCx, arg: Arg) -> VerbResult {
                 ..Done::with(why.reply(), Change::LoginFailed)
             })
         }
+        // The password was right; this is no oracle for those who guess.
+        Err(why @ LoginError::ShutOut(_)) => {
+            info!(user = name, %why, "login refused");
+            Ok(Done::with(why.reply(), Change::LoginFailed))
+        }
         Err(why) => Ok(Done::ending(why.reply())),
     }
 }
+
+/// Lets somebody in whose password is right: if the connection will do, and there are not too many of them.
+async fn enter(cx: &VerbCx, account: Account, ends_ghosts: bool) -> VerbResult {
+    if let Err(reply) = cx.may_log_in(&account) {
+        info!(user = %account.name, "login is not for a connection like this");
+        return Err(FtpError::Said(reply));
+    }
+    if ends_ghosts {
+        end_ghosts(cx, &account.name).await;
+    }
+    let account = Arc::new(account);
+    let seated = cx.sessions.take_login(cx.session, &account).await;
+    let seated = seated.map_err(|_| FtpError::Said(Reply::new(451, "Busy, try again")))?;
+    if let Err(full) = seated {
+        info!(user = %account.name, why = full, "login refused");
+        return Ok(Done::with(Reply::new(530, full), Change::LoginFailed));
+    }
+    info!(user = %account.name, "logged in");
+    let reply = match account.must_change {
+        true => Reply::new(230, MUST_CHANGE),
+        false => Reply::logged_in(),
+    };
+    Ok(Done::with(reply, Change::LoggedIn(account)))
+}
+
+/// What somebody hears who must change their password first.
+pub(in crate::ftp) const MUST_CHANGE: &str =
+    "Set a password of your own first: SITE PASSWD newpassword";
 
 /// The name, and whether its ghosts are to end.
 fn split_ghosts(said: &str) -> (&str, bool) {
@@ -224,6 +255,7 @@ async fn idnt(cx: VerbCx, arg: Arg) -> VerbResult {
     let via = Via {
         by: cx.peer,
         reached: None,
+        ident: Some(ident.to_owned()).filter(|ident| !ident.is_empty() && ident != "*"),
     };
     let change = Change::BroughtBy(via, (address, cx.peer.port()).into());
     Ok(Done {

@@ -33,6 +33,7 @@ use super::error::FtpError;
 use super::services::VerbCx;
 use super::state::State;
 pub use super::state::{Change, Keeps};
+pub(super) use login::MUST_CHANGE;
 
 /// One verb.
 pub struct Verb {

@@ -1,7 +1,7 @@
 //! Patterns over whole paths: `*` is any number of bytes, slashes too, `?` is one byte.
 
 /// Whether the whole text matches. Takes time linear in their product at most.
-pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     // Where to go on after the last star when what follows it does not fit.
     let mut star: Option<(usize, usize)> = None;

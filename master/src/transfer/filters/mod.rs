@@ -4,7 +4,7 @@
 mod assign;
 mod bandwidth;
 mod cycle;
-mod glob;
+pub(crate) mod glob;
 mod match_dir;
 mod max_bandwidth;
 mod max_transfers;

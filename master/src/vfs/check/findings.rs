@@ -11,7 +11,7 @@ const MOST: u64 = 100;
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Of what: `database`, `tree`, `totals`, `identities`, `uploads`, `copies`, `digests` or `logs`.
+    /// Of what: `database`, `tree`, `totals`, `identities`, `uploads`, `copies`, `digests`, `logs` or `people`.
     pub area: &'static str,
     /// For people, on one line.
     pub what: String,

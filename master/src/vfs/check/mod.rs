@@ -7,6 +7,7 @@ mod copies;
 mod entries;
 mod findings;
 mod logs;
+mod people;
 mod uploads;
 
 use super::VfsClient;
@@ -30,6 +31,7 @@ const LOOKS: &[(&str, Look)] = &[
     ("copies", copies::copies),
     ("digests", copies::directories),
     ("logs", logs::logs),
+    ("people", people::people),
 ];
 
 /// Looks at everything. A table that cannot be read is a finding, and the others are still looked at.

@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::ftp::client::SessionsClient;
 use crate::ftp::data::{Endpoint, PassiveConfig, Reach};
 use crate::ftp::guard::Cleanup;
 use crate::ftp::live::Live;
-use crate::ftp::messages::{ClientNamed, KickSession, ListSessions, LoginChanged};
+use crate::ftp::messages::{ClientNamed, KickSession, ListSessions, LoginChanged, TakeLogin};
 use crate::ftp::services::VerbCx;
 use crate::ftp::state::{Change, State};
 use crate::ftp::verbs::testing::address;
@@ -70,6 +71,7 @@ impl Session {
             kick.recipient(),
             login.recipient(),
             named.recipient(),
+            Stub::<TakeLogin>::start(|_| Ok(())).recipient(),
         );
         let (services, cleanup) = (Rc::new(cluster.services.clone()), Cleanup::default());
         let (local, undo) = (cluster.at, cleanup.clone());
@@ -89,12 +91,12 @@ impl Session {
             opened: Rc::default(),
         };
         let mut state = State::default();
-        state.apply(Change::LoggedIn(Account {
+        state.apply(Change::LoggedIn(Arc::new(Account {
             admin: true,
             fxp: true,
             overwrite: true,
             ..Account::of_test("bob", "users")
-        }));
+        })));
         Self {
             state,
             cleanup,

@@ -1,0 +1,430 @@
+//! What is known of users: `user show`, `user list`, `user bans`, `seen`.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::super::page::{AFTER, LIMIT};
+use super::super::{
+    AdminError, Answer, Args, Caller, Code, Command, Cx, Kind, Listing, Outcome, Param, Permission,
+};
+use super::{people, table};
+use crate::accounts::edit::Authority;
+use crate::accounts::table::Stored;
+use crate::accounts::{table as accounts, who};
+use crate::store::{Sql, StoreError};
+
+/// `user show [USER]`.
+pub(in crate::admin) const SHOW: Command = Command {
+    name: "user show",
+    site: &["USER"],
+    params: &[Param::optional(
+        "user",
+        Kind::Text,
+        "the user's name; without it, whoever says it",
+    )],
+    about: "shows an account: one's own, those of a group to its administrators, all to operators",
+    permission: Permission::Anyone,
+    changes: false,
+    run: |cx, args| Box::pin(std::future::ready(show(&cx, &args))),
+};
+
+#[derive(Serialize)]
+struct Shown {
+    user: String,
+    group: String,
+    groups: Vec<String>,
+    administers: Vec<String>,
+    state: Vec<String>,
+    ratio: String,
+    credits: i64,
+    weekly_allotment: i64,
+    home: String,
+    masks: Vec<String>,
+    limits: Vec<Held>,
+    tagline: String,
+    comment: String,
+    created: i64,
+    created_by: String,
+    expires: Option<i64>,
+    seen: Option<i64>,
+    logins: i64,
+    certificate: bool,
+    notes: Vec<Note>,
+}
+
+#[derive(Serialize)]
+struct Held {
+    limit: &'static str,
+    value: u64,
+    #[serde(skip)]
+    shown: String,
+}
+
+#[derive(Serialize)]
+struct Note {
+    number: i64,
+    written: i64,
+    author: String,
+    text: String,
+}
+
+/// Whether a caller may see what is kept of somebody; who may change somebody may see them.
+fn may_see(cx: &Cx, found: &Stored) -> bool {
+    let Caller::User(user) = &cx.caller else {
+        return true;
+    };
+    let account = &user.account;
+    let authority = Authority {
+        name: account.name.clone(),
+        all: account.admin,
+        operators: account.admin,
+        groups: account.administers.clone(),
+    };
+    found.account.name == account.name || authority.is_over(found)
+}
+
+fn read<T>(cx: &Cx, read: impl FnOnce(&Sql<'_>) -> Result<T, StoreError>) -> Result<T, AdminError> {
+    cx.of
+        .store
+        .read(read)
+        .map_err(|why| AdminError::failed(&why))
+}
+
+fn show(cx: &Cx, args: &Args) -> Outcome {
+    let name = match args.text("user") {
+        Some(name) => name.to_owned(),
+        None => people::oneself(cx)?.name.clone(),
+    };
+    let found = read(cx, |sql| accounts::find(sql, &name))?;
+    let found = found
+        .filter(|found| may_see(cx, found))
+        .ok_or_else(|| none(&name))?;
+    let operator = match &cx.caller {
+        Caller::User(user) => user.account.admin,
+        Caller::Owner | Caller::Token(_) => true,
+    };
+    let notes = match operator {
+        true => read(cx, |sql| notes(sql, &name))?,
+        false => Vec::new(),
+    };
+    let state = state(&found, cx.of.clock.unix());
+    let account = found.account;
+    let limits = account.limits.iter().map(|(limit, value)| Held {
+        limit: limit.name(),
+        value,
+        shown: limit.unit().show(value),
+    });
+    Answer::of(&Shown {
+        limits: limits.collect(),
+        user: account.name,
+        group: account.group,
+        groups: account.groups,
+        administers: account.administers,
+        state,
+        ratio: account.ratio.to_string(),
+        credits: found.credits,
+        weekly_allotment: found.allotment,
+        home: account.home.to_string(),
+        masks: found.masks,
+        tagline: found.tagline,
+        comment: if operator {
+            found.comment
+        } else {
+            String::new()
+        },
+        created: found.created,
+        created_by: found.created_by,
+        expires: found.expires,
+        seen: found.seen,
+        logins: found.logins,
+        certificate: found.certificate.is_some(),
+        notes,
+    })
+}
+
+fn none(name: &str) -> AdminError {
+    AdminError {
+        code: Code::NotFound,
+        ..AdminError::argument(
+            "user",
+            format!("there is no user {name:?} that you may see"),
+        )
+    }
+}
+
+fn notes(sql: &Sql<'_>, name: &str) -> Result<Vec<Note>, StoreError> {
+    let text = "SELECT n, written, author, text FROM account_note WHERE account = ?1 ORDER BY n";
+    sql.all(text, [name], |row| {
+        Ok(Note {
+            number: row.get(0)?,
+            written: row.get(1)?,
+            author: row.get(2)?,
+            text: row.get(3)?,
+        })
+    })
+}
+
+/// What sets an account apart, in words.
+fn state(found: &Stored, now: i64) -> Vec<String> {
+    let account = &found.account;
+    let why = |why: Option<&str>| match why {
+        None | Some("") => String::new(),
+        Some(why) => format!(" ({why})"),
+    };
+    let ban = found.banned.as_ref().filter(|(until, _)| now < *until);
+    let states = [
+        account.admin.then(|| "operator".to_owned()),
+        account
+            .deleted
+            .then(|| format!("deleted{}", why(found.deleted_why.as_deref()))),
+        found.disabled.then(|| "disabled".to_owned()),
+        ban.map(|(until, reason)| {
+            format!(
+                "banned until {}{}",
+                table::moment(*until),
+                why(Some(reason))
+            )
+        }),
+        found
+            .expires
+            .is_some_and(|until| until <= now)
+            .then(|| "expired".to_owned()),
+        account.anonymous.then(|| "anonymous".to_owned()),
+        account
+            .must_change
+            .then(|| "must change the password".to_owned()),
+        account.jail.then(|| "jailed at home".to_owned()),
+        (found.password.is_none() && !account.anonymous).then(|| "without a password".to_owned()),
+    ];
+    states.into_iter().flatten().collect()
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = |name: &str, value: String| match value.is_empty() {
+            true => Ok(()),
+            false => writeln!(f, "{name:<12} {value}"),
+        };
+        let by = match self.created_by.as_str() {
+            "" => String::new(),
+            by => format!(" by {by}"),
+        };
+        line("user", self.user.clone())?;
+        line("group", self.group.clone())?;
+        line("groups", self.groups.join(", "))?;
+        line("administers", self.administers.join(", "))?;
+        line("state", self.state.join(", "))?;
+        line("ratio", self.ratio.clone())?;
+        line("credits", signed_size(self.credits))?;
+        if self.weekly_allotment != 0 {
+            line("each week", signed_size(self.weekly_allotment))?;
+        }
+        line("home", self.home.clone())?;
+        line("masks", self.masks.join(", "))?;
+        let limits = self
+            .limits
+            .iter()
+            .map(|held| format!("{} {}", held.limit, held.shown));
+        line("limits", limits.collect::<Vec<_>>().join(", "))?;
+        line("tagline", self.tagline.clone())?;
+        line("comment", self.comment.clone())?;
+        line("created", format!("{}{by}", table::moment(self.created)))?;
+        line(
+            "expires",
+            self.expires.map(table::moment).unwrap_or_default(),
+        )?;
+        line(
+            "last login",
+            self.seen.map_or_else(|| "never".to_owned(), table::moment),
+        )?;
+        line("logins", self.logins.to_string())?;
+        if self.certificate {
+            line("certificate", "is asked for".to_owned())?;
+        }
+        for note in &self.notes {
+            let text = format!(
+                "{} ({}): {}",
+                table::moment(note.written),
+                note.author,
+                note.text
+            );
+            line(&format!("note {}", note.number), text)?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes for people, which may be owed.
+fn signed_size(bytes: i64) -> String {
+    let size = table::size(bytes.unsigned_abs());
+    if bytes < 0 { format!("-{size}") } else { size }
+}
+
+/// `user list [WHO]`.
+pub(in crate::admin) const LIST: Command = Command {
+    name: "user list",
+    site: &["USERS"],
+    params: &[
+        Param::optional(
+            "who",
+            Kind::Words,
+            "of whom: *, -user, =group, ! for the contrary; commas between",
+        ),
+        LIMIT,
+        AFTER,
+    ],
+    about: "lists users",
+    permission: Permission::Operator,
+    changes: false,
+    run: |cx, args| Box::pin(list(cx, args)),
+};
+
+#[derive(Serialize)]
+struct Listed {
+    users: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    user: String,
+    group: String,
+    ratio: String,
+    credits: i64,
+    seen: Option<i64>,
+    state: Vec<String>,
+}
+
+async fn list(cx: Cx, args: Args) -> Outcome {
+    let tokens = args.words("who").to_vec();
+    if let Some(wrong) = tokens.iter().find(|token| !who::is_token(token)) {
+        return Err(AdminError::argument(
+            "who",
+            format!("{wrong} is none of *, -user, =group"),
+        ));
+    }
+    let now = cx.of.clock.unix();
+    let wanted = move |found: &Stored| tokens.is_empty() || who::speaks_of(&tokens, &found.account);
+    rows(&cx, &args, move |found| {
+        wanted(found).then(|| row(found, now))
+    })
+    .await
+}
+
+/// Every account is looked at, where it holds nobody up.
+async fn rows(
+    cx: &Cx,
+    args: &Args,
+    take: impl Fn(&Stored) -> Option<Row> + Send + 'static,
+) -> Outcome {
+    let store = cx.of.store.clone();
+    let found = cx.of.blocking.run(move || store.read(accounts::all)).await;
+    let found = found.map_err(|why| AdminError::failed(&why))?;
+    let found = found.map_err(|why: StoreError| AdminError::failed(&why))?;
+    let users = found.iter().filter_map(take).collect();
+    Answer::page(Listed { users }, args)
+}
+
+impl Listing for Listed {
+    type Entry = Row;
+    type Key = String;
+
+    fn entries(&mut self) -> &mut Vec<Row> {
+        &mut self.users
+    }
+
+    fn key(entry: &Row) -> String {
+        entry.user.clone()
+    }
+}
+
+fn row(found: &Stored, now: i64) -> Row {
+    Row {
+        user: found.account.name.clone(),
+        group: found.account.group.clone(),
+        ratio: found.account.ratio.to_string(),
+        credits: found.credits,
+        seen: found.seen,
+        state: state(found, now),
+    }
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = |row: &Row| {
+            [
+                row.user.clone(),
+                row.group.clone(),
+                row.ratio.clone(),
+                signed_size(row.credits),
+                row.seen.map_or_else(|| "never".to_owned(), table::moment),
+                row.state.join(", "),
+            ]
+        };
+        let rows: Vec<_> = self.users.iter().map(row).collect();
+        table::write(
+            f,
+            ["USER", "GROUP", "RATIO", "CREDITS", "LAST LOGIN", "STATE"],
+            &rows,
+        )?;
+        write!(f, "{} users", rows.len())
+    }
+}
+
+/// `user bans`.
+pub(in crate::admin) const BANS: Command = Command {
+    name: "user bans",
+    site: &["BANS"],
+    params: &[LIMIT, AFTER],
+    about: "lists users who are banned for a while",
+    permission: Permission::Operator,
+    changes: false,
+    run: |cx, args| {
+        Box::pin(async move {
+            let now = cx.of.clock.unix();
+            let banned =
+                move |found: &Stored| found.banned.as_ref().is_some_and(|(until, _)| now < *until);
+            rows(&cx, &args, move |found| {
+                banned(found).then(|| row(found, now))
+            })
+            .await
+        })
+    },
+};
+
+/// `seen USER`.
+pub(in crate::admin) const SEEN: Command = Command {
+    name: "seen",
+    site: &["SEEN"],
+    params: &[Param::new("user", Kind::Text, "the user's name")],
+    about: "tells when somebody last logged in",
+    permission: Permission::Anyone,
+    changes: false,
+    run: |cx, args| Box::pin(std::future::ready(seen(&cx, &args))),
+};
+
+#[derive(Serialize)]
+struct Seen {
+    user: String,
+    seen: Option<i64>,
+}
+
+fn seen(cx: &Cx, args: &Args) -> Outcome {
+    let name = args.need_text("user")?;
+    let found = read(cx, |sql| accounts::find(sql, name))?;
+    let found = found.filter(|found| !found.account.deleted);
+    let found = found.ok_or_else(|| none(name))?;
+    Answer::of(&Seen {
+        user: found.account.name,
+        seen: found.seen,
+    })
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.seen {
+            Some(at) => write!(f, "{} last logged in at {}", self.user, table::moment(at)),
+            None => write!(f, "{} never logged in", self.user),
+        }
+    }
+}
