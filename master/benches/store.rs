@@ -100,6 +100,8 @@ fn page(from: usize, entries: usize) -> Vec<WalkEntry> {
             file: None,
             crc32: None,
             blake3: None,
+            edited: false,
+            busy: false,
         },
         modified: 1_800_000_000,
     };
@@ -122,7 +124,7 @@ async fn adopt(vfs: &VfsClient, dir: &str, files: usize) {
             entries,
             looked: Vec::new(),
         };
-        let merged = vfs.merge_page(&slave, page);
+        let merged = vfs.merge_page(&slave, page, None);
         merged.await.unwrap();
     }
 }

@@ -54,6 +54,23 @@ pub struct FilesAdopted {
     pub files: u64,
 }
 
+/// Other programs have changed what lies on a shared root, and the tree has followed. What they made is [`FilesAdopted`].
+/// Published once for each walk.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct SharedRootChanged {
+    /// The slave.
+    pub slave: SlaveId,
+    /// The root.
+    pub root: RootId,
+    /// Files that have other contents: each has a new generation.
+    pub edited: u64,
+    /// Files and directories that have another place.
+    pub renamed: u64,
+    /// Files and directories that are gone.
+    pub removed: u64,
+}
+
 /// A walk found a file whose place something else has in the tree: it was kept beside it.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 #[rtype(result = "()")]

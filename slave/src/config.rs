@@ -10,7 +10,7 @@ use drftpd_protocol::SlaveId;
 use serde::{Deserialize, Serialize};
 
 use crate::link::MasterAddress;
-use crate::storage::{self, Fsync, StoragePolicy};
+use crate::storage::{self, Fsync, Sharing, StoragePolicy};
 use crate::transfer::TransferConfig;
 
 #[cfg(test)]
@@ -85,6 +85,58 @@ pub struct LinkConfig {
 pub struct RootConfig {
     /// The folder; `drftpd-slave join` marks it.
     pub path: PathBuf,
+    /// Whether other programs work there too.
+    #[serde(default)]
+    pub writers: Writers,
+    /// On a shared root: how long nothing must have happened to a file until it is taken as it is.
+    #[serde(default = "quiet", with = "humantime_serde")]
+    pub quiet: Duration,
+    /// On a shared root: how often all of it is walked, whether something was heard or not.
+    #[serde(default = "rescan_every", with = "humantime_serde")]
+    pub rescan_every: Duration,
+}
+
+/// Who writes to a root.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Writers {
+    /// This slave alone: what others did there is judged when it is found, and what they removed is missing.
+    #[default]
+    Exclusive,
+    /// Other programs too, and they are believed.
+    Shared,
+}
+
+fn quiet() -> Duration {
+    Duration::from_millis(500)
+}
+
+fn rescan_every() -> Duration {
+    Duration::from_secs(600)
+}
+
+impl RootConfig {
+    /// A folder, all else as it comes.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        RootConfig {
+            path: path.into(),
+            writers: Writers::default(),
+            quiet: quiet(),
+            rescan_every: rescan_every(),
+        }
+    }
+
+    /// The root as storage opens it.
+    fn storage(&self) -> storage::RootConfig {
+        let shared = (self.writers == Writers::Shared).then_some(Sharing {
+            quiet: self.quiet,
+            rescan_every: self.rescan_every,
+        });
+        storage::RootConfig {
+            shared,
+            ..storage::RootConfig::existing(&self.path)
+        }
+    }
 }
 
 /// `[storage]`: how safe, how gentle.
@@ -173,8 +225,7 @@ impl SlaveConfig {
 
     /// The roots as storage opens them: what is no root already is absent, never made.
     pub fn roots(&self) -> Vec<storage::RootConfig> {
-        let paths = self.root.iter().map(|root| &root.path);
-        paths.map(storage::RootConfig::existing).collect()
+        self.root.iter().map(RootConfig::storage).collect()
     }
 
     /// The sections of a newer configuration that count only after the next start.
@@ -223,6 +274,17 @@ impl Check for SlaveConfig {
             let again = self.root[..at].iter().any(|other| other.path == root.path);
             wrong(root.path.as_os_str().is_empty(), &key, "must not be empty");
             wrong(again, &key, "is the path of another root");
+            let (shortest, longest) = (Duration::from_millis(50), Duration::from_secs(60));
+            wrong(
+                !(shortest..=longest).contains(&root.quiet),
+                &format!("root.{at}.quiet"),
+                "must be 50ms to 1m",
+            );
+            wrong(
+                root.rescan_every < Duration::from_secs(1),
+                &format!("root.{at}.rescan_every"),
+                "must be at least one second",
+            );
         }
         let LinkConfig {
             connect_timeout,

@@ -5,5 +5,5 @@ mod root;
 mod slave;
 
 pub(crate) use master::{EPOCH, HEARTBEAT, STORE, ScriptedMaster, Talk};
-pub(crate) use root::{KEEP, one_root, open_roots, prepare};
+pub(crate) use root::{KEEP, one_root, open_roots, prepare, shared_root};
 pub(crate) use slave::TestSlave;

@@ -244,9 +244,7 @@ impl World {
         config.link.backoff_min = Duration::from_millis(200);
         config.link.backoff_max = Duration::from_secs(3);
         config.storage.fsync = Fsync::Never;
-        config.root = vec![RootConfig {
-            path: self.root(name),
-        }];
+        config.root = vec![RootConfig::at(self.root(name))];
         Ok(config)
     }
 }

@@ -164,6 +164,7 @@ pub static COMMANDS: &[&Command] = &[
     &commands::users::RENAME,
     &commands::user_show::SHOW,
     &commands::user_bans::UNBAN,
+    &commands::forget::FORGET_LOST,
     &commands::sessions::WHO,
 ];
 

@@ -37,6 +37,11 @@ impl Extent {
         Self::Parts(vec![entry, below])
     }
 
+    /// These parts, if there are any.
+    pub fn of(parts: Vec<WalkPart>) -> Option<Self> {
+        (!parts.is_empty()).then(|| Self::Parts(Vec::new()).and(Self::Parts(parts)))
+    }
+
     /// What of the root a walk of it was of, when it found nothing at the places of these entries.
     pub fn within(&self, gone: Vec<NodeId>) -> Within {
         match self {

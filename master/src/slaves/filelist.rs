@@ -34,8 +34,13 @@ pub trait FileList: Send + Sync + 'static {
     /// Digests of a walk that began there.
     fn judge_digests(&self, root: RootId, since: OpSeq, dirs: Vec<DirDigest>)
     -> Answer<'_, Judged>;
-    /// A page of a walk.
-    fn merge_page<'a>(&'a self, slave: &'a SlaveId, page: WalkPage) -> Answer<'a, Merged>;
+    /// A page of a walk; of a shared root with what its disk had followed when the walk began.
+    fn merge_page<'a>(
+        &'a self,
+        slave: &'a SlaveId,
+        page: WalkPage,
+        shared: Option<OpSeq>,
+    ) -> Answer<'a, Merged>;
     /// Files that were compared, each with whether they are equal.
     fn merge_compared<'a>(
         &'a self,
@@ -46,7 +51,12 @@ pub trait FileList: Send + Sync + 'static {
     /// Staged files of a walk; answers which of the list's files they are.
     fn merge_staged(&self, root: RootId, files: Vec<StagedEntry>) -> Answer<'_, Vec<NodeId>>;
     /// A walk saw everything.
-    fn walked(&self, root: RootId, walk: SawAll) -> Answer<'_, Concluded>;
+    fn walked<'a>(
+        &'a self,
+        root: RootId,
+        slave: &'a SlaveId,
+        walk: SawAll,
+    ) -> Answer<'a, Concluded>;
     /// The end of a transfer that nobody waits for.
     fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()>;
 }
@@ -90,8 +100,13 @@ impl FileList for VfsClient {
         Box::pin(VfsClient::judge_digests(self, root, since, dirs))
     }
 
-    fn merge_page<'a>(&'a self, slave: &'a SlaveId, page: WalkPage) -> Answer<'a, Merged> {
-        Box::pin(VfsClient::merge_page(self, slave, page))
+    fn merge_page<'a>(
+        &'a self,
+        slave: &'a SlaveId,
+        page: WalkPage,
+        shared: Option<OpSeq>,
+    ) -> Answer<'a, Merged> {
+        Box::pin(VfsClient::merge_page(self, slave, page, shared))
     }
 
     fn merge_compared<'a>(
@@ -107,8 +122,13 @@ impl FileList for VfsClient {
         Box::pin(VfsClient::merge_staged(self, root, files))
     }
 
-    fn walked(&self, root: RootId, walk: SawAll) -> Answer<'_, Concluded> {
-        Box::pin(VfsClient::walked(self, root, walk))
+    fn walked<'a>(
+        &'a self,
+        root: RootId,
+        slave: &'a SlaveId,
+        walk: SawAll,
+    ) -> Answer<'a, Concluded> {
+        Box::pin(VfsClient::walked(self, root, slave, walk))
     }
 
     fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()> {

@@ -6,8 +6,11 @@ use std::time::Duration;
 use drftpd_protocol::wire::WalkDone;
 use tracing::{error, info, warn};
 
+use super::asked::Extent;
 use super::roots::RootCx;
-use crate::events::{ConflictKept, CopiesMissing, FilesAdopted, RootHeld, StoreIsOlder};
+use crate::events::{
+    ConflictKept, CopiesMissing, FilesAdopted, RootHeld, SharedRootChanged, StoreIsOlder,
+};
 use crate::vfs::{Concluded, Judged, Merged};
 
 /// Problems of one walk that are logged.
@@ -25,6 +28,8 @@ pub(super) struct Findings {
     pub quarantined: u64,
     pub left: u64,
     pub refused: u64,
+    /// Files of a shared root that have other contents.
+    pub edited: u64,
     /// Directories whose digests agreed.
     pub agreed: u64,
     /// Directories that are to be looked at later.
@@ -66,6 +71,7 @@ impl Findings {
             quarantined: merged.quarantined,
             left: merged.left,
             refused: merged.refused,
+            edited: merged.edited,
             ..Self::default()
         };
     }
@@ -82,13 +88,14 @@ impl AddAssign for Findings {
         self.quarantined += other.quarantined;
         self.left += other.left;
         self.refused += other.refused;
+        self.edited += other.edited;
         self.agreed += other.agreed;
         self.later += other.later;
     }
 }
 
 /// Says how a walk ended.
-pub(super) fn say(cx: &RootCx, done: &WalkDone, found: &Findings, took: Duration) {
+pub(super) fn say(cx: &RootCx, extent: &Extent, done: &WalkDone, found: &Findings, took: Duration) {
     let (slave, root) = (cx.slave(), cx.root);
     for problem in done.problems.iter().take(SAID) {
         warn!(%slave, %root, problem, "a walk found something that it could not read");
@@ -109,10 +116,14 @@ pub(super) fn say(cx: &RootCx, done: &WalkDone, found: &Findings, took: Duration
     if found.refused > 0 {
         warn!(%slave, %root, files = found.refused, "files that have no place in the file list are left as they are");
     }
+    let parts = match extent {
+        Extent::Whole => None,
+        Extent::Parts(parts) => Some(parts.len()),
+    };
     info!(
-        %slave, %root, dirs = done.dirs, files = done.files, complete = done.complete,
+        %slave, %root, parts, dirs = done.dirs, files = done.files, complete = done.complete,
         good = found.good, adopted = found.adopted, kept_beside = found.kept_beside,
-        set_aside = found.set_aside, moved = found.moved, left = found.left,
+        set_aside = found.set_aside, moved = found.moved, left = found.left, edited = found.edited,
         agreed = found.agreed, later = found.later,
         took_ms = took.as_millis(), "a root was walked"
     );
@@ -126,7 +137,7 @@ pub(super) fn say_missing(cx: &RootCx, concluded: &Concluded) {
         missing,
         lost,
         ..
-    } = *concluded;
+    } = concluded.clone();
     if concluded.held {
         error!(%slave, %root, missing, copies,
             "a root misses so many copies that it is held: nothing it says changes the file list until root confirm");
@@ -143,6 +154,25 @@ pub(super) fn say_missing(cx: &RootCx, concluded: &Concluded) {
             root,
             copies: missing,
             lost,
+        });
+    }
+}
+
+/// Says what other programs have done on a shared root.
+pub(super) fn say_others(cx: &RootCx, edited: u64, concluded: &Concluded) {
+    let (slave, root) = (cx.slave().clone(), cx.root);
+    let (renamed, removed) = (
+        concluded.renamed,
+        concluded.removed + concluded.removed_dirs,
+    );
+    if edited + renamed + removed > 0 {
+        info!(%slave, %root, edited, renamed, removed, "other programs have changed a shared root");
+        cx.deps.bus.publish(SharedRootChanged {
+            slave,
+            root,
+            edited,
+            renamed,
+            removed,
         });
     }
 }

@@ -20,6 +20,7 @@ mod ops;
 mod registry;
 mod relay;
 mod remerge;
+mod rest;
 mod rewound;
 mod roots;
 mod roster;

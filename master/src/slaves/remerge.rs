@@ -7,14 +7,16 @@
 
 use std::time::Duration;
 
-use drftpd_actors::{AskError, Backoff, ask, tell};
+use drftpd_actors::{AskError, ask, tell};
 use drftpd_protocol::NodeId;
-use drftpd_protocol::wire::{WalkCredit, WalkDigests, WalkDone, WalkPage, WalkRoot, WalkStaged};
+use drftpd_protocol::wire::{
+    WalkCredit, WalkDigests, WalkDone, WalkPage, WalkPart, WalkRoot, WalkStaged,
+};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesOrdered;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::error;
 
 use super::asked::{Asked, Extent};
@@ -22,8 +24,9 @@ use super::compare;
 use super::error::SlaveError;
 use super::findings::{self, Findings};
 use super::messages::{FollowWalk, Holding, Remerging};
+use super::rest::{Lately, Left, Rest};
 use super::roots::RootCx;
-use crate::vfs::{Begins, Compare, Judged, Merged, SawAll, Seen, VfsError};
+use crate::vfs::{Begins, Compare, Judged, Merged, SawAll, SawShared, Seen, VfsError};
 
 /// Pages that may be on their way into the store at the same time.
 const MERGES: usize = 4;
@@ -33,8 +36,6 @@ const BESIDE: usize = 64;
 const COMPARES: usize = 1024;
 /// A walk that is silent so long is given up.
 const SILENCE: Duration = Duration::from_secs(600);
-/// Longest pause before a walk that looks at what an earlier one left open.
-const LONGEST_REST: Duration = Duration::from_secs(3600);
 /// How long the manager may take to note a walk.
 const TO_FOLLOW: Duration = Duration::from_secs(10);
 
@@ -77,13 +78,14 @@ pub(super) async fn walks(cx: &RootCx, asked: &Asked) {
     }
     let mut backoff = cx.backoff();
     let mut rest = Rest::new(cx);
+    let mut lately = Lately::default();
     loop {
         let shown = (extent == Extent::Whole).then(|| Shown::begin(cx));
-        let pause = match walk(cx, &extent).await {
-            Ok(after) => {
+        let pause = match walk(cx, &extent, &mut lately).await {
+            Ok(left) => {
                 backoff.reset();
                 drop(shown);
-                rest.leave(extent, after);
+                rest.leave(&extent, left);
                 extent = rest.next(asked).await;
                 continue;
             }
@@ -104,60 +106,12 @@ pub(super) async fn walks(cx: &RootCx, asked: &Asked) {
     }
 }
 
-/// What a walk leaves to a later one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum After {
-    /// Nothing, or nothing that counts.
-    Nothing,
-    /// Something that was under way, or that should be seen twice.
-    Something,
-}
-
-/// The time between two walks.
-struct Rest {
-    pause: Backoff,
-    /// What earlier walks left, and when it is looked at again.
-    left: Option<(Extent, Instant)>,
-}
-
-impl Rest {
-    fn new(cx: &RootCx) -> Self {
-        let (first, dice) = (cx.deps.config.walk_again_after, cx.deps.dice.clone());
-        Self {
-            pause: Backoff::new(first, LONGEST_REST.max(first), dice),
-            left: None,
-        }
-    }
-
-    /// A walk is over.
-    fn leave(&mut self, extent: Extent, after: After) {
-        if after == After::Something {
-            let (left, due) = match self.left.take() {
-                Some((left, due)) => (left.and(extent), due),
-                None => (extent, Instant::now() + self.pause.next_wait()),
-            };
-            self.left = Some((left, due));
-        } else if extent == Extent::Whole {
-            self.left = None;
-        }
-    }
-
-    /// Waits until somebody asks, or until it is time for what was left.
-    async fn next(&mut self, asked: &Asked) -> Extent {
-        let next = match &self.left {
-            None => asked.next().await,
-            Some((_, due)) => match timeout_at(*due, asked.next()).await {
-                Ok(next) => next,
-                Err(_) => return self.left.take().map_or(Extent::Whole, |(left, _)| left),
-            },
-        };
-        self.pause.reset();
-        next
-    }
-}
-
 /// One walk, from its order to what it says of copies that it did not see.
-async fn walk(cx: &RootCx, extent: &Extent) -> Result<After, WalkError> {
+async fn walk(
+    cx: &RootCx,
+    extent: &Extent,
+    lately: &mut Lately,
+) -> Result<Option<Left>, WalkError> {
     let begun = Instant::now();
     // Before the slave begins: what is decided later may be seen or not.
     let (begins, parts) = match extent {
@@ -170,7 +124,7 @@ async fn walk(cx: &RootCx, extent: &Extent) -> Result<After, WalkError> {
     holding(cx, begins.held);
     if begins.held {
         findings::say_held(cx);
-        return Ok(After::Nothing);
+        return Ok(None);
     }
     let (root, credit) = (cx.root, cx.deps.config.walk_credit);
     let number = cx.deps.dice.u64();
@@ -189,12 +143,13 @@ async fn walk(cx: &RootCx, extent: &Extent) -> Result<After, WalkError> {
         parts,
     };
     let limit = cx.deps.config.work_timeout;
-    cx.handle.call(&order, limit).await?;
+    let shared = cx.handle.call(&order, limit).await?.shared;
     let (compares, to_compare) = mpsc::channel(COMPARES);
     let merging = Merging {
         cx,
         number,
         begins,
+        shared,
         compares,
         brought: Brought::default(),
     };
@@ -205,7 +160,7 @@ async fn walk(cx: &RootCx, extent: &Extent) -> Result<After, WalkError> {
     let comparing = brought.comparing.into_iter();
     let perhaps = comparing.filter(|node| !compared.others.contains(node));
     brought.seen.extend(perhaps);
-    findings::say(cx, &done, &brought.found, begun.elapsed());
+    findings::say(cx, extent, &done, &brought.found, begun.elapsed());
     if !done.complete {
         return Err(WalkError::Incomplete);
     }
@@ -216,18 +171,28 @@ async fn walk(cx: &RootCx, extent: &Extent) -> Result<After, WalkError> {
         agreed: brought.agreed,
         conclude: brought.found.unknown == 0,
         within: extent.within(brought.gone),
+        shared: shared.then(|| SawShared {
+            lately: lately.removed(begun),
+            ..brought.shared
+        }),
     };
-    let concluded = cx.deps.files.walked(root, saw).await?;
+    let concluded = cx.deps.files.walked(root, cx.slave(), saw).await?;
     findings::say_missing(cx, &concluded);
+    findings::say_others(cx, brought.found.edited, &concluded);
     if concluded.held {
         holding(cx, true);
-        return Ok(After::Nothing);
+        *lately = Lately::default(); // what an operator confirms begins anew
+        return Ok(None);
     }
+    lately.note(concluded.removed, begun);
     let open = brought.found.left + brought.found.later + concluded.unsettled + concluded.missing;
-    Ok(match open > 0 || undecided {
-        true => After::Something,
-        false => After::Nothing,
-    })
+    let again = brought.again.into_iter().chain(concluded.again);
+    let again = Extent::of(again.collect());
+    let what = match open > 0 || undecided {
+        true => Some(again.map_or(extent.clone(), |again| again.and(extent.clone()))),
+        false => again,
+    };
+    Ok(what.map(|what| Left { what, soon: shared }))
 }
 
 /// Tells whether anything that the root says counts.
@@ -253,6 +218,10 @@ struct Brought {
     comparing: Vec<NodeId>,
     /// Entries of the tree at whose places alone nothing is.
     gone: Vec<NodeId>,
+    /// What is to be looked at again soon.
+    again: Vec<WalkPart>,
+    /// What else matters on a shared root.
+    shared: SawShared,
 }
 
 /// What became of a notice.
@@ -268,6 +237,8 @@ struct Merging<'a> {
     cx: &'a RootCx,
     number: u64,
     begins: Begins,
+    /// Whether other programs work on the root too.
+    shared: bool,
     compares: mpsc::Sender<Compare>,
     brought: Brought,
 }
@@ -300,7 +271,9 @@ impl<'a> Merging<'a> {
                 Turn::Committed(Dealt::Staged(seen)) => self.brought.seen.extend(seen),
                 Turn::Came(None) => return Err(WalkError::Replaced),
                 Turn::Came(Some(WalkItem::Done(done))) => end = Some(done),
-                Turn::Came(Some(item)) => steps.push_back(deal(self.cx, self.begins, item)),
+                Turn::Came(Some(item)) => {
+                    steps.push_back(deal(self.cx, self.begins, self.shared, item));
+                }
             }
         }
     }
@@ -310,6 +283,9 @@ impl<'a> Merging<'a> {
         self.brought.found.add(self.cx, &merged);
         self.brought.seen.extend(merged.seen);
         self.brought.gone.extend(merged.gone);
+        self.brought.again.extend(merged.again);
+        self.brought.shared.placed.extend(merged.placed);
+        self.brought.shared.strays.extend(merged.strays);
         let comparing = merged.compare.iter().map(|compare| compare.live.node);
         self.brought.comparing.extend(comparing);
         for compare in merged.compare {
@@ -342,12 +318,13 @@ enum Turn {
     Came(Option<WalkItem>),
 }
 
-fn deal(cx: &RootCx, begins: Begins, item: WalkItem) -> Step<'_> {
+fn deal(cx: &RootCx, begins: Begins, shared: bool, item: WalkItem) -> Step<'_> {
     let (files, root) = (&cx.deps.files, cx.root);
     Box::pin(async move {
         match item {
             WalkItem::Page(page) => {
-                let merged = files.merge_page(cx.slave(), page).await;
+                let shared = shared.then_some(begins.since);
+                let merged = files.merge_page(cx.slave(), page, shared).await;
                 merged.map(Dealt::Page)
             }
             WalkItem::Digests(digests) => {

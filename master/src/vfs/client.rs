@@ -4,6 +4,7 @@
 
 mod copies;
 mod scrub;
+mod shared;
 mod walks;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ use super::uploads::Uploads;
 use super::{plan, reads};
 use crate::store::{Sql, Store};
 use tokio::sync::{Notify, watch};
-pub use walks::{Begins, Compare, Concluded, Merged, SawAll};
+pub use walks::{Begins, Compare, Concluded, Merged, SawAll, SawShared, Stray};
 
 /// How long a change may take; a page of a walk is the longest.
 const CHANGE_LIMIT: Duration = Duration::from_secs(30);

@@ -70,6 +70,9 @@ pub enum VfsError {
         /// How many.
         uploads: u64,
     },
+    /// The store may be older than its disks.
+    #[error("the site is in recovery: the store is older than its disks")]
+    Recovering,
     /// Not a name.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -114,7 +117,8 @@ impl VfsError {
             Self::NoUpload
             | Self::UnknownRoot(_)
             | Self::RetiredRoot(_)
-            | Self::RootInUse { .. } => Reply::new(451, "Upload was ended, try again"),
+            | Self::RootInUse { .. }
+            | Self::Recovering => Reply::new(451, "Upload was ended, try again"),
             Self::Store(why) if why.is_full() => Reply::new(
                 452,
                 "No space left for the file list, nothing can be changed now",

@@ -172,6 +172,7 @@ fn every_command_has_help_and_result_text() {
         ("token list", &[]),
         ("token revoke", &["ci"]),
         ("transfer dry-run", &["/new.bin", "up"]),
+        ("vfs forget-lost", &["/"]),
         ("who", &[]),
         ("shutdown", &[]), // last
     ];

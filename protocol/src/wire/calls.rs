@@ -148,8 +148,12 @@ pub struct WalkPart {
 }
 
 /// The walk has begun.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WalkStarted {}
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WalkStarted {
+    /// Whether other programs may change what lies there, and are believed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
+}
 
 /// The master goes away on purpose: keep your transfers, come back with back-off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -57,6 +57,8 @@ pub const WALK_STAGED: u16 = 0x0204;
 pub const WALK_DONE: u16 = 0x0205;
 /// Directories of a root with their digests.
 pub const WALK_DIGESTS: u16 = 0x0206;
+/// Other programs changed something on a shared root.
+pub const ROOT_CHANGED: u16 = 0x0208;
 
 /// The master has stored what a transfer's end says.
 pub const ENDED_SEEN: u16 = 0x0300;

@@ -28,9 +28,9 @@ pub use fault::{Fault, FaultCode};
 pub use frame::{Envelope, FrameCodec, FrameError, MAX_FRAME, decode, encode};
 pub use handshake::{Hello, Join, Joined, Refused, Welcome};
 pub use notices::{
-    Alive, EndedSeen, MasterNotice, Notice, Progress, RootState, RootStatus, StagedEntry,
-    TransferEnded, TransferProgress, WalkCredit, WalkDone, WalkEntry, WalkNode, WalkPage,
-    WalkStaged,
+    Alive, EndedSeen, MasterNotice, Notice, Progress, RootChanged, RootState, RootStatus,
+    StagedEntry, TransferEnded, TransferProgress, WalkCredit, WalkDone, WalkEntry, WalkNode,
+    WalkPage, WalkStaged,
 };
 pub use ops::{DirStep, Moved, Place, RootOp};
 pub use reread::{Reread, RereadDone, StopReread};

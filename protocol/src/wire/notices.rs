@@ -4,6 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::calls::WalkPart;
 use super::digests::WalkDigests;
 use super::kinds;
 use super::ops::DirStep;
@@ -42,6 +43,7 @@ notice! { Notice:
     WalkStaged = kinds::WALK_STAGED;
     WalkDone = kinds::WALK_DONE;
     WalkDigests = kinds::WALK_DIGESTS;
+    RootChanged = kinds::ROOT_CHANGED;
 }
 
 notice! { MasterNotice:
@@ -180,7 +182,27 @@ pub enum WalkNode {
         /// BLAKE3 that its attribute has.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         blake3: Option<Blake3Sum>,
+        /// On a shared root: whether it was written to since it got its identity.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        edited: bool,
+        /// On a shared root: whether somebody may still be writing it. It is looked at again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        busy: bool,
     },
+}
+
+/// Other programs changed something on a shared root. Told only after a walk of all of it on the same link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootChanged {
+    /// The root.
+    pub root: RootId,
+    /// What is to be walked; empty for all of it.
+    pub parts: Vec<WalkPart>,
+}
+
+impl RootChanged {
+    /// Parts at most; where more changed all of it is to be walked.
+    pub const MAX: usize = 1024;
 }
 
 /// Files in a root's staging folder.

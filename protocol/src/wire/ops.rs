@@ -77,7 +77,7 @@ pub enum RootOp {
         /// Unix seconds, UTC.
         modified: i64,
     },
-    /// A file found without identity is adopted: it gets this one, if it still has that size.
+    /// A file found without identity, or with an older one of the same node, gets this one, if it still has that size.
     Identify {
         /// Its identity from now on.
         file: FileId,
@@ -101,6 +101,14 @@ pub enum RootOp {
     SetAside {
         /// The identity it must have.
         file: FileId,
+        /// Where it was found.
+        at: Place,
+    },
+    /// A copy of something that another program made with its attributes, on a shared root: it, and all below it,
+    /// carries no identity any more.
+    Disown {
+        /// The identity it must have.
+        what: Moved,
         /// Where it was found.
         at: Place,
     },

@@ -96,7 +96,7 @@ pub fn calls(seen: &mut Seen) {
             digests: false,
             parts: Vec::new(),
         },
-        &WalkStarted {},
+        &WalkStarted::default(),
     );
     seen.call(
         "walk-root-digests",
@@ -107,7 +107,7 @@ pub fn calls(seen: &mut Seen) {
             digests: true,
             parts: Vec::new(),
         },
-        &WalkStarted {},
+        &WalkStarted::default(),
     );
     seen.call(
         "walk-root-parts",
@@ -127,7 +127,18 @@ pub fn calls(seen: &mut Seen) {
                 },
             ],
         },
-        &WalkStarted {},
+        &WalkStarted::default(),
+    );
+    seen.call(
+        "walk-root-shared",
+        &WalkRoot {
+            root: ROOT,
+            walk: 2,
+            credit: 8,
+            digests: true,
+            parts: Vec::new(),
+        },
+        &WalkStarted { shared: true },
     );
     let open = |path| OpenData {
         transfer: TransferId(5),

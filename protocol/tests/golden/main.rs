@@ -113,6 +113,7 @@ fn every_kind_is_written_as_its_golden_file_says_and_names_no_user() {
     calls::calls(&mut seen);
     transfers::transfers(&mut seen);
     roots::operations(&mut seen);
+    roots::shared_operations(&mut seen);
     roots::walks(&mut seen);
     assert_eq!(seen.kinds, all_kinds(), "a kind has no golden file");
 

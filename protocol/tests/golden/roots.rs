@@ -1,8 +1,8 @@
 //! What roots are told and what they tell: operations, walks, being alive.
 
 use drftpd_protocol::wire::{
-    Alive, ApplyOps, DirDigest, Moved, OpsApplied, RootOp, StagedEntry, WalkCredit, WalkDigests,
-    WalkDone, WalkEntry, WalkNode, WalkPage, WalkStaged,
+    Alive, ApplyOps, DirDigest, Moved, OpsApplied, RootChanged, RootOp, StagedEntry, WalkCredit,
+    WalkDigests, WalkDone, WalkEntry, WalkNode, WalkPage, WalkPart, WalkStaged,
 };
 use drftpd_protocol::{NodeId, OpSeq};
 
@@ -71,6 +71,20 @@ pub fn operations(seen: &mut Seen) {
     );
 }
 
+/// Operations that only shared roots are told.
+pub fn shared_operations(seen: &mut Seen) {
+    let (what, at) = (Moved::File(FILE), place());
+    let ops = vec![(OpSeq(1), RootOp::Disown { what, at })];
+    seen.call(
+        "apply-ops-shared",
+        &ApplyOps { root: ROOT, ops },
+        &OpsApplied {
+            through: OpSeq(1),
+            remarks: Vec::new(),
+        },
+    );
+}
+
 pub fn walks(seen: &mut Seen) {
     let entry = |node| WalkEntry {
         name: name("x"),
@@ -82,12 +96,16 @@ pub fn walks(seen: &mut Seen) {
         file: Some(FILE),
         crc32: Some(1),
         blake3: None,
+        edited: false,
+        busy: false,
     };
     let found = WalkNode::File {
         size: 9,
         file: None,
         crc32: None,
         blake3: None,
+        edited: false,
+        busy: false,
     };
     seen.notice(
         "walk-page",
@@ -111,6 +129,34 @@ pub fn walks(seen: &mut Seen) {
             dir: vec![dir()],
             entries: vec![entry(file)],
             looked: vec![name("x"), name("gone")],
+        },
+    );
+    let shared = WalkNode::File {
+        size: 9,
+        file: Some(FILE),
+        crc32: None,
+        blake3: None,
+        edited: true,
+        busy: true,
+    };
+    seen.notice(
+        "walk-page-shared",
+        &WalkPage {
+            root: ROOT,
+            walk: 2,
+            dir: Vec::new(),
+            entries: vec![entry(shared)],
+            looked: Vec::new(),
+        },
+    );
+    seen.notice(
+        "root-changed",
+        &RootChanged {
+            root: ROOT,
+            parts: vec![WalkPart {
+                way: vec![name("dir")],
+                names: vec![name("x")],
+            }],
         },
     );
     seen.notice(

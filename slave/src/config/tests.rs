@@ -43,9 +43,7 @@ fn full() -> SlaveConfig {
     let mut config = SlaveConfig::default();
     config.slave.name = Some("disk-1".parse().expect("a name"));
     config.master.address = Some("localhost:2122".parse().expect("an address"));
-    config.root = vec![RootConfig {
-        path: "/srv".into(),
-    }];
+    config.root = vec![RootConfig::at("/srv")];
     config.transfer.bind = Some([127, 0, 0, 1].into());
     config.transfer.announce_address = Some([127, 0, 0, 1].into());
     config.transfer.announce_ports = Some(config.transfer.passive_ports);
@@ -87,6 +85,15 @@ fn every_error_is_named_by_its_key() {
     assert_eq!(wrong_keys(""), [""; 0]);
     for (text, key) in [
         ("[[root]]\npath = \"/srv\"", "root.1.path"),
+        ("[[root]]\npath = \"/a\"\nquiet = \"1ms\"", "root.1.quiet"),
+        (
+            "[[root]]\npath = \"/a\"\nrescan_every = \"1ms\"",
+            "root.1.rescan_every",
+        ),
+        (
+            "[[root]]\npath = \"/a\"\nwriters = \"all\"",
+            "root[1].writers",
+        ),
         ("[link]\nconnect_timeout = \"0s\"", "link.connect_timeout"),
         ("[link]\nbackoff_max = \"1ms\"", "link.backoff_max"),
         ("[link]\nmax_calls = 0", "link.max_calls"),

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::pace::{Pace, Step};
 use super::checksum::{Reading, Sum};
 use super::{OpCx, Operation};
-use crate::storage::{Root, Roots};
+use crate::storage::{Root, Roots, Stamp};
 use crate::sys::cache;
 
 /// How long the operations before it may take.
@@ -97,7 +97,7 @@ async fn reread(
     let mut pace = Pace::new(request.max_rate, request.busy_rate);
     let (opened, request) = (root.clone(), request.clone());
     let open = blocking.run(move || open(&opened, &request));
-    let mut reading = open.await.map_err(failed)??;
+    let (mut reading, stamp) = open.await.map_err(failed)??;
     loop {
         tell(reading.done(), reading.length());
         let before = reading.done();
@@ -109,14 +109,14 @@ async fn reread(
                 let over = reading.is_over();
                 sleep(pace.rest(reading.done() - before, over)).await;
                 if over {
-                    return done(reading);
+                    return done(reading, stamp);
                 }
             }
         }
     }
 }
 
-fn open(root: &Root, request: &Reread) -> Result<Reading, Fault> {
+fn open(root: &Root, request: &Reread) -> Result<(Reading, Option<Stamp>), Fault> {
     let file = request.file;
     let stored = root.open_file(Some(file), &request.at);
     let stored = stored.map_err(|error| error.fault())?;
@@ -127,7 +127,8 @@ fn open(root: &Root, request: &Reread) -> Result<Reading, Fault> {
     let blake3 = request.blake3.then_some(Algorithm::Blake3);
     let methods = [Algorithm::Crc32].into_iter().chain(blake3);
     let sums = methods.map(Sum::new).collect();
-    Ok(Reading::new(stored.file, 0, stored.size, sums))
+    let reading = Reading::new(stored.file, 0, stored.size, sums);
+    Ok((reading, stored.stamp))
 }
 
 fn turn(reading: Reading, most: u64) -> Result<Reading, Fault> {
@@ -144,7 +145,12 @@ fn forget(reading: &Reading, at: u64, length: u64) {
     }
 }
 
-fn done(reading: Reading) -> Result<RereadDone, Fault> {
+fn done(reading: Reading, stamp: Option<Stamp>) -> Result<RereadDone, Fault> {
+    let same = stamp.map_or(Ok(true), |stamp| stamp.holds(reading.file()));
+    if !same.map_err(|error| Fault::new(FaultCode::DISK, error.to_string()))? {
+        let text = "somebody wrote to it while it was read";
+        return Err(Fault::new(FaultCode::OTHER_IDENTITY, text));
+    }
     let size = reading.done();
     let (mut crc32, mut blake3) = (None, None);
     for sum in reading.into_sums() {

@@ -5,6 +5,8 @@
 //! walk itself is a task that reads on the pool for blocking work, a little at a time, so that it
 //! can be interrupted and others get their turn.
 //!
+//! A shared root is watched from the walk of all of it on, as long as the link is up; a restart loses the watch with the walk.
+//!
 //! Files in staging are told first, without credit; then pages and digests; the end is told when there is credit
 //! for one more page, and the master has judged all digests. The first of them may come before the call's answer. A new walk, or credit for another one, never mixes with an older.
 
@@ -26,7 +28,11 @@ use tracing::{debug, info};
 use super::{OpCx, Operation};
 use crate::storage::{Walk, WalkItem};
 
+mod changes;
 mod run;
+mod watching;
+
+pub use watching::{OpenWatch, Watching};
 
 /// What a walk reads from; its steps run on the pool for blocking work. It ends with
 /// [`WalkItem::Done`].
@@ -74,12 +80,16 @@ pub struct ScannerDeps {
     pub rate: u32,
     /// Where disk work runs.
     pub blocking: Blocking,
+    /// How the root is watched, if other programs work on it too.
+    pub watching: Option<Watching>,
 }
 
 /// Walks one root.
 pub struct RootScanner {
     deps: ScannerDeps,
     state: Option<Walking>,
+    /// Ends the watch that goes on over walks of parts.
+    watch: Option<DropGuard>,
 }
 
 struct Walking {
@@ -102,7 +112,11 @@ struct Granted {
 impl RootScanner {
     /// A scanner that walks nothing yet.
     pub fn new(deps: ScannerDeps) -> Self {
-        RootScanner { deps, state: None }
+        RootScanner {
+            deps,
+            state: None,
+            watch: None,
+        }
     }
 }
 
@@ -112,7 +126,7 @@ impl Actor for RootScanner {
 
 impl Supervised for RootScanner {
     fn restarting(&mut self, _: &mut Self::Context) {
-        self.state = None;
+        (self.state, self.watch) = (None, None);
     }
 }
 
@@ -149,7 +163,8 @@ impl Handler<BeginWalk> for RootScanner {
             ..Granted::default()
         });
         let (own, walk) = (msg.ends.child_token(), msg.walk);
-        let walking = run::walk(self.deps.clone(), msg, credit);
+        let watched = self.watch(&msg);
+        let walking = run::walk(self.deps.clone(), msg, credit, watched);
         drop(actix::spawn(
             own.clone().run_until_cancelled_owned(walking).map(drop),
         ));
@@ -158,6 +173,22 @@ impl Handler<BeginWalk> for RootScanner {
             granted,
             _ends: own.drop_guard(),
         });
+    }
+}
+
+impl RootScanner {
+    /// A walk of all of a shared root begins when the root is watched, anew.
+    fn watch(&mut self, begin: &BeginWalk) -> Option<oneshot::Receiver<()>> {
+        let how = self.deps.watching.clone();
+        let how = how.filter(|_| begin.parts.is_empty())?;
+        let (begun, watched) = oneshot::channel();
+        let own = begin.ends.child_token();
+        let watching = watching::watch(self.deps.clone(), how, begin.out.clone(), begun);
+        drop(actix::spawn(
+            own.clone().run_until_cancelled_owned(watching).map(drop),
+        ));
+        self.watch = Some(own.drop_guard());
+        Some(watched)
     }
 }
 
@@ -196,7 +227,7 @@ impl Handler<StopScanner> for RootScanner {
     type Result = ();
 
     fn handle(&mut self, _: StopScanner, ctx: &mut Self::Context) {
-        self.state = None;
+        (self.state, self.watch) = (None, None);
         ctx.stop();
     }
 }

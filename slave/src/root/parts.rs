@@ -21,7 +21,7 @@ use crate::link::{LinkDeps, LinkView, MasterAddress, Way};
 use crate::ops::applied::Applied;
 use crate::ops::files::WorkerDeps;
 use crate::ops::log::{Batch, Worked};
-use crate::ops::walk::{ScannerDeps, Source};
+use crate::ops::walk::{ScannerDeps, Source, Watching};
 use crate::ops::{OpDeps, Rereads, RootActors};
 use crate::space::MeterDeps;
 use crate::storage::{self, Roots, StoragePolicy};
@@ -196,8 +196,21 @@ impl Parts {
         }
     }
 
+    /// How a root is watched, if other programs work on it too.
+    fn watching(&self, root: RootId) -> Option<Watching> {
+        let all = self.roots.all();
+        let sharing = all.iter().find(|known| known.id() == root)?.shared()?;
+        let roots = self.roots.clone();
+        Some(Watching {
+            open: Arc::new(move || roots.get(root)?.watch()),
+            quiet: sharing.quiet,
+            rescan_every: sharing.rescan_every,
+        })
+    }
+
     pub(super) fn scanner_deps(&self, root: RootId, transfers: &Transfers) -> ScannerDeps {
         let (roots, transfers) = (self.roots.clone(), transfers.clone());
+        let watching = self.watching(root);
         let applied = self.applied.clone();
         let running = move || {
             let transfers = transfers.clone();
@@ -221,6 +234,7 @@ impl Parts {
             running: Arc::new(running),
             rate: self.config.storage.walk_rate,
             blocking: self.deps.blocking.clone(),
+            watching,
         }
     }
 

@@ -121,6 +121,7 @@ impl Work<'_> {
             } => self.keep_beside(*file, from, to, *size),
             RootOp::SetAside { file, at } => self.set_aside_file(*file, at),
             RootOp::SetAsideStaged { file } => self.set_aside_staged(*file),
+            RootOp::Disown { what, at } => self.disown(*what, at),
             RootOp::DiscardStaged { file } => {
                 if self.root.discard_in(self.live, *file)? {
                     self.touched(self.staging())?;
@@ -138,6 +139,7 @@ fn places(op: &RootOp) -> [Option<&Place>; 2] {
         | RootOp::RemoveDir { at, .. }
         | RootOp::SetTime { at, .. }
         | RootOp::Identify { at, .. }
+        | RootOp::Disown { at, .. }
         | RootOp::SetAside { at, .. } => [Some(at), None],
         RootOp::Move { from, to, .. } | RootOp::KeepBeside { from, to, .. } => {
             [Some(from), Some(to)]

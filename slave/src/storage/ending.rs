@@ -32,11 +32,13 @@ impl Root {
         let (file, size) = (&staging.file, staging.len);
         failpoint("upload.received").doing("ending an upload")?;
         file.set_len(size).doing("ending an upload")?;
+        let written = entry::look_at(file.as_fd()).doing("looking at an upload")?;
         let mark = FileMark {
             file: staging.id,
             size,
             crc32: Some(crc32),
             blake3: staging.blake3(),
+            modified: self.marked_time(&written),
         };
         mark::write(file.as_fd(), Mark::File(mark))?;
         failpoint("upload.marked").doing("ending an upload")?;
@@ -46,7 +48,6 @@ impl Root {
         }
         let name = staged_name(staging.id);
         let here = entry::look(staging.live.staging.as_fd(), &name).doing("looking at staging")?;
-        let written = entry::look_at(file.as_fd()).doing("looking at an upload")?;
         match here {
             Some(here) if here.inode == written.inode && !staging.is_revoked() => Ok(size),
             _ => Err(StorageError::Revoked(staging.id)),

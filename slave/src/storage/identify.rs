@@ -17,7 +17,7 @@ use crate::sys::{beneath, copy, entry};
 const COPY_PREFIX: &str = "copy-";
 
 impl<'a> Work<'a> {
-    /// A file without identity gets one, if it still has that size.
+    /// A file without identity, or with an older one of the same node, gets one, if it still has that size.
     pub(super) fn identify(
         &mut self,
         file: FileId,
@@ -69,7 +69,7 @@ impl<'a> Work<'a> {
             Found::File(_, seen) if seen.file().is_some_and(|mark| mark.file == file) => {
                 return Ok(Some(chain));
             }
-            Found::File(look, Seen::Nothing) if look.size == size => {}
+            Found::File(look, seen) if look.size == size && gives_way(seen, file) => {}
             _ => {
                 self.remark(format!("{} is not what was found there before", at.name));
                 return Ok(None);
@@ -102,6 +102,7 @@ impl<'a> Work<'a> {
             size,
             crc32: None,
             blake3: None,
+            modified: self.root.marked_time(&look),
         });
         if look.links > 1 {
             self.mark_copy(dir, name, (&opened, look), (file, mark))?;
@@ -118,6 +119,18 @@ impl<'a> Work<'a> {
         }
         self.touched(opened.as_fd())?;
         Ok(true)
+    }
+
+    /// The mark with the time that a copy has.
+    fn timed(&self, mark: Mark, of: &File) -> Result<Mark, StorageError> {
+        let look = entry::look_at(of.as_fd()).doing("looking at a copy")?;
+        Ok(match mark {
+            Mark::File(mark) => Mark::File(FileMark {
+                modified: self.root.marked_time(&look),
+                ..mark
+            }),
+            dir => dir,
+        })
     }
 
     /// A file with several names would have one identity under all of them: this name gets a file
@@ -140,7 +153,7 @@ impl<'a> Work<'a> {
         let out = entry::create(staging, &temporary, true).doing("making a copy")?;
         copy::beginning(of, &out, look.size).doing("copying a file with several names")?;
         entry::set_modified(out.as_fd(), look.modified).doing("setting a copy's time")?;
-        mark::write(out.as_fd(), mark)?;
+        mark::write(out.as_fd(), self.timed(mark, &out)?)?;
         entry::sync(out.as_fd()).doing("making a copy durable")?;
         entry::replace(staging, &temporary, dir, name).doing("putting a copy in place")?;
         self.remark(format!(
@@ -148,6 +161,17 @@ impl<'a> Work<'a> {
             name.escape_ascii()
         ));
         self.touched(dir)
+    }
+}
+
+/// Whether what a file carries gives way to this identity.
+fn gives_way(seen: Seen, file: FileId) -> bool {
+    match seen {
+        Seen::Nothing => true,
+        Seen::Mark(Mark::File(old)) => {
+            old.file.node == file.node && old.file.generation < file.generation
+        }
+        _ => false,
     }
 }
 

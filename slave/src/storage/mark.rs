@@ -4,7 +4,8 @@
 //! then numbers, big-endian. A file's mark is its node, generation, size and, if they are known,
 //! CRC-32 and BLAKE3; a directory's is its node. A mark with BLAKE3 is of version 2: whoever knows
 //! only version 1 leaves it alone. It fits into an inode of 256 bytes, which a second attribute would
-//! not.
+//! not. On shared roots a file's mark ends with its time of modification, by which it is seen that
+//! somebody wrote to it since: that is version 3.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -14,6 +15,7 @@ use drftpd_protocol::wire::Blake3Sum;
 
 use super::error::{Doing, StorageError};
 use crate::sys::attribute;
+use crate::sys::entry::Look;
 
 /// The attribute's name.
 pub(super) const ATTRIBUTE: &str = "user.drftpd";
@@ -21,6 +23,8 @@ pub(super) const ATTRIBUTE: &str = "user.drftpd";
 const VERSION: u8 = 1;
 /// The version of a file's mark with BLAKE3.
 const WITH_BLAKE3: u8 = 2;
+/// The version of one that ends with a time, with BLAKE3 or without.
+const TIMED: u8 = 3;
 const FILE: u8 = b'f';
 const DIR: u8 = b'd';
 
@@ -44,6 +48,18 @@ pub struct FileMark {
     pub crc32: Option<u32>,
     /// Its BLAKE3 then, if that was known too.
     pub blake3: Option<Blake3Sum>,
+    /// Its time of modification then, nanoseconds since 1970; on shared roots only.
+    pub modified: Option<i64>,
+}
+
+impl FileMark {
+    /// Whether a file that looks so was written to since it was marked.
+    pub fn is_outdated(&self, look: &Look) -> bool {
+        let moved = self
+            .modified
+            .is_some_and(|then| then != look.modified_nanos);
+        self.size != look.size || moved
+    }
 }
 
 /// What was found where a mark may be.
@@ -87,6 +103,10 @@ impl Mark {
                     value[0] = WITH_BLAKE3;
                     value.extend(blake3.0);
                 }
+                if let Some(modified) = mark.modified {
+                    value[0] = TIMED;
+                    value.extend(modified.to_be_bytes());
+                }
             }
             Mark::Dir(id) => {
                 value.push(DIR);
@@ -99,8 +119,9 @@ impl Mark {
 
 fn decode(value: &[u8]) -> Seen {
     let mark = match value {
-        [version, ..] if *version > WITH_BLAKE3 => return Seen::Newer(*version),
+        [version, ..] if *version > TIMED => return Seen::Newer(*version),
         [VERSION | WITH_BLAKE3, FILE, rest @ ..] => file(rest).map(Mark::File),
+        [TIMED, FILE, rest @ ..] => timed(rest).map(Mark::File),
         [VERSION, DIR, rest @ ..] => <[u8; 8]>::try_from(rest)
             .ok()
             .map(|id| Mark::Dir(NodeId(u64::from_be_bytes(id)))),
@@ -132,6 +153,15 @@ fn file(value: &[u8]) -> Option<FileMark> {
         size: u64::from_be_bytes(*size),
         crc32,
         blake3,
+        modified: None,
+    })
+}
+
+fn timed(value: &[u8]) -> Option<FileMark> {
+    let (rest, modified) = value.split_last_chunk::<8>()?;
+    Some(FileMark {
+        modified: Some(i64::from_be_bytes(*modified)),
+        ..file(rest)?
     })
 }
 
@@ -182,18 +212,42 @@ mod tests {
                 size: 1 << 40,
                 crc32: Some(0xDEAD_BEEF),
                 blake3: None,
+                modified: None,
             }),
             Mark::File(FileMark {
                 file,
                 size: 1 << 40,
                 crc32: Some(0xDEAD_BEEF),
                 blake3: Some(Blake3Sum([7; 32])),
+                modified: None,
+            }),
+            Mark::File(FileMark {
+                file,
+                size: 7,
+                crc32: None,
+                blake3: None,
+                modified: Some(-1),
+            }),
+            Mark::File(FileMark {
+                file,
+                size: 7,
+                crc32: Some(1),
+                blake3: None,
+                modified: Some(1_800_000_000_123_456_789),
+            }),
+            Mark::File(FileMark {
+                file,
+                size: 7,
+                crc32: Some(1),
+                blake3: Some(Blake3Sum([7; 32])),
+                modified: Some(1_800_000_000_123_456_789),
             }),
             Mark::File(FileMark {
                 file,
                 size: 0,
                 crc32: None,
                 blake3: None,
+                modified: None,
             }),
         ] {
             assert_eq!(decode(&mark.encode()), Seen::Mark(mark));
@@ -207,7 +261,8 @@ mod tests {
             assert!(!matches!(decode(bad), Seen::Mark(_)), "{bad:?}");
         }
         assert_eq!(decode(&whole[..5]), Seen::Nothing);
-        assert_eq!(decode(b"\x03?"), Seen::Newer(3));
+        assert_eq!(decode(b"\x03?"), Seen::Nothing);
+        assert_eq!(decode(b"\x04?"), Seen::Newer(4));
         assert_eq!(whole[0], 1, "older programs read it");
     }
 }

@@ -10,6 +10,7 @@
 
 mod apply;
 mod aside;
+mod disown;
 mod ending;
 mod error;
 mod identify;
@@ -27,6 +28,7 @@ mod staging;
 mod trash;
 mod tree;
 mod walk;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -34,8 +36,9 @@ mod tests;
 pub use apply::Applied;
 pub use error::StorageError;
 pub use mark::{FileMark, Mark};
-pub use open::StoredFile;
+pub use open::{Stamp, StoredFile};
 pub use root::{InUse, Root};
-pub use roots::{Fsync, RootConfig, Roots, StoragePolicy};
+pub use roots::{Fsync, RootConfig, Roots, Sharing, StoragePolicy};
 pub use staging::Staging;
 pub use walk::{AppliedNow, Walk, WalkItem};
+pub use watch::{Change, Watch};

@@ -26,6 +26,32 @@ pub struct StoredFile {
     pub staged: bool,
     /// Its CRC-32, if its mark has it; `None` while it is not complete.
     pub crc32: Option<u32>,
+    /// On a shared root: how it looks as long as nobody writes to it.
+    pub stamp: Option<Stamp>,
+}
+
+/// How a file of a shared root looked when it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    size: u64,
+    modified: i64,
+}
+
+impl Stamp {
+    fn of(look: &entry::Look) -> Stamp {
+        Stamp {
+            size: look.size,
+            modified: look.modified_nanos,
+        }
+    }
+
+    /// Whether nobody wrote to the file since.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn holds(self, file: &File) -> io::Result<bool> {
+        Ok(Stamp::of(&entry::look_at(file.as_fd())?) == self)
+    }
 }
 
 impl Root {
@@ -44,7 +70,7 @@ impl Root {
         if let Some(staged) = staged(&live, wanted)? {
             return Ok(staged);
         }
-        match placed(&live, wanted, at) {
+        match self.placed(&live, wanted, at) {
             // An operation may have moved it between the two looks.
             Err(StorageError::NoSuchFile(_)) => {
                 staged(&live, wanted)?.ok_or(StorageError::NoSuchFile(file))
@@ -72,6 +98,7 @@ fn staged(live: &Live, wanted: FileId) -> Result<Option<StoredFile>, StorageErro
         size: seen.size,
         staged: true,
         crc32: prepared.and_then(|mark| mark.crc32),
+        stamp: None,
     }))
 }
 
@@ -80,27 +107,35 @@ pub(super) fn is_prepared(mark: &FileMark, wanted: FileId, size: u64) -> bool {
     mark.file == wanted && mark.size == size
 }
 
-fn placed(live: &Live, wanted: FileId, at: &Place) -> Result<StoredFile, StorageError> {
-    let (file, seen) = plain(live, Some(wanted), at)?;
-    let other = |what: String| StorageError::OtherIdentity {
-        wanted: Some(wanted),
-        what,
-    };
-    match mark::read(file.as_fd())? {
-        Seen::Mark(mark::Mark::File(mark)) if mark.file != wanted => {
-            Err(other(format!("it is {}", mark.file)))
+impl Root {
+    fn placed(&self, live: &Live, wanted: FileId, at: &Place) -> Result<StoredFile, StorageError> {
+        let (file, seen) = plain(live, Some(wanted), at)?;
+        let other = |what: String| StorageError::OtherIdentity {
+            wanted: Some(wanted),
+            what,
+        };
+        match mark::read(file.as_fd())? {
+            Seen::Mark(mark::Mark::File(mark)) if mark.file != wanted => {
+                Err(other(format!("it is {}", mark.file)))
+            }
+            Seen::Mark(mark::Mark::File(mark)) if mark.size != seen.size => Err(other(format!(
+                "it has {} bytes instead of {}",
+                seen.size, mark.size
+            ))),
+            Seen::Mark(mark::Mark::File(mark))
+                if self.shared().is_some() && mark.is_outdated(&seen) =>
+            {
+                Err(other("somebody wrote to it".to_owned()))
+            }
+            Seen::Mark(mark::Mark::File(mark)) => Ok(StoredFile {
+                file,
+                size: seen.size,
+                staged: false,
+                crc32: mark.crc32,
+                stamp: self.shared().map(|_| Stamp::of(&seen)),
+            }),
+            _ => Err(other("it has no identity".to_owned())),
         }
-        Seen::Mark(mark::Mark::File(mark)) if mark.size != seen.size => Err(other(format!(
-            "it has {} bytes instead of {}",
-            seen.size, mark.size
-        ))),
-        Seen::Mark(mark::Mark::File(mark)) => Ok(StoredFile {
-            file,
-            size: seen.size,
-            staged: false,
-            crc32: mark.crc32,
-        }),
-        _ => Err(other("it has no identity".to_owned())),
     }
 }
 
@@ -112,6 +147,7 @@ fn foreign(live: &Live, at: &Place) -> Result<StoredFile, StorageError> {
             size: seen.size,
             staged: false,
             crc32: None,
+            stamp: Some(Stamp::of(&seen)),
         }),
         _ => Err(StorageError::OtherIdentity {
             wanted: None,

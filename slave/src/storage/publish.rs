@@ -8,6 +8,7 @@ use drftpd_protocol::ids::FileId;
 use drftpd_protocol::wire::Place;
 
 use super::error::{Doing, StorageError, is_barrier};
+use super::mark::{self, FileMark, Mark};
 use super::open::{is_prepared, path_of};
 use super::staging::staged_name;
 use super::trash::Note;
@@ -99,6 +100,13 @@ impl<'a> Work<'a> {
         let Some(chain) = self.placed(file, at)? else {
             return Ok(());
         };
+        if self.root.shared().is_some()
+            && let Found::File(look, seen) = self.inspect(chain.fd(), at.name.as_bytes())?
+            && seen.file().is_some_and(|mark| mark.is_outdated(&look))
+        {
+            self.remark(format!("somebody wrote to {}, it stays", at.name));
+            return Ok(());
+        }
         let note = Note {
             path: &path_of(at),
             what: file.to_string(),
@@ -148,7 +156,17 @@ impl<'a> Work<'a> {
             }
             opened => opened.doing("opening a file")?,
         };
+        let before = entry::look_at(fd.as_fd()).doing("looking at a file")?;
+        let mark = mark::read(fd.as_fd())?.file();
         entry::set_modified(fd.as_fd(), modified).doing("setting a time of modification")?;
+        // One that somebody wrote to stays recognizable as that.
+        if let Some(mark) =
+            mark.filter(|mark| mark.modified.is_some() && !mark.is_outdated(&before))
+        {
+            let after = entry::look_at(fd.as_fd()).doing("looking at a file")?;
+            let modified = Some(after.modified_nanos);
+            mark::write(fd.as_fd(), Mark::File(FileMark { modified, ..mark }))?;
+        }
         self.touched(fd.as_fd())
     }
 }

@@ -13,9 +13,9 @@ use drftpd_protocol::wire::{RootState, RootStatus};
 
 use super::error::StorageError;
 use super::live::Live;
-use super::roots::StoragePolicy;
+use super::roots::{Sharing, StoragePolicy};
 use super::space::Spaces;
-use crate::sys::space;
+use crate::sys::{entry, space};
 
 /// One storage folder with an identity. Cloning gives another handle to the same root.
 #[derive(Clone)]
@@ -26,6 +26,7 @@ pub(super) struct Inner {
     pub(super) id: RootId,
     pub(super) path: PathBuf,
     pub(super) policy: StoragePolicy,
+    shared: Option<Sharing>,
     pub(super) clock: Clock,
     live: Mutex<Option<Arc<Live>>>,
     /// A write failed; until the process is started again.
@@ -51,6 +52,7 @@ pub(super) struct Space {
 impl Root {
     pub(super) fn new(
         path: &Path,
+        shared: Option<Sharing>,
         policy: StoragePolicy,
         clock: Clock,
         space: Spaces,
@@ -60,6 +62,7 @@ impl Root {
             id,
             path: path.to_owned(),
             policy,
+            shared,
             clock,
             live: Mutex::new(None),
             broken: AtomicBool::new(false),
@@ -93,6 +96,28 @@ impl Root {
     /// Whether transfers use it.
     pub fn is_in_use(&self) -> bool {
         self.0.users.load(Ordering::Relaxed) > 0
+    }
+
+    /// How other programs work on it, if they do.
+    pub fn shared(&self) -> Option<Sharing> {
+        self.0.shared
+    }
+
+    /// The time that a file's mark gets: on shared roots only.
+    pub(super) fn marked_time(&self, look: &entry::Look) -> Option<i64> {
+        self.0.shared.map(|_| look.modified_nanos)
+    }
+
+    /// Whether somebody wrote a file of a shared root so lately that he may still be at it.
+    pub(super) fn is_busy(&self, look: &entry::Look) -> bool {
+        let Some(sharing) = self.0.shared else {
+            return false;
+        };
+        let now = self.0.clock.now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.map_or(0, |now| i64::try_from(now.as_nanos()).unwrap_or(i64::MAX));
+        let quiet = i64::try_from(sharing.quiet.as_nanos()).unwrap_or(i64::MAX);
+        // One from the future says nothing.
+        (0..quiet).contains(&now.saturating_sub(look.modified_nanos))
     }
 
     /// Looks whether the root is there, takes it back if it has come back, lets it go if not.

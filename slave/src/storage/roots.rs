@@ -25,6 +25,17 @@ pub struct RootConfig {
     /// Make it a root if it is none yet. Only for a first start: a disk that is not mounted would
     /// look like a new root.
     pub create: bool,
+    /// Whether other programs work there too, and how.
+    pub shared: Option<Sharing>,
+}
+
+/// How other programs work on a root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sharing {
+    /// How long nothing must have happened to a file until it is taken as it is.
+    pub quiet: Duration,
+    /// How often all of the root is walked, whether something was heard or not.
+    pub rescan_every: Duration,
 }
 
 impl RootConfig {
@@ -33,6 +44,7 @@ impl RootConfig {
         RootConfig {
             path: path.into(),
             create: false,
+            shared: None,
         }
     }
 }
@@ -79,6 +91,7 @@ struct Shared {
 /// A configured folder, and its root as soon as it was seen once.
 struct Slot {
     path: PathBuf,
+    shared: Option<Sharing>,
     root: Option<Root>,
     /// Said already that it cannot be used.
     complained: bool,
@@ -121,8 +134,8 @@ impl Roots {
         refuse_twice(configured)?;
         let space = Spaces::new(dice.u64());
         let mut slots = Vec::with_capacity(configured.len());
-        for RootConfig { path, .. } in configured {
-            let root = match Root::new(path, policy, clock.clone(), space.clone()) {
+        for RootConfig { path, shared, .. } in configured {
+            let root = match Root::new(path, *shared, policy, clock.clone(), space.clone()) {
                 Ok(root) => Some(root),
                 Err(StorageError::NoIdentity(path)) => {
                     let path = path.display();
@@ -133,6 +146,7 @@ impl Roots {
             };
             slots.push(Slot {
                 path: path.clone(),
+                shared: *shared,
                 root,
                 complained: false,
             });
@@ -207,8 +221,8 @@ impl Roots {
     /// caller.
     pub fn look_for_new(&self) -> Vec<RootId> {
         let mut come = Vec::new();
-        for path in self.unseen() {
-            let seen = self.try_new(&path, &self.all());
+        for (path, shared) in self.unseen() {
+            let seen = self.try_new(&path, shared, &self.all());
             let mut slots = lock(&self.0.slots);
             let slot = slots.iter_mut().find(|slot| slot.path == path);
             let Some(slot) = slot.filter(|slot| slot.root.is_none()) else {
@@ -231,13 +245,20 @@ impl Roots {
         come
     }
 
-    fn unseen(&self) -> Vec<PathBuf> {
+    fn unseen(&self) -> Vec<(PathBuf, Option<Sharing>)> {
         let slots = lock(&self.0.slots);
         let unseen = slots.iter().filter(|slot| slot.root.is_none());
-        unseen.map(|slot| slot.path.clone()).collect()
+        unseen
+            .map(|slot| (slot.path.clone(), slot.shared))
+            .collect()
     }
 
-    fn try_new(&self, path: &Path, known: &[Root]) -> Result<Root, StorageError> {
+    fn try_new(
+        &self,
+        path: &Path,
+        shared: Option<Sharing>,
+        known: &[Root],
+    ) -> Result<Root, StorageError> {
         if let Some(root) = identity_at(path)?
             && let Some(first) = known.iter().find(|known| known.id() == root)
         {
@@ -249,6 +270,7 @@ impl Roots {
         }
         Root::new(
             path,
+            shared,
             self.0.policy,
             self.0.clock.clone(),
             self.0.space.clone(),

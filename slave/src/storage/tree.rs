@@ -280,8 +280,11 @@ impl<'a> Work<'a> {
     }
 
     /// Removes the directories of a way that are empty now and have an identity of ours, from the
-    /// deepest up.
+    /// deepest up. Not on a shared root: other programs may want their directories also when they are empty.
     pub(super) fn prune(&mut self, mut chain: Chain<'_>) -> Result<(), StorageError> {
+        if self.root.shared().is_some() {
+            return Ok(());
+        }
         while let Some((name, fd)) = chain.dirs.last() {
             let ours = mark::read(fd.as_fd())?.dir().is_some();
             if !ours || !self.is_named(chain.above(), name, fd)? {

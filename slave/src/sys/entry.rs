@@ -1,15 +1,16 @@
-//! Entries of one open directory: look, make, rename, remove, list, make durable.
+//! Entries of one open directory: look, make, rename, remove, make durable.
 //!
 //! Everything names one entry of a directory that is held open, so that nobody can put a link in
 //! between. Nothing here follows a link.
 
-use std::ffi::CStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Timespec, Timestamps};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
+
+pub use super::listing::Listing;
 
 /// Mode of files, before the process's mask.
 const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
@@ -46,12 +47,16 @@ pub struct Look {
     pub size: u64,
     /// Time of modification, Unix seconds.
     pub modified: i64,
+    /// The same, nanoseconds since 1970.
+    pub modified_nanos: i64,
     /// Its filesystem.
     pub device: u64,
     /// Its number there.
     pub inode: u64,
     /// How many names it has.
     pub links: u64,
+    /// Whose it is.
+    pub owner: u32,
 }
 
 impl From<rustix::fs::Stat> for Look {
@@ -60,11 +65,19 @@ impl From<rustix::fs::Stat> for Look {
             kind: Kind::of(FileType::from_raw_mode(stat.st_mode)),
             size: u64::try_from(stat.st_size).unwrap_or(0),
             modified: stat.st_mtime,
+            modified_nanos: nanos(stat.st_mtime, stat.st_mtime_nsec),
             device: stat.st_dev,
             inode: stat.st_ino,
             links: stat.st_nlink,
+            owner: stat.st_uid,
         }
     }
+}
+
+/// Nanoseconds since 1970; what lies beyond the year 2262 becomes some number that is always the same.
+fn nanos(seconds: i64, nanos: impl TryInto<i64>) -> i64 {
+    let nanos = nanos.try_into().unwrap_or(0);
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)
 }
 
 /// What lies under `name`; `None` if nothing does.
@@ -244,6 +257,21 @@ pub fn while_writable<T>(fd: BorrowedFd<'_>, what: impl FnOnce() -> T) -> T {
     done
 }
 
+/// Whether this process may give a file an attribute: it may write it, or its owner may be allowed to.
+///
+/// # Errors
+/// The operating system's.
+pub fn may_be_marked(dir: BorrowedFd<'_>, name: &[u8], look: &Look) -> io::Result<bool> {
+    if look.owner == rustix::process::geteuid().as_raw() {
+        return Ok(true);
+    }
+    match rustix::fs::accessat(dir, name, Access::WRITE_OK, AtFlags::EACCESS) {
+        Ok(()) => Ok(true),
+        Err(Errno::ACCESS | Errno::PERM | Errno::ROFS) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Takes the lock of an open file for as long as it is open; `false` if somebody else has it.
 ///
 /// # Errors
@@ -253,59 +281,6 @@ pub fn try_lock(fd: BorrowedFd<'_>) -> io::Result<bool> {
         Ok(()) => Ok(true),
         Err(Errno::WOULDBLOCK) => Ok(false),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// A directory that is read entry by entry.
-pub struct Listing {
-    dir: Dir,
-}
-
-impl Listing {
-    /// Reads the directory from its beginning.
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn new(dir: OwnedFd) -> io::Result<Listing> {
-        Ok(Listing {
-            dir: Dir::new(dir)?,
-        })
-    }
-
-    /// Reads a directory that stays open for its owner too.
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn of(dir: BorrowedFd<'_>) -> io::Result<Listing> {
-        Ok(Listing {
-            dir: Dir::read_from(dir)?,
-        })
-    }
-
-    /// The directory.
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn fd(&self) -> io::Result<BorrowedFd<'_>> {
-        Ok(self.dir.fd()?)
-    }
-
-    /// The next name, without `.` and `..`; `None` at the end.
-    ///
-    /// # Errors
-    /// The operating system's; nothing more comes then.
-    pub fn next_name(&mut self) -> io::Result<Option<Vec<u8>>> {
-        loop {
-            let Some(entry) = self.dir.read() else {
-                return Ok(None);
-            };
-            let entry = entry?;
-            let name: &CStr = entry.file_name();
-            match name.to_bytes() {
-                b"." | b".." => {}
-                name => return Ok(Some(name.to_vec())),
-            }
-        }
     }
 }
 

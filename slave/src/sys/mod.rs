@@ -9,6 +9,8 @@ pub mod beneath;
 pub mod cache;
 pub mod copy;
 pub mod entry;
+pub mod inotify;
+mod listing;
 pub mod socket;
 pub mod space;
 

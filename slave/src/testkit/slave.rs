@@ -33,7 +33,7 @@ impl TestSlave {
         for number in 0..roots {
             let path = folder.path().join(format!("root-{number}"));
             Roots::create(&path, &dice).expect("is marked");
-            config.root.push(RootConfig { path });
+            config.root.push(RootConfig::at(path));
         }
         let deps = Deps {
             net: Arc::new(net.clone()),

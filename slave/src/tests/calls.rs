@@ -120,7 +120,7 @@ fn a_root_is_walked_on_credit_and_its_end_is_told() {
             digests: false,
             parts: Vec::new(),
         };
-        assert_eq!(talk.call(&walk).await, Ok(WalkStarted {}));
+        assert_eq!(talk.call(&walk).await, Ok(WalkStarted::default()));
         let top: WalkPage = talk.notice().await;
         assert_eq!(top.entries.len(), 3);
         let mut files = 0;

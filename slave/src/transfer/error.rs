@@ -28,6 +28,9 @@ pub enum TransferError {
     /// The file ended before the bytes that it had when it was opened.
     #[error("the file became shorter while it was sent")]
     Shorter,
+    /// Another program wrote to the file while it was sent.
+    #[error("somebody wrote to the file while it was sent")]
+    Changed,
     /// The upload that this download followed broke off.
     #[error("the upload that was followed broke off")]
     UploadBroke,
@@ -54,7 +57,7 @@ impl TransferError {
             TransferError::Handshake(_) => FaultCode::TLS_FAILED,
             TransferError::NotResumed => FaultCode::TLS_NOT_RESUMED,
             TransferError::Disk(error) => disk_code(&error),
-            TransferError::Shorter => FaultCode::DISK,
+            TransferError::Shorter | TransferError::Changed => FaultCode::DISK,
             TransferError::Stalled => FaultCode::STALLED,
             TransferError::Stopped(stopped) => stopped.0,
             TransferError::Work(_) => FaultCode::FAILED,
@@ -108,6 +111,7 @@ mod tests {
             ),
             (TransferError::NotResumed, FaultCode::TLS_NOT_RESUMED),
             (TransferError::Shorter, FaultCode::DISK),
+            (TransferError::Changed, FaultCode::DISK),
             (TransferError::Stalled, FaultCode::STALLED),
             (Stopped(FaultCode::ABORTED).into(), FaultCode::ABORTED),
             (BlockingError::Ended.into(), FaultCode::FAILED),

@@ -233,6 +233,7 @@ fn download(found: Opening, follower: Option<Follower>, job: &SendJob) -> Result
         stop_at: job.length.map(|length| job.offset.saturating_add(length)),
         follower,
         head: found.head,
+        stamp: found.stored.stamp,
     });
     Ok(Opened {
         work,

@@ -7,14 +7,15 @@ use actix::prelude::*;
 use drftpd_actors::{ask, tell};
 use drftpd_protocol::RootId;
 use drftpd_protocol::wire::{
-    Alive, Envelope, Fault, FaultCode, Notice, TransferEnded, TransferProgress, WalkDigests,
-    WalkDone, WalkPage, WalkStaged, kinds,
+    Alive, Envelope, Fault, FaultCode, Notice, RootChanged, TransferEnded, TransferProgress,
+    WalkDigests, WalkDone, WalkPage, WalkStaged, kinds,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::SlaveManager;
+use crate::slaves::asked::Extent;
 use crate::slaves::calls::{CallLost, CallResult, Settled};
 use crate::slaves::messages::{SlaveTold, TransferOver, TransfersMoved};
 use crate::slaves::remerge::WalkItem;
@@ -65,6 +66,7 @@ impl SlaveManager {
             kinds::WALK_STAGED => self.open(frame).map(|staged: WalkStaged| {
                 self.walked(staged.root, staged.walk, WalkItem::Staged(staged), ctx);
             }),
+            kinds::ROOT_CHANGED => self.open(frame).map(|changed| self.changed(changed)),
             kinds::WALK_DONE => self.open(frame).map(|done: WalkDone| {
                 self.walked(done.root, done.walk, WalkItem::Done(done), ctx);
             }),
@@ -85,6 +87,13 @@ impl SlaveManager {
                 warn!(%slave, kind, %why, cause, "a slave's notice cannot be understood");
             })
             .ok()
+    }
+
+    /// Other programs did something on a shared root.
+    fn changed(&mut self, changed: RootChanged) {
+        if let Some(work) = self.roots.get(&changed.root) {
+            work.walk_again(Extent::of(changed.parts).unwrap_or(Extent::Whole));
+        }
     }
 
     fn news(&mut self, alive: Alive) {

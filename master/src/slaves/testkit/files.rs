@@ -21,6 +21,7 @@ pub(crate) enum Told {
     Staged(RootId, usize),
     Walked(RootId, usize),
     PartsWalked(RootId, usize),
+    SharedPage(RootId, usize),
     Compared(RootId, Vec<(FileId, bool)>),
     Orphan(FileId, RootId, Option<u64>),
 }
@@ -171,12 +172,20 @@ impl FileList for FakeFiles {
         .boxed_local()
     }
 
-    fn merge_page<'a>(&'a self, _: &'a SlaveId, page: WalkPage) -> Answer<'a, Merged> {
+    fn merge_page<'a>(
+        &'a self,
+        _: &'a SlaveId,
+        page: WalkPage,
+        shared: Option<OpSeq>,
+    ) -> Answer<'a, Merged> {
         async move {
             self.commits.acquire().await.unwrap().forget();
             let panics = std::mem::take(&mut self.state().panicking);
             assert!(!panics, "on purpose");
-            self.note(Told::Page(page.root, page.entries.len()))?;
+            self.note(match shared {
+                None => Told::Page(page.root, page.entries.len()),
+                Some(_) => Told::SharedPage(page.root, page.entries.len()),
+            })?;
             Ok(self.state().merged.pop_front().unwrap_or_default())
         }
         .boxed_local()
@@ -224,7 +233,7 @@ impl FileList for FakeFiles {
         .boxed_local()
     }
 
-    fn walked(&self, root: RootId, walk: SawAll) -> Answer<'_, Concluded> {
+    fn walked<'a>(&'a self, root: RootId, _: &'a SlaveId, walk: SawAll) -> Answer<'a, Concluded> {
         async move {
             let told = match walk.within {
                 Within::All => Told::Walked(root, walk.running.len()),

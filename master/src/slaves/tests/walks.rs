@@ -25,7 +25,7 @@ pub(super) async fn rig(credit: u32) -> Rig {
 
 pub(super) async fn walk(link: &mut ScriptedSlave) -> WalkRoot {
     let got = link.call::<WalkRoot>().await;
-    link.answer(&got, &WalkStarted {});
+    link.answer(&got, &WalkStarted::default());
     got.call
 }
 
@@ -37,6 +37,8 @@ pub(super) fn page(walk: &WalkRoot, entries: usize) -> WalkPage {
             file: None,
             crc32: None,
             blake3: None,
+            edited: false,
+            busy: false,
         },
         modified: 0,
     };

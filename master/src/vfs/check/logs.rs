@@ -171,8 +171,9 @@ fn subject(op: &RootOp) -> Option<NodeId> {
         }),
         RootOp::RemoveDir { dir, .. } => Some(*dir),
         // What a disk has and the list does not may be of another store.
-        RootOp::SetAside { .. } | RootOp::DiscardStaged { .. } | RootOp::SetAsideStaged { .. } => {
-            None
-        }
+        RootOp::Disown { .. }
+        | RootOp::SetAside { .. }
+        | RootOp::DiscardStaged { .. }
+        | RootOp::SetAsideStaged { .. } => None,
     }
 }

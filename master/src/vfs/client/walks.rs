@@ -1,9 +1,12 @@
 //! What the slave side asks: logs of operations, and walks of roots.
 
+use std::collections::BTreeSet;
+
 use drftpd_actors::ask;
-use drftpd_protocol::wire::{DirDigest, Place, RootOp, StagedEntry, WalkPage};
+use drftpd_protocol::wire::{DirDigest, Place, RootOp, StagedEntry, WalkPage, WalkPart};
 use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId, VfsPath};
 
+use super::shared::Believed;
 use super::{CHANGE_LIMIT, VfsClient};
 use crate::store::Sql;
 use crate::vfs::commands::{
@@ -15,7 +18,7 @@ use crate::vfs::messages::Merge;
 use crate::vfs::tree::agree::{Judged, judge};
 use crate::vfs::tree::differences::{self, Decision, Difference};
 use crate::vfs::tree::log;
-use crate::vfs::tree::unseen::{Seen, Unseen, Within, unseen};
+use crate::vfs::tree::unseen::{Seen, Unseen, Within, unseen, unseen_damaged};
 
 /// Operations of a log in one answer at most.
 const MAX_OPS: usize = 4096;
@@ -72,6 +75,23 @@ pub struct Merged {
     pub seen: Vec<NodeId>,
     /// Entries of the tree of whose places alone was told: the root has nothing there.
     pub gone: Vec<NodeId>,
+    /// On a shared root: files that have other contents now.
+    pub edited: u64,
+    /// On a shared root: what was seen at its place, directories too.
+    pub placed: Vec<NodeId>,
+    /// On a shared root: what was seen at another place.
+    pub strays: Vec<Stray>,
+    /// On a shared root: what is to be looked at again soon.
+    pub again: Vec<WalkPart>,
+}
+
+/// Something of the tree that lies at another place on a shared root: it was moved, or copied with its attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    /// What.
+    pub node: NodeId,
+    /// Where.
+    pub at: Place,
 }
 
 /// What a walk of a root begins from.
@@ -98,10 +118,34 @@ pub struct SawAll {
     pub conclude: bool,
     /// What of the root it was of.
     pub within: Within,
+    /// Where other programs work on the root too: what a walk of theirs needs to know.
+    pub shared: Option<SawShared>,
+}
+
+/// What a walk of a shared root saw besides.
+#[derive(Debug, Clone, Default)]
+pub struct SawShared {
+    /// What lies at its place.
+    pub placed: Seen,
+    /// What lies at another place.
+    pub strays: Vec<Stray>,
+    /// How many files the walks shortly before it have believed to be removed: what is removed slowly is too much too.
+    pub lately: u64,
+    /// Those of the latter of which their own place was looked at, and nothing was there.
+    pub left: Vec<NodeId>,
+}
+
+impl SawShared {
+    /// What lies elsewhere is not gone, nor is what lies below it.
+    fn keep_strays_from(&mut self, gone: &mut Vec<NodeId>) {
+        let strays: BTreeSet<NodeId> = self.strays.iter().map(|stray| stray.node).collect();
+        let (left, gone_for_good) = gone.iter().partition(|node| strays.contains(node));
+        (self.left, *gone) = (left, gone_for_good);
+    }
 }
 
 /// What a walk that saw everything says of a root's copies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Concluded {
     /// Copies that the root should have had.
     pub copies: u64,
@@ -113,6 +157,19 @@ pub struct Concluded {
     pub unsettled: u64,
     /// So many are missing that nothing was changed, and the root is held.
     pub held: bool,
+    /// On a shared root: files that other programs removed.
+    pub removed: u64,
+    /// On a shared root: directories that they removed.
+    pub removed_dirs: u64,
+    /// On a shared root: files and directories that other programs renamed.
+    pub renamed: u64,
+    /// On a shared root: what is to be looked at again soon.
+    pub again: Vec<WalkPart>,
+}
+
+/// Whether so many missing copies, of which some were confirmed, are too many of all to be believed.
+pub(super) fn is_too_much(missing: u64, confirmed: u64, copies: u64) -> bool {
+    missing > confirmed + BELIEVED.max(copies / 100)
 }
 
 impl VfsClient {
@@ -173,14 +230,21 @@ impl VfsClient {
     }
 
     /// A page of a walk: adopts what is new, confirms what is known, sets aside what is not, in
-    /// one command.
-    pub async fn merge_page(&self, slave: &SlaveId, page: WalkPage) -> Result<Merged, VfsError> {
+    /// one command. Of a shared root with what its disk had followed when the walk began: there other programs are
+    /// believed.
+    pub async fn merge_page(
+        &self,
+        slave: &SlaveId,
+        page: WalkPage,
+        shared: Option<OpSeq>,
+    ) -> Result<Merged, VfsError> {
         let page = MergePage {
             root: page.root,
             slave: slave.clone(),
             dir: page.dir,
             entries: page.entries,
             looked: page.looked,
+            shared,
         };
         ask(&self.addr, Merge(page), CHANGE_LIMIT).await?
     }
@@ -211,25 +275,52 @@ impl VfsClient {
         self.change(MergeStaged { root, files }).await
     }
 
-    /// A walk of a root saw everything there is, of the root or of some of its parts. Of uploads that were lost with their master or their
-    /// slave, and of which it told nothing, nothing is left. Copies that it did not see are missing, unless
+    /// A walk of a root saw everything there is, of the root or of some of its parts. Of uploads that were lost with their
+    /// master or their slave, and of which it told nothing, nothing is left. Copies that it did not see are missing, unless
     /// something happened to them since it began; where those are too many to be believed, the root is held instead.
-    pub async fn walked(&self, root: RootId, walk: SawAll) -> Result<Concluded, VfsError> {
+    /// On a shared root they were moved or removed by others, and so they are in the tree.
+    pub async fn walked(
+        &self,
+        root: RootId,
+        slave: &SlaveId,
+        walk: SawAll,
+    ) -> Result<Concluded, VfsError> {
         let mut concluded = Concluded::default();
         let whole = walk.within == Within::All;
         let forget = |limit| ForgetDifferences { root, limit };
         while whole && self.change(forget(FORGET_AT_ONCE)).await? == FORGET_AT_ONCE {}
+        let mut walk = walk;
+        if let (Some(saw), Within::Parts { gone, .. }) = (&mut walk.shared, &mut walk.within) {
+            saw.keep_strays_from(gone);
+        }
         let recovering = self.read(|sql, _| Ok(differences::recovering(sql)?))?;
         if walk.conclude && !recovering {
             let (since, seen, agreed) = (walk.since, walk.seen.sorted(), walk.agreed.sorted());
-            let within = walk.within;
+            let (within, agrees) = (walk.within, agreed.clone());
+            let is_shared = walk.shared.is_some();
             let read = move |sql: &Sql<'_>| -> Result<_, VfsError> {
                 let row = log::root(sql, root)?.ok_or(VfsError::UnknownRoot(root))?;
-                let unseen = unseen(sql, row.key, since, &within, (&seen, &agreed))?;
+                let mut unseen = unseen(sql, row.key, since, &within, (&seen, &agrees))?;
+                if is_shared {
+                    let damaged = unseen_damaged(sql, row.key, since, &within, &seen)?;
+                    unseen.missing.extend(damaged);
+                }
                 Ok((unseen, row.missing))
             };
             let (unseen, confirmed) = self.store.read_on(&self.blocking, read).await?;
-            concluded = self.conclude(root, since, unseen, confirmed).await?;
+            concluded = match walk.shared {
+                Some(saw) => {
+                    let walk = Believed {
+                        root,
+                        slave,
+                        since,
+                        agreed,
+                        confirmed,
+                    };
+                    self.believe(walk, saw, unseen).await?
+                }
+                None => self.conclude(root, since, unseen, confirmed).await?,
+            };
         }
         if whole && !concluded.held {
             let running = walk.running.into_iter().collect();
@@ -251,7 +342,7 @@ impl VfsClient {
             ..Concluded::default()
         };
         let missing = unseen.missing.len() as u64;
-        if missing > confirmed + BELIEVED.max(unseen.copies / 100) {
+        if is_too_much(missing, confirmed, unseen.copies) {
             self.change(HoldRoot { root, missing }).await?;
             concluded.missing = missing;
             concluded.held = true;

@@ -43,7 +43,7 @@ pub(super) fn known(page: &mut Page<'_, '_>, name: Name, marked: Marked) -> Resu
 }
 
 /// A file of the tree, as its current generation.
-fn live(
+pub(super) fn live(
     page: &mut Page<'_, '_>,
     name: Name,
     entry: &Entry,

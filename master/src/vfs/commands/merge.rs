@@ -1,17 +1,17 @@
 //! A page of a walk: one directory of a root against the file list, in one command.
 //!
-//! What is new is adopted in place, what is known is confirmed or brought to its place, what is
-//! not wanted any more is set aside. What is missing on the disk is found when the walk is over: here
-//! is only noted what was seen. An entry is never erased because a copy is not.
+//! What is new is adopted in place, what is known is confirmed or brought to its place, what is not wanted any more is set
+//! aside. What is missing is found when the walk is over: an entry is never erased because a copy is not there.
 
 use std::collections::BTreeSet;
 
 use drftpd_protocol::wire::{DirStep, Moved, Place, RootOp, WalkEntry, WalkNode};
-use drftpd_protocol::{DirId, FileId, Name, NodeId, RootId, SlaveId};
+use drftpd_protocol::{DirId, FileId, Generation, Name, NodeId, OpSeq, RootId, SlaveId};
 
 use super::found::{self, conflict_names};
+use super::shared;
 use super::unknown::Marked;
-use crate::vfs::client::Merged;
+use crate::vfs::client::{Merged, Stray};
 use crate::vfs::config::Foreign;
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::differences::{self, Why};
@@ -19,7 +19,6 @@ use crate::vfs::tree::log::RootRow;
 use crate::vfs::tree::reach::{self, Reach};
 use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, totals, walk};
 use crate::vfs::types::{Entry, FileState, Kind};
-use drftpd_protocol::Generation;
 
 /// Merges a page of a walk.
 pub struct MergePage {
@@ -29,6 +28,8 @@ pub struct MergePage {
     pub entries: Vec<WalkEntry>,
     /// Names that alone were looked at.
     pub looked: Vec<Name>,
+    /// On a shared root: what its disk had followed when the walk began.
+    pub shared: Option<OpSeq>,
 }
 
 impl TreeCommand for MergePage {
@@ -51,6 +52,7 @@ impl TreeCommand for MergePage {
             here,
             merged,
             adopted_bytes: 0,
+            shared: self.shared,
         };
         page.bring_dir_to_its_place()?;
         page.note_gone(self.looked, &self.entries)?;
@@ -84,8 +86,8 @@ pub(super) struct Here {
 }
 
 impl Here {
-    /// `None` where no name is left for a directory in whose way something stands in the tree.
-    fn find(
+    /// The directory of a place on a disk. `None` where no name is left for a directory in whose way something stands in the tree.
+    pub fn find(
         tree: &Tree<'_>,
         slave: &SlaveId,
         disk: Vec<DirStep>,
@@ -197,6 +199,8 @@ pub(super) struct Page<'a, 'b> {
     pub merged: Merged,
     /// Bytes that were adopted into the directory.
     pub adopted_bytes: i64,
+    /// On a shared root: what its disk had followed when the walk began.
+    pub shared: Option<OpSeq>,
 }
 
 impl Page<'_, '_> {
@@ -205,15 +209,19 @@ impl Page<'_, '_> {
         let (Some(dir), true) = (self.here.dir(), self.here.strayed) else {
             return Ok(());
         };
-        let (mut disk, mut steps) = (self.here.disk.clone(), self.here.steps.clone());
-        let (Some(from), Some(to)) = (disk.pop(), steps.pop()) else {
+        let last = |mut dirs: Vec<DirStep>| {
+            let name = dirs.pop()?.name;
+            Some(Place { dirs, name })
+        };
+        let (disk, steps) = (self.here.disk.clone(), self.here.steps.clone());
+        let (Some(from), Some(to)) = (last(disk), last(steps)) else {
             return Ok(());
         };
-        let place = |dirs, step: DirStep| Place {
-            dirs,
-            name: step.name,
-        };
-        let (from, to) = (place(disk, from), place(steps, to));
+        if self.shared.is_some() {
+            let (node, at) = (dir, from);
+            self.merged.strays.push(Stray { node, at });
+            return Ok(());
+        }
         let what = Moved::Dir(dir);
         self.append(&RootOp::Move { what, from, to })?;
         self.merged.moved += 1;
@@ -237,6 +245,9 @@ impl Page<'_, '_> {
 
     fn take(&mut self, entry: WalkEntry) -> Result<(), VfsError> {
         match entry.node {
+            WalkNode::Dir { id: Some(dir) } if self.shared.is_some() => {
+                shared::dir(self, entry.name, dir, entry.modified)
+            }
             WalkNode::Dir { id: None } => self.adopt_dir(entry.name, entry.modified),
             // One that is known has its own page, or is empty.
             WalkNode::Dir { id: Some(_) } => Ok(()),
@@ -244,29 +255,39 @@ impl Page<'_, '_> {
                 self.merged.refused += 1;
                 Ok(())
             }
+            WalkNode::File { busy: true, .. } if self.shared.is_some() => {
+                shared::busy(self, entry.name)
+            }
             WalkNode::File {
                 size,
                 file: Some(file),
                 crc32,
                 blake3,
+                edited,
+                ..
             } => {
-                let modified = entry.modified;
                 let marked = Marked {
                     file,
                     size,
                     crc32,
                     blake3,
-                    modified,
+                    modified: entry.modified,
                 };
-                found::known(self, entry.name, marked)
+                match self.shared {
+                    Some(since) => shared::known(self, entry.name, marked, (edited, since)),
+                    None => found::known(self, entry.name, marked),
+                }
             }
             WalkNode::File {
                 size, file: None, ..
-            } => found::foreign(self, entry.name, size, entry.modified),
+            } => match self.shared {
+                Some(since) => shared::foreign(self, entry.name, (size, entry.modified), since),
+                None => found::foreign(self, entry.name, size, entry.modified),
+            },
         }
     }
 
-    fn adopt_dir(&mut self, name: Name, modified: i64) -> Result<(), VfsError> {
+    pub fn adopt_dir(&mut self, name: Name, modified: i64) -> Result<(), VfsError> {
         let quarantine = self.tree.config.foreign == Foreign::Quarantine;
         if quarantine || !self.here.in_place || !self.here.takes(name.as_bytes().len()) {
             return Ok(());

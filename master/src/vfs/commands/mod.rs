@@ -1,9 +1,11 @@
 //! Changes of the tree, one file per family. Each is one command of the store.
 
 mod begin;
+mod believe;
 mod compared;
 mod copied;
 mod end;
+mod forget;
 mod found;
 mod make;
 mod merge;
@@ -13,15 +15,18 @@ mod rename;
 mod retire;
 mod roots;
 mod scrub;
+mod shared;
 mod staged;
 mod times;
 mod unknown;
 mod walked;
 
 pub(super) use begin::{Begin, Onto};
+pub(super) use believe::{BelieveDirsGone, BelieveGone, Follow, Followed};
 pub(super) use compared::MergeCompared;
 pub(super) use copied::{AddCopy, DropStaged, RemoveCopy, SettleJobs, WantCopies};
 pub(super) use end::{Commit, EndUpload, LoseUpload, MastersGone};
+pub(super) use forget::ForgetLost;
 pub(super) use make::{MakeDir, MakeLink};
 pub(super) use merge::MergePage;
 pub(super) use missing::{BeginWalk, ConfirmRoot, HoldRoot, LoseCopies};

@@ -75,7 +75,7 @@ impl Rename {
     }
 }
 
-fn carry_out(tree: &Tree<'_>, from: &Entry, to: &Entry) -> Result<(), VfsError> {
+pub(super) fn carry_out(tree: &Tree<'_>, from: &Entry, to: &Entry) -> Result<(), VfsError> {
     let old_place = walk::place_of(tree, from)?;
     nodes::place(tree, from.id, to.parent, name_of(to)?)?;
     let new_place = walk::place_of(tree, to)?;

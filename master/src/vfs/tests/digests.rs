@@ -113,7 +113,7 @@ fn in_directories_that_agree_nothing_is_missing() {
             ..SawAll::default()
         };
         saw.agreed.extend([d.id]);
-        let said = fx.vfs.walked(A, saw).await.unwrap();
+        let said = fx.vfs.walked(A, &slave("alpha"), saw).await.unwrap();
         assert_eq!((said.copies, said.missing), (2, 1));
         assert_eq!(fx.vfs.readable(&path("/e/b")).await.unwrap().holders, []);
         assert!(is_new(e.id));

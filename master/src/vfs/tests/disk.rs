@@ -47,6 +47,7 @@ impl Disk {
                     self.files.remove(&shown(at));
                 }
             }
+            RootOp::Disown { .. } => panic!("no disk of these tests is shared"),
             RootOp::DiscardStaged { file } | RootOp::SetAsideStaged { file } => {
                 assert!(!self.files.values().any(|there| there == file));
                 self.discarded.insert(*file);

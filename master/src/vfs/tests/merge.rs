@@ -28,6 +28,8 @@ pub(super) fn file(text: &str, size: u64, file: Option<FileId>) -> WalkEntry {
             file,
             crc32: None,
             blake3: None,
+            edited: false,
+            busy: false,
         },
         modified: 42,
     }
@@ -52,7 +54,7 @@ impl Fixture {
             entries: found,
             looked: Vec::new(),
         };
-        let merged = self.vfs.merge_page(&slave, page);
+        let merged = self.vfs.merge_page(&slave, page, None);
         merged.await.unwrap()
     }
 

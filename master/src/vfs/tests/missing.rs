@@ -11,7 +11,7 @@ async fn ends(fx: &Fixture, began: Begins, seen: &[&Entry]) -> Concluded {
         ..SawAll::default()
     };
     saw.seen.extend(seen.iter().map(|entry| entry.id));
-    fx.vfs.walked(A, saw).await.unwrap()
+    fx.vfs.walked(A, &slave("alpha"), saw).await.unwrap()
 }
 
 /// A walk of A of which nothing happens meanwhile.
@@ -103,7 +103,11 @@ fn changes_in_directories_above_keep_nothing_from_being_missing() {
 fn nothing_is_missing_when_the_store_is_older_than_the_disk() {
     on_strange_disks(|fx| async {
         fx.put("/a", A, 5).await;
-        let said = fx.vfs.walked(A, SawAll::default()).await.unwrap();
+        let said = fx
+            .vfs
+            .walked(A, &slave("alpha"), SawAll::default())
+            .await
+            .unwrap();
         assert_eq!(said, Concluded::default());
         assert_eq!(holders(&fx, "/a").await, [A]);
         fx

@@ -4,6 +4,8 @@ mod copies;
 mod damaged;
 mod digests;
 mod disk;
+mod doubts;
+mod forget;
 mod invariants;
 mod links;
 mod lost;
@@ -17,6 +19,7 @@ mod recovery;
 mod restart;
 mod retire;
 mod scrub;
+mod shared;
 mod strays;
 mod threads;
 mod tree;
@@ -213,6 +216,7 @@ pub(super) fn short(ops: &[RootOp]) -> Vec<String> {
         RootOp::Identify { at, size, .. } => format!("identify {} {size}", shown(at)),
         RootOp::KeepBeside { from, to, .. } => format!("beside {} {}", shown(from), shown(to)),
         RootOp::SetAside { at, .. } => format!("aside {}", shown(at)),
+        RootOp::Disown { at, .. } => format!("disown {}", shown(at)),
         RootOp::DiscardStaged { .. } => "discard".into(),
         RootOp::SetAsideStaged { .. } => "set aside".into(),
     };

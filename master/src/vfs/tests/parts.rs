@@ -28,7 +28,10 @@ async fn look(
         entries: found,
         looked: looked.iter().copied().map(name).collect(),
     };
-    fx.vfs.merge_page(&slave("alpha"), page).await.unwrap()
+    fx.vfs
+        .merge_page(&slave("alpha"), page, None)
+        .await
+        .unwrap()
 }
 
 /// The end of a walk of A that was of these parts.
@@ -44,7 +47,7 @@ async fn ends(fx: &Fixture, below: &[&str], gone: Vec<NodeId>, seen: &[NodeId]) 
         ..SawAll::default()
     };
     saw.seen.extend(seen.iter().copied());
-    fx.vfs.walked(A, saw).await.unwrap()
+    fx.vfs.walked(A, &slave("alpha"), saw).await.unwrap()
 }
 
 #[test]

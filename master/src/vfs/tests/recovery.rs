@@ -40,7 +40,7 @@ async fn walk(fx: &Fixture, found: Vec<drftpd_protocol::wire::WalkEntry>) -> (Me
         ..SawAll::default()
     };
     saw.seen.extend(merged.seen.iter().copied());
-    let said = fx.vfs.walked(A, saw).await.unwrap();
+    let said = fx.vfs.walked(A, &slave("alpha"), saw).await.unwrap();
     (merged, said)
 }
 

@@ -70,7 +70,7 @@ fn a_lost_upload_of_which_a_whole_walk_tells_nothing_is_gone_and_a_running_one_i
             running: vec![runs.file],
             ..SawAll::default()
         };
-        fx.vfs.walked(A, walk).await.unwrap();
+        fx.vfs.walked(A, &slave("alpha"), walk).await.unwrap();
         assert_eq!(fx.names("/").await, ["elsewhere", "old", "runs", "told"]);
         assert_eq!(fx.stat("/told").await.unwrap().size, 7);
         assert_eq!(fx.stat("/old").await.unwrap(), old);

@@ -137,6 +137,8 @@ fn found_at(entry: &Entry) -> WalkEntry {
             file: Some(entry.file()),
             crc32: entry.crc32,
             blake3: None,
+            edited: false,
+            busy: false,
         },
         modified: NOW,
     }
@@ -194,6 +196,8 @@ fn an_adopted_file_gets_the_checksum_that_is_read_first() {
                 file: None,
                 crc32: None,
                 blake3: None,
+                edited: false,
+                busy: false,
             },
             modified: NOW,
         };

@@ -73,6 +73,8 @@ fn a_copy_with_other_bytes_is_set_aside_and_not_served_until_it_is_good_again() 
                 file: Some(put.file()),
                 crc32: Some(1),
                 blake3: None,
+                edited: false,
+                busy: false,
             },
             ..file("put", 5, None)
         };

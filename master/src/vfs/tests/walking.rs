@@ -177,6 +177,8 @@ impl Run {
                 file: Some(*file),
                 crc32: None,
                 blake3: None,
+                edited: false,
+                busy: false,
             },
             modified: 0,
         };
@@ -189,7 +191,7 @@ impl Run {
             entries,
             looked: Vec::new(),
         };
-        let merged = self.fx.vfs.merge_page(&slave, page).await;
+        let merged = self.fx.vfs.merge_page(&slave, page, None).await;
         walk.saw.seen.extend(merged.unwrap().seen);
     }
 
@@ -198,7 +200,13 @@ impl Run {
         let mut walk = self.walk.take()?;
         let Some((dir, inside)) = walk.stack.last_mut() else {
             self.judge(&mut walk).await;
-            return Some(self.fx.vfs.walked(A, walk.saw).await.unwrap());
+            return Some(
+                self.fx
+                    .vfs
+                    .walked(A, &slave("alpha"), walk.saw)
+                    .await
+                    .unwrap(),
+            );
         };
         match inside.pop_front() {
             None => {

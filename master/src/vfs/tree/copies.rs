@@ -113,6 +113,13 @@ pub fn roots_of(sql: &Sql<'_>, node: NodeId) -> Result<Vec<RootKey>, StoreError>
     sql.all(query, [number(node.0)], |row| row.get(0).map(RootKey))
 }
 
+/// Since when a file has had no copy, as far as the last walk that missed one says; 0 where nothing does.
+pub fn lost_since(sql: &Sql<'_>, node: NodeId) -> Result<i64, StoreError> {
+    let query = "SELECT coalesce(max(since), 0) FROM copy WHERE node = ?1 AND state = ?2";
+    let since = sql.get(query, params![number(node.0), MISSING], |row| row.get(0))?;
+    Ok(since.unwrap_or(0))
+}
+
 /// Whether a root is a holder of a file, and whether its copy is good.
 pub fn held(sql: &Sql<'_>, node: NodeId, root: RootKey) -> Result<Option<bool>, StoreError> {
     let query = "SELECT state FROM copy WHERE node = ?1 AND root = ?2";

@@ -243,8 +243,12 @@ pub fn file_of(op: &RootOp) -> Option<FileId> {
         | RootOp::Move {
             what: Moved::File(file),
             ..
+        }
+        | RootOp::Disown {
+            what: Moved::File(file),
+            ..
         } => Some(*file),
-        RootOp::Move { .. } | RootOp::RemoveDir { .. } => None,
+        RootOp::Move { .. } | RootOp::Disown { .. } | RootOp::RemoveDir { .. } => None,
     }
 }
 

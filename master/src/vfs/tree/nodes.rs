@@ -45,6 +45,12 @@ pub fn behind(
     sql.all(query, params![number(dir.0), after, limit], read)
 }
 
+/// Directories of a directory.
+pub fn dirs_in(sql: &Sql<'_>, dir: DirId) -> Result<Vec<DirId>, StoreError> {
+    let query = "SELECT id FROM node WHERE parent = ?1 AND kind = 0 AND id <> ?1";
+    sql.all(query, [number(dir.0)], |row| id(row, 0).map(NodeId))
+}
+
 /// Whether a directory has no entries.
 pub fn is_empty(sql: &Sql<'_>, dir: DirId) -> Result<bool, StoreError> {
     let query = "SELECT 1 FROM node WHERE parent = ?1 LIMIT 1";

@@ -179,6 +179,14 @@ pub fn damaged(sql: &Sql<'_>) -> Result<(u64, u64), StoreError> {
     Ok(found.unwrap_or_default())
 }
 
+/// Files of which a root's copy is damaged.
+pub fn damaged_on(sql: &Sql<'_>, root: RootKey) -> Result<Vec<NodeId>, StoreError> {
+    let query = "SELECT DISTINCT copy.node FROM scrub_finding AS f
+                 JOIN copy ON copy.node = f.node AND copy.root = f.root AND copy.state = 3
+                 WHERE f.root = ?1 ORDER BY copy.node";
+    sql.all(query, [root.0], |row| id(row, 0).map(NodeId))
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<Pass> {
     Ok(Pass {
         root: RootId(row.get(0)?),

@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use drftpd_protocol::{DirId, Name, NodeId, OpSeq};
 
-use super::copies;
 use super::log::RootKey;
-use super::nodes;
+use super::{copies, nodes, passes};
 use crate::store::{Row, Sql, StoreError, id, number, params};
 use crate::vfs::types::{Entry, Kind};
 
@@ -31,7 +30,8 @@ impl Seen {
         self
     }
 
-    fn has(&self, node: NodeId) -> bool {
+    /// Whether it is among them; they must be sorted.
+    pub fn has(&self, node: NodeId) -> bool {
         self.0.binary_search(&node.0).is_ok()
     }
 }
@@ -39,12 +39,14 @@ impl Seen {
 /// What a walk that saw everything leaves of a root's copies.
 #[derive(Debug, Default)]
 pub struct Unseen {
-    /// Copies that the root should have.
+    /// Copies that the root should have; not counted by a walk of parts that misses none.
     pub copies: u64,
     /// Those that are not there.
     pub missing: Vec<NodeId>,
     /// Those that were not seen, and may have been on their way.
     pub unsettled: u64,
+    /// Directories at whose places alone nothing was, as far as nothing happened to them since.
+    pub gone_dirs: Vec<DirId>,
 }
 
 /// What of a root a walk was of.
@@ -70,12 +72,7 @@ pub fn unseen(
     within: &Within,
     (seen, agreed): (&Seen, &Seen),
 ) -> Result<Unseen, StoreError> {
-    let count = "SELECT count(*) FROM copy WHERE root = ?1 AND state = 0";
-    let copies = sql.get(count, [root.0], |row| id(row, 0))?;
-    let mut unseen = Unseen {
-        copies: copies.unwrap_or(0),
-        ..Unseen::default()
-    };
+    let mut unseen = Unseen::default();
     let mut settled = Settled::new(root, since);
     let mut is_left = |dir, missing: Vec<NodeId>| {
         if missing.is_empty() {
@@ -87,10 +84,11 @@ pub fn unseen(
         }
         Ok::<_, StoreError>(())
     };
+    let mut gone_dirs = Vec::new();
     let (dirs, gone) = match within {
         Within::All => (None, Vec::new()),
         Within::Parts { below, gone } => {
-            let (dirs, files) = parts(sql, below, gone)?;
+            let (dirs, files) = parts(sql, below, gone, &mut gone_dirs)?;
             (Some(dirs), files)
         }
     };
@@ -118,6 +116,43 @@ pub fn unseen(
             is_left(file.parent, vec![file.id])?;
         }
     }
+    for dir in gone_dirs {
+        if settled.is(sql, dir)? {
+            unseen.gone_dirs.push(dir);
+        }
+    }
+    if *within == Within::All || !unseen.missing.is_empty() {
+        let count = "SELECT count(*) FROM copy WHERE root = ?1 AND state = 0";
+        unseen.copies = sql.get(count, [root.0], |row| id(row, 0))?.unwrap_or(0);
+    }
+    Ok(unseen)
+}
+
+/// Damaged copies that such a walk should have met too, and did not.
+pub fn unseen_damaged(
+    sql: &Sql<'_>,
+    root: RootKey,
+    since: OpSeq,
+    within: &Within,
+    seen: &Seen,
+) -> Result<Vec<NodeId>, StoreError> {
+    let of = match within {
+        Within::All => None,
+        Within::Parts { below, gone } => Some((parts(sql, below, gone, &mut Vec::new())?, gone)),
+    };
+    let (mut settled, mut unseen) = (Settled::new(root, since), Vec::new());
+    for node in passes::damaged_on(sql, root)? {
+        let Some(entry) = nodes::by_id(sql, node)?.filter(|_| !seen.has(node)) else {
+            continue;
+        };
+        let looked = match &of {
+            None => true,
+            Some(((dirs, _), gone)) => gone.contains(&node) || is_below(sql, node, dirs)?,
+        };
+        if looked && settled.is(sql, entry.parent)? {
+            unseen.push(node);
+        }
+    }
     Ok(unseen)
 }
 
@@ -135,6 +170,7 @@ fn parts(
     sql: &Sql<'_>,
     below: &[Vec<Name>],
     gone: &[NodeId],
+    gone_dirs: &mut Vec<DirId>,
 ) -> Result<(BTreeSet<DirId>, Vec<Entry>), StoreError> {
     let (mut dirs, mut files) = (BTreeSet::new(), Vec::new());
     for way in below {
@@ -144,6 +180,7 @@ fn parts(
         match nodes::by_id(sql, *node)? {
             Some(entry) if entry.kind == Kind::Dir => {
                 dirs.insert(entry.id);
+                gone_dirs.push(entry.id);
             }
             Some(entry) => files.push(entry),
             None => {}
@@ -151,18 +188,26 @@ fn parts(
     }
     let mut tops = dirs.clone();
     for dir in &dirs {
-        let mut at = *dir;
-        while at != NodeId::ROOT {
-            let Some(entry) = nodes::by_id(sql, at)? else {
-                break;
-            };
-            at = entry.parent;
-            if dirs.contains(&at) {
-                tops.remove(dir);
-            }
+        if is_below(sql, *dir, &dirs)? {
+            tops.remove(dir);
         }
     }
     Ok((tops, files))
+}
+
+/// Whether something lies below one of these directories.
+fn is_below(sql: &Sql<'_>, node: NodeId, dirs: &BTreeSet<DirId>) -> Result<bool, StoreError> {
+    let mut at = node;
+    while at != NodeId::ROOT {
+        let Some(entry) = nodes::by_id(sql, at)? else {
+            break;
+        };
+        at = entry.parent;
+        if dirs.contains(&at) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The directory of the tree with exactly these names.
@@ -222,6 +267,14 @@ impl Settled {
         let row = copies::dir_row(sql, dir, self.root)?;
         let untouched = row.is_some_and(|row| row.touched <= self.since);
         Ok(untouched && self.in_place(sql, dir)?)
+    }
+
+    /// The same; a directory of which the root never had anything is as it was.
+    pub fn is_if_known(&mut self, sql: &Sql<'_>, dir: DirId) -> Result<bool, StoreError> {
+        match copies::dir_row(sql, dir, self.root)? {
+            Some(_) => self.is(sql, dir),
+            None => Ok(true),
+        }
     }
 
     fn in_place(&mut self, sql: &Sql<'_>, dir: DirId) -> Result<bool, StoreError> {

@@ -2,13 +2,13 @@
 
 use drftpd_actors::Clock;
 use drftpd_protocol::path::Name;
-use drftpd_protocol::wire::Place;
+use drftpd_protocol::wire::{Place, RootOp};
 use drftpd_protocol::{FileId, Generation, NodeId, OpSeq};
 use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::storage::Fsync;
-use crate::testkit::{one_root, prepare};
+use crate::testkit::{one_root, prepare, shared_root};
 
 const FILE: FileId = FileId {
     node: NodeId(7),
@@ -100,4 +100,20 @@ fn a_newer_reading_of_a_root_ends_the_older_one_and_no_other() {
     rereads.stop(root(1));
     assert!(second.is_cancelled() && !other.is_cancelled());
     rereads.stop(root(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_writes_to_meanwhile_is_not_judged() {
+    let (dir, roots, root) = shared_root(&Clock::manual(0));
+    prepare(&root, FILE, b"bytes");
+    let request = of(&root);
+    let at = request.at.clone();
+    root.apply(&RootOp::Publish { file: FILE, at }).unwrap();
+    assert_eq!(read(&roots, &request).await.unwrap().size, 5);
+    let blocking = Blocking::inline();
+    let write = |_, _| std::fs::write(dir.path().join("somewhere"), b"BYTES").unwrap();
+    let fault = reread(&roots, &blocking, &request, write)
+        .await
+        .unwrap_err();
+    assert_eq!(fault.code, FaultCode::OTHER_IDENTITY);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use drftpd_protocol::wire::{Envelope, Fault, FaultCode, WalkPage, WalkStarted};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use super::{BeginWalk, Granted, ScannerDeps, Source, WhichWalk};
@@ -23,7 +23,12 @@ struct Way {
 }
 
 /// Walks a root and tells all of it. Dropped at any await, it leaves nothing behind.
-pub(super) async fn walk(deps: ScannerDeps, begin: BeginWalk, credit: watch::Receiver<Granted>) {
+pub(super) async fn walk(
+    deps: ScannerDeps,
+    begin: BeginWalk,
+    credit: watch::Receiver<Granted>,
+    watched: Option<oneshot::Receiver<()>>,
+) {
     let BeginWalk {
         walk,
         out,
@@ -32,6 +37,11 @@ pub(super) async fn walk(deps: ScannerDeps, begin: BeginWalk, credit: watch::Rec
         parts,
         ..
     } = begin;
+    if let Some(watched) = watched
+        && watched.await.is_err()
+    {
+        return; // the link is lost
+    }
     let which = WhichWalk {
         number: walk,
         running: (deps.running)().await,
@@ -43,7 +53,10 @@ pub(super) async fn walk(deps: ScannerDeps, begin: BeginWalk, credit: watch::Rec
     let failed = |why: &dyn std::fmt::Display| Fault::new(FaultCode::FAILED, why.to_string());
     let opened = opened.unwrap_or_else(|error| Err(failed(&error)));
     let (answer, source) = match opened {
-        Ok(source) => (Ok(WalkStarted {}), Some(source)),
+        Ok(source) => {
+            let shared = deps.watching.is_some();
+            (Ok(WalkStarted { shared }), Some(source))
+        }
         Err(fault) => (Err(fault), None),
     };
     let asked = begun.send(answer).is_ok();

@@ -76,6 +76,7 @@ impl Bench {
             running: Arc::new(|| async { BTreeSet::from([file(2)]) }.boxed()),
             rate,
             blocking: Blocking::inline(),
+            watching: None,
         };
         let parent = Probe::start();
         let spec = ChildSpec::new("scanner", 8, Budget::CORE, parent.recipient());

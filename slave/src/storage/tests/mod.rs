@@ -15,7 +15,7 @@ use drftpd_protocol::wire::{Base, DirStep, Moved, Place, RootOp};
 
 use super::mark::{self, FileMark, Mark};
 use super::{Fsync, Root, RootConfig, Roots, StoragePolicy};
-use crate::testkit::{KEEP, one_root, open_roots, prepare};
+use crate::testkit::{KEEP, one_root, open_roots, prepare, shared_root};
 
 mod confinement;
 mod crashes;
@@ -25,10 +25,12 @@ mod found;
 mod model;
 mod parts;
 mod roots;
+mod shared;
 mod sums;
 mod trash;
 mod uploads;
 mod walks;
+mod watches;
 
 /// When the tests' clock begins, Unix seconds.
 const NOW: i64 = 1_800_000_000;
@@ -44,6 +46,18 @@ struct Fixture {
 impl Fixture {
     fn new() -> Fixture {
         Fixture::with(Fsync::Always)
+    }
+
+    /// A root on which other programs work too.
+    fn shared() -> Fixture {
+        let clock = Clock::manual(NOW);
+        let (dir, roots, root) = shared_root(&clock);
+        Fixture {
+            dir,
+            roots,
+            root,
+            clock,
+        }
     }
 
     fn with(fsync: Fsync) -> Fixture {
@@ -226,5 +240,6 @@ fn file_mark(file: FileId, size: u64) -> Mark {
         size,
         crc32: Some(0),
         blake3: None,
+        modified: None,
     })
 }

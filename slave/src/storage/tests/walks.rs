@@ -56,10 +56,18 @@ pub(super) fn lines(page: &WalkPage) -> Vec<String> {
     let entry = |entry: &drftpd_protocol::wire::WalkEntry| match &entry.node {
         WalkNode::Dir { id } => format!("{dir}{} dir {:?}", entry.name, id.map(|id| id.0)),
         WalkNode::File {
-            size, file, crc32, ..
+            size,
+            file,
+            crc32,
+            edited,
+            busy,
+            ..
         } => {
             let file = file.map(|file| file.to_string());
-            format!("{dir}{} {size} {file:?} {}", entry.name, crc32.is_some())
+            let edited = if *edited { " edited" } else { "" };
+            let busy = if *busy { " busy" } else { "" };
+            let sum = crc32.is_some();
+            format!("{dir}{} {size} {file:?} {sum}{edited}{busy}", entry.name)
         }
     };
     page.entries.iter().map(entry).collect()

@@ -26,13 +26,28 @@ impl Walk {
         };
         match look(level, &name) {
             Ok(None) => None,
-            Ok(Some((look, seen))) => self.seen(name, look, seen),
+            Ok(Some((look, seen))) => {
+                if self.is_never_ours(level, &name, &look, seen) {
+                    let why = "this slave may not write it, so that it can get no identity";
+                    self.problem(name.as_bytes(), why);
+                    return None;
+                }
+                self.seen(name, look, seen)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound || is_barrier(&error) => None,
             Err(error) => {
                 self.incomplete(name.as_bytes(), &error.to_string());
                 None
             }
         }
+    }
+
+    /// On a shared root: whether a file belongs to somebody whose files this slave cannot mark. It would be taken for an
+    /// edit at every walk.
+    fn is_never_ours(&self, level: &Level, name: &Name, look: &Look, seen: Seen) -> bool {
+        let unmarked = look.kind == Kind::File && seen == Seen::Nothing;
+        let may = || entry::may_be_marked(level.listing.fd()?, name.as_bytes(), look);
+        self.root.shared().is_some() && unmarked && !may().unwrap_or(true)
     }
 
     fn seen(&mut self, name: Name, look: Look, seen: Seen) -> Option<WalkEntry> {
@@ -49,11 +64,15 @@ impl Walk {
             Kind::Dir => WalkNode::Dir { id: seen.dir() },
             Kind::File => {
                 let mark = seen.file();
+                let shared = self.root.shared().is_some();
+                let edited = shared && mark.is_some_and(|mark| mark.is_outdated(&look));
                 WalkNode::File {
                     size: look.size,
                     file: mark.map(|mark| mark.file),
                     crc32: mark.and_then(|mark| mark.crc32),
                     blake3: mark.and_then(|mark| mark.blake3),
+                    edited,
+                    busy: (edited || mark.is_none()) && self.root.is_busy(&look),
                 }
             }
             Kind::Other => {

@@ -73,13 +73,14 @@ impl Level {
                 WalkNode::File {
                     size,
                     file: Some(file),
+                    edited: false,
                     ..
                 } => {
                     let of = digest(entry.name.as_bytes(), file, size);
                     sum.sum = sum.sum.wrapping_add(of);
                 }
                 WalkNode::Dir { id: Some(_) } => {}
-                WalkNode::File { file: None, .. } | WalkNode::Dir { id: None } => sum.known = false,
+                WalkNode::File { .. } | WalkNode::Dir { id: None } => sum.known = false,
             }
         }
         if !sum.known && !sum.begun {

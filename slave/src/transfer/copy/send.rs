@@ -24,6 +24,7 @@ use super::lend::lend;
 use super::linger;
 use super::sealed;
 use super::turn::{self, TurnEnd, Wire};
+use crate::storage::Stamp;
 use crate::sys::socket::{self, Ready};
 
 /// Bytes that are read at a time where `sendfile` cannot be used.
@@ -44,6 +45,8 @@ pub struct Download {
     pub follower: Option<Follower>,
     /// The bytes from `at` on, if the file is so small that they were read at once.
     pub head: Option<Bytes>,
+    /// On a shared root: how the file looks as long as nobody writes to it.
+    pub stamp: Option<Stamp>,
 }
 
 /// Sends until the end, and says how it ended.
@@ -51,7 +54,7 @@ pub async fn send(io: &mut BoxIo, mut download: Download, cx: &mut CopyCx) -> Ou
     let begin = download.at;
     let sent = all(io, &mut download, cx).await;
     let bytes = download.at - begin;
-    let done = match sent {
+    let done = match sent.and_then(|()| download.is_one_file()) {
         Ok(()) => linger::until_taken(io, cx).await,
         Err(error) => Err(error),
     };
@@ -97,6 +100,19 @@ async fn all(
                     download.wait(cx).await?;
                 }
             }
+        }
+    }
+}
+
+impl Download {
+    /// What was sent is bytes of one file, not of two: nobody wrote to it meanwhile.
+    fn is_one_file(&self) -> Result<(), TransferError> {
+        let Some(stamp) = self.stamp else {
+            return Ok(());
+        };
+        match stamp.holds(&self.file).map_err(TransferError::Disk)? {
+            true => Ok(()),
+            false => Err(TransferError::Changed),
         }
     }
 }

@@ -178,9 +178,7 @@ impl Cluster {
         config.master.address = Some(self.slaves.address().into());
         config.link.seen = self.folder.path().join(format!("seen-{number}"));
         config.transfer.announce_address = announces;
-        config.root.push(RootConfig {
-            path: self.root(number),
-        });
+        config.root.push(RootConfig::at(self.root(number)));
         let deps = drftpd_slave::Deps {
             net: Arc::new(self.net.at(slave_ip(number))),
             clock: Clock::manual(1_800_000_000),

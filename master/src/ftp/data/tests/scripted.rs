@@ -45,6 +45,8 @@ async fn site() -> Site {
             file: None,
             crc32: None,
             blake3: None,
+            edited: false,
+            busy: false,
         },
         modified: 0,
     };
@@ -56,7 +58,7 @@ async fn site() -> Site {
         entries: vec![found],
         looked: Vec::new(),
     };
-    let merged = vfs.merge_page(&b, page).await.unwrap();
+    let merged = vfs.merge_page(&b, page, None).await.unwrap();
     let equal = merged
         .compare
         .into_iter()
