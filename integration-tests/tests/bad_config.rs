@@ -100,6 +100,47 @@ fn a_configuration_that_cannot_even_be_read_is_named_with_its_file() -> Result<(
 }
 
 #[test]
+fn every_error_of_permissions_is_named_with_file_and_line() -> Result<()> {
+    let (_gone, dir) = drftpd_integration_tests::client::folder()?;
+    let config = dir.join("master.toml");
+    std::fs::write(&config, "[rights]\nfile = \"perms.conf\"\n")?;
+    is_refused("drftpd-master", &config, &["perms.conf"])?;
+    let lines = "upload * *\nuplaod * *\nprivpath staff =staff\ndelete * siteop\n";
+    std::fs::write(dir.join("perms.conf"), lines)?;
+    let named = [
+        "perms.conf: line 2: uplaod",
+        "perms.conf: line 3",
+        "perms.conf: line 4: delete",
+    ];
+    is_refused("drftpd-master", &config, &named)
+}
+
+#[test]
+fn permissions_that_became_wrong_change_nothing() -> Result<()> {
+    let mut cluster = Cluster::start(0)?;
+    let file = cluster.path().join("perms.conf");
+    std::fs::write(&file, "makedir /in/* *\nmakedir /in *\n")?;
+    cluster.kill_master()?;
+    let change = format!("rights.file=\"{}\"", file.display());
+    drftpd_integration_tests::cluster::edit(&cluster.master_config(), &[change])?;
+    cluster.start_master()?;
+    let mut ftp = cluster.login()?;
+    ftp.ask("MKD out", 550)?;
+    ftp.ask("MKD in", 257)?;
+    std::fs::write(&file, "makedir * *\nmakedir out\n")?;
+    let refused = cluster.ctl(&["reload"]).map_err(|why| why.to_string());
+    ensure!(
+        refused.as_ref().is_err_and(|why| why.contains("line 2")),
+        "{refused:?}"
+    );
+    ftp.ask("MKD out", 550)?;
+    std::fs::write(&file, "makedir * *\n")?;
+    let reloaded = cluster.ctl(&["reload"])?;
+    ensure!(reloaded.to_string().contains("rights"), "{reloaded}");
+    ftp.ask("MKD out", 257).map(drop)
+}
+
+#[test]
 fn a_second_master_on_one_directory_is_refused() -> Result<()> {
     let cluster = Cluster::start(0)?;
     let mut second = Command::new(program("drftpd-master")?);

@@ -15,6 +15,7 @@ use crate::api::ApiConfig;
 use crate::copies::CopiesConfig;
 use crate::ftp::FtpConfig;
 use crate::ftp::data::{ClientsConfig, DataConfig, FxpConfig, PassiveConfig};
+use crate::rights::RightsConfig;
 use crate::scrub::ScrubConfig;
 use crate::slaves::SlavesConfig;
 use crate::store::{NamesConfig, StoreConfig};
@@ -58,6 +59,8 @@ pub struct MasterConfig {
     pub storage: VfsConfig,
     /// `[accounts]`
     pub accounts: AccountsConfig,
+    /// `[rights]`
+    pub rights: RightsConfig,
     /// `[store]`
     pub store: StoreConfig,
     /// `[names]`
@@ -197,12 +200,14 @@ impl MasterConfig {
             gone.push(ConfigError::new("log.xferlog", why));
         }
         gone.extend(config.tls.acme.iter().flat_map(AcmeConfig::missing));
-        if gone.is_empty() {
-            return Ok(config);
-        }
         gone.iter_mut()
             .for_each(|error| error.file = Some(path.to_owned()));
-        Err(gone)
+        let rights = config.rights.read(config.names.case);
+        gone.extend(rights.err().unwrap_or_default());
+        match gone.is_empty() {
+            true => Ok(config),
+            false => Err(gone),
+        }
     }
 
     /// Takes relative paths from this folder.
@@ -213,6 +218,7 @@ impl MasterConfig {
             &mut self.tls.key,
             &mut self.api.certificate,
             &mut self.api.key,
+            &mut self.rights.file,
         ];
         let acme = self.tls.acme.as_mut().map(AcmeConfig::paths);
         let others = others.into_iter().chain(acme.into_iter().flatten());

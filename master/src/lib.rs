@@ -14,6 +14,7 @@ pub mod events;
 pub mod ftp;
 pub mod quickstart;
 pub mod reload;
+pub mod rights;
 mod root;
 pub mod scrub;
 pub mod setup;

@@ -76,6 +76,7 @@ fn merge(older: &MasterConfig, newer: MasterConfig) -> MasterConfig {
     let mut merged = older.clone();
     merged.log.level = newer.log.level;
     merged.shutdown = newer.shutdown;
+    merged.rights = newer.rights;
     merged.api = ApiConfig {
         // Where it listens, and how, is taken once.
         on_admin: older.api.on_admin,
@@ -108,6 +109,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
     for (name, same) in [
         ("log.level", merged.log == older.log),
         ("shutdown", merged.shutdown == older.shutdown),
+        ("rights", merged.rights == older.rights),
         ("tls", merged.tls == older.tls),
         ("api", merged.api == older.api),
     ] {

@@ -1,6 +1,5 @@
-//! Who may log in and who may do what where.
+//! Who may log in. Who may do what where is in [`crate::rights`].
 
-pub mod access;
 pub mod actor;
 pub mod address;
 pub mod bans;

@@ -98,29 +98,25 @@ pub enum Whose {
     Nobody(u64),
 }
 
-/// What somebody wants to do with an entry; evaluated on the resolved path.
+/// What somebody wants to do with an entry; judged on the resolved path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     /// See it: CWD, LIST, SIZE, MDTM, checksums.
     View,
     /// RETR.
     Download,
-    /// STOR, STOU, APPE of a new file.
+    /// STOR, STOU, APPE of a new file, RNTO of a file.
     Upload,
-    /// STOR over a complete file.
+    /// STOR over a complete file, RNTO onto one.
     Overwrite,
     /// REST + STOR or APPE to what is there.
     Resume,
-    /// DELE.
+    /// DELE, RMD.
     Delete,
-    /// MKD.
+    /// MKD, RNTO of a directory.
     MakeDir,
-    /// RMD.
-    RemoveDir,
     /// RNFR.
-    RenameFrom,
-    /// RNTO.
-    RenameTo,
+    Rename,
     /// MFMT.
     SetTime,
     /// Data connections with another host than the client's.

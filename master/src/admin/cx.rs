@@ -17,6 +17,7 @@ use crate::copies::CopiesClient;
 use crate::ftp::SessionsClient;
 use crate::ftp::data::DataSide;
 use crate::reload::Reload;
+use crate::rights::Rights;
 use crate::scrub::ScrubClient;
 use crate::slaves::{Enroll, SlavesClient};
 use crate::store::{Durability, Store};
@@ -97,6 +98,8 @@ pub struct Facilities {
     pub config: Arc<MasterConfig>,
     /// Settings of others in this process that promise less than the defaults (slaves of a quickstart).
     pub weak: Vec<String>,
+    /// Who may use which command, where that is said in the permissions.
+    pub rights: Rights,
     /// Set when the master runs.
     pub online: OnceLock<Online>,
 }

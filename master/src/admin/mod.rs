@@ -20,11 +20,13 @@ mod tests;
 use futures_util::future::LocalBoxFuture;
 use tracing::{info, warn};
 
-use crate::accounts::Account;
 pub use answer::{AdminError, Answer, Code, Report};
 pub use args::{Args, Kind, Param};
 pub use cx::{Caller, Cx, Facilities, Online, Token};
 pub use page::Listing;
+
+use crate::accounts::Account;
+use crate::rights::Rules;
 
 /// One command.
 pub struct Command {
@@ -68,18 +70,22 @@ impl Command {
         params.collect::<Vec<_>>().join(" ")
     }
 
-    /// Whether somebody may use it.
-    pub fn is_for(&self, who: &Caller) -> bool {
+    /// Whether somebody may use it: the owner of the control socket always, a token by its scopes, users by the
+    /// permissions, and by the table where those say nothing of it.
+    pub fn is_for(&self, who: &Caller, rules: &Rules) -> bool {
         match who {
             Caller::Owner => true,
             Caller::Token(_) if self.name == "help" => true,
             Caller::Token(token) => token.scopes.allow(self),
-            Caller::User(user) => self.is_for_user(&user.account),
+            Caller::User(user) => self.is_for_user(&user.account, rules),
         }
     }
 
     /// Whether somebody who is logged in may use it.
-    pub fn is_for_user(&self, who: &Account) -> bool {
+    pub fn is_for_user(&self, who: &Account, rules: &Rules) -> bool {
+        if let Some(people) = rules.command(self.name) {
+            return people.has(who);
+        }
         match self.permission {
             Permission::Anyone => true,
             Permission::GroupAdmin => who.admin || !who.administers.is_empty(),
@@ -179,6 +185,18 @@ pub fn find<W: AsRef<[u8]>>(words: &[W]) -> Option<(&'static Command, &[W])> {
     Some((command, &words[command.name.split(' ').count()..]))
 }
 
+/// The name of a command that is called so, in the table or by SITE.
+pub fn called(name: &str) -> Option<&'static str> {
+    let is = |command: &&&Command| {
+        command.name.eq_ignore_ascii_case(name)
+            || command
+                .site
+                .iter()
+                .any(|site| site.eq_ignore_ascii_case(name))
+    };
+    COMMANDS.iter().find(is).map(|command| command.name)
+}
+
 /// What somebody hears who may not use a command.
 const NOT_FOR_YOU: &str = "this is for operators of the site";
 
@@ -188,7 +206,7 @@ const NOT_FOR_YOU: &str = "this is for operators of the site";
 /// # Errors
 /// Whatever it says, or that it is not for this caller.
 pub async fn run(command: &'static Command, cx: Cx, args: Result<Args, AdminError>) -> Outcome {
-    if !command.is_for(&cx.caller) {
+    if !command.is_for(&cx.caller, &cx.of.rights.rules()) {
         warn!(command = command.name, who = %cx.caller, "command refused");
         return Err(AdminError::new(Code::Denied, NOT_FOR_YOU));
     }

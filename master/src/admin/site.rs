@@ -26,9 +26,10 @@ impl Site {
 
 impl SiteTable for Site {
     fn commands(&self, who: &Account) -> Vec<SiteEntry> {
+        let rules = self.of.rights.rules();
         let mut entries: Vec<_> = COMMANDS
             .iter()
-            .filter(|command| command.is_for_user(who))
+            .filter(|command| command.is_for_user(who, &rules))
             .map(|command| entry(command))
             .collect();
         entries.sort_by(|a, b| a.name.cmp(&b.name));

@@ -83,19 +83,24 @@ fn operators_commands_are_for_operators() {
             peer: [127, 0, 0, 1].into(),
         })
     };
+    let rules = Rules::nothing(crate::store::Case::Sensitive);
     let open: Vec<_> = COMMANDS
         .iter()
-        .filter(|command| command.is_for(&user(false)))
+        .filter(|command| command.is_for(&user(false), &rules))
         .collect();
     let open: Vec<_> = open.iter().map(|command| command.name).collect();
     assert_eq!(
         open,
         ["bw", "help", "passwd", "seen", "tagline", "user show"]
     );
-    assert!(COMMANDS.iter().all(|command| command.is_for(&user(true))));
     assert!(
         COMMANDS
             .iter()
-            .all(|command| command.is_for(&Caller::Owner))
+            .all(|command| command.is_for(&user(true), &rules))
+    );
+    assert!(
+        COMMANDS
+            .iter()
+            .all(|command| command.is_for(&Caller::Owner, &rules))
     );
 }

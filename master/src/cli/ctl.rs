@@ -16,6 +16,7 @@ use crate::accounts::People;
 use crate::admin::wire::{Line, Question, SOCKET, SocketPath};
 use crate::admin::{self, AdminError, Answer, Args, Caller, Code, Command, Cx, Facilities};
 use crate::config::MasterConfig;
+use crate::rights::Rights;
 use crate::root::MasterError;
 use crate::setup::open_store;
 use crate::slaves::{Authority, Enroll};
@@ -248,6 +249,7 @@ fn offline(config: &MasterConfig) -> Result<Facilities, Failure> {
     let authority = Arc::new(authority.map_err(MasterError::from)?);
     let lifetime = config.slaves.token_lifetime;
     let people = People::new(&config.accounts, &dice).map_err(MasterError::from)?;
+    let config = Arc::new(config.clone());
     Ok(Facilities {
         people,
         enroll: Enroll::new(
@@ -261,7 +263,8 @@ fn offline(config: &MasterConfig) -> Result<Facilities, Failure> {
         clock,
         dice,
         blocking: Blocking::new(1),
-        config: Arc::new(config.clone()),
+        rights: Rights::fixed(Arc::clone(&config)),
+        config,
         weak: Vec::new(),
         online: OnceLock::new(),
     })

@@ -6,7 +6,6 @@ use drftpd_protocol::wire::Fault;
 
 use super::data::DataError;
 use crate::accounts::LoginError;
-use crate::accounts::access::Denied;
 use crate::slaves::{SlaveError, fault_reply};
 use crate::transfer::TransferError;
 use crate::vfs::VfsError;
@@ -41,10 +40,10 @@ pub enum FtpError {
     Data(#[from] DataError),
     /// Seen by the user, and not allowed.
     #[error("not allowed")]
-    Denied(#[from] Denied),
-    /// Not to be seen by the user: as if it were not there.
-    #[error("hidden from this user")]
-    Hidden,
+    Denied,
+    /// Nothing of the user's may have that name there.
+    #[error("a name that is not wanted")]
+    BadName,
     /// Nobody is logged in.
     #[error("nobody is logged in")]
     NotLoggedIn,
@@ -74,8 +73,8 @@ impl FtpError {
             Self::Slave(error) => error.reply(),
             Self::Broken(fault) => fault_reply(fault),
             Self::Data(error) => error.reply(),
-            Self::Denied(_) => Reply::permission_denied(),
-            Self::Hidden => Reply::no_such_file(),
+            Self::Denied => Reply::permission_denied(),
+            Self::BadName => Reply::new(553, "That name is not allowed here"),
             Self::NotLoggedIn => Reply::not_logged_in(),
             Self::Sequence(text) => Reply::bad_sequence(*text),
             Self::NameTaken => Reply::file_exists(),
@@ -91,10 +90,9 @@ mod tests {
     use drftpd_protocol::NameError;
 
     #[test]
-    fn bad_names_are_553_and_hidden_things_are_as_absent_ones() {
+    fn bad_names_are_553() {
         let bad = FtpError::from(PathError::Name(NameError::BadByte));
         assert_eq!(bad.reply().code(), 553);
-        let absent = FtpError::from(VfsError::NotFound(drftpd_protocol::VfsPath::root()));
-        assert_eq!(FtpError::Hidden.reply(), absent.reply());
+        assert_eq!(FtpError::BadName.reply().code(), 553);
     }
 }

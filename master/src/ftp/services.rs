@@ -20,12 +20,13 @@ use super::proxy::Via;
 use super::site::SiteTable;
 use super::state::State;
 use super::writer::Outbox;
-use crate::accounts::{Account, AccountsClient, Action, access};
+use crate::accounts::{Account, AccountsClient, Action};
 use crate::copies::Seconds;
+use crate::rights::{Refused, Rights, Target};
 use crate::slaves::SlavesClient;
 use crate::tls::{Policy, Rules, Tls, policy};
 use crate::transfer::TransfersClient;
-use crate::vfs::{Owner, VfsClient};
+use crate::vfs::{Entry, Looked, Owner, VfsClient, VfsError};
 
 /// Everything a session was given. Cloned once for each session, which is one holder of each client.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct Services {
     pub vfs: VfsClient,
     /// The accounts.
     pub accounts: AccountsClient,
+    /// Who may do what where.
+    pub rights: Rights,
     /// The coordinator of transfers.
     pub transfers: TransfersClient,
     /// The slaves.
@@ -232,40 +235,107 @@ impl VerbCx {
     /// The entry that a path leads to, links followed to the end, if `what` is allowed there.
     ///
     /// # Errors
-    /// When it cannot be resolved, must not be seen, or `what` is not allowed.
-    pub async fn target(&self, path: &VfsPath, what: Action) -> Result<VfsPath, FtpError> {
-        let resolved = self.services.vfs.resolve(path).await?;
-        self.may(what, &resolved)?;
-        Ok(resolved)
+    /// When there is none, it must not be seen, or `what` is not allowed.
+    pub async fn target(&self, path: &VfsPath, what: Action) -> Result<At, FtpError> {
+        self.existing(path, true, what).await
     }
 
-    /// The place that a path names, links followed but for the last name (which need not exist), if `what` is
-    /// allowed there: for verbs that change the entry itself, be it a link.
+    /// The entry that a path names, links followed but for the last name, if `what` is allowed there: for verbs that
+    /// change the entry itself, be it a link.
     ///
     /// # Errors
-    /// When it cannot be resolved, must not be seen, or `what` is not allowed.
-    pub async fn place(&self, path: &VfsPath, what: Action) -> Result<VfsPath, FtpError> {
-        let resolved = match (path.parent(), path.name()) {
-            (Some(parent), Some(name)) => {
-                let parent = self.services.vfs.resolve(&parent).await?;
-                parent.join(name.clone())?
-            }
-            _ => path.clone(),
+    /// When there is none, it must not be seen, or `what` is not allowed.
+    pub async fn place(&self, path: &VfsPath, what: Action) -> Result<At, FtpError> {
+        self.existing(path, false, what).await
+    }
+
+    async fn existing(&self, path: &VfsPath, last: bool, what: Action) -> Result<At, FtpError> {
+        let Looked { path, entry, .. } = self.look(path, last).await?;
+        let entry = entry.ok_or_else(|| VfsError::NotFound(path.clone()))?;
+        self.may_with(what, &path, &entry)?;
+        Ok(At { path, entry })
+    }
+
+    /// The place of an entry that is to be made, spelled as it is asked for, and what is there by now, for whoever may make
+    /// such a thing there.
+    ///
+    /// # Errors
+    /// When its directory cannot be found or must not be seen, or `what` is not allowed.
+    pub async fn new_place(
+        &self,
+        path: &VfsPath,
+        what: Action,
+    ) -> Result<(VfsPath, Option<Entry>), FtpError> {
+        let there = self.look(path, false).await?;
+        let place = match (there.path.parent(), path.name()) {
+            (Some(directory), Some(name)) => directory.join(name.clone())?,
+            _ => there.path,
         };
-        self.may(what, &resolved)?;
-        Ok(resolved)
+        self.may(what, &place)?;
+        Ok((place, there.entry))
     }
 
-    /// Whether the user may do something at a resolved path. What may not even be seen is as if it were absent.
+    /// Where a path leads, and what is there. The way is judged and not its end: links that the user does not see lead
+    /// nowhere, and why a path leads nowhere does not tell what there is on its way.
     ///
     /// # Errors
-    /// [`FtpError::Hidden`], [`FtpError::Denied`], [`FtpError::NotLoggedIn`].
-    pub fn may(&self, what: Action, resolved: &VfsPath) -> Result<(), FtpError> {
-        let account = self.account()?;
-        if account.is_outside(resolved) {
-            return Err(FtpError::Hidden);
+    /// When a directory on the way is not there, or the file list fails.
+    pub async fn look(&self, path: &VfsPath, last: bool) -> Result<Looked, FtpError> {
+        let absent = || VfsError::NotFound(path.clone());
+        let looked = self.services.vfs.look(path, last).await;
+        let looked = looked.map_err(|why| match why {
+            VfsError::Store(_) | VfsError::Ask(_) => why,
+            _ => absent(),
+        })?;
+        let seen = |link: &VfsPath| self.may(Action::View, link).is_ok();
+        match looked.via.iter().all(seen) {
+            true => Ok(looked),
+            false => Err(absent().into()),
         }
-        access::may(account, Action::View, resolved).map_err(|_denied| FtpError::Hidden)?;
-        Ok(access::may(account, what, resolved)?)
     }
+
+    /// Whether the user may do something at a resolved path, be there something or not. What may not even be seen is as
+    /// if it were absent.
+    ///
+    /// # Errors
+    /// [`FtpError::Vfs`], [`FtpError::Denied`], [`FtpError::BadName`], [`FtpError::NotLoggedIn`].
+    pub fn may(&self, what: Action, resolved: &VfsPath) -> Result<(), FtpError> {
+        self.judge(what, Target::at(resolved))
+    }
+
+    /// Whether the user may do something with an entry, which may be their own.
+    ///
+    /// # Errors
+    /// As [`VerbCx::may`].
+    pub fn may_with(
+        &self,
+        what: Action,
+        resolved: &VfsPath,
+        entry: &Entry,
+    ) -> Result<(), FtpError> {
+        let target = Target {
+            path: resolved,
+            owner: Some(&entry.owner),
+        };
+        self.judge(what, target)
+    }
+
+    fn judge(&self, what: Action, target: Target<'_>) -> Result<(), FtpError> {
+        let judged = self.services.rights.rules();
+        let judged = judged.judge(self.account()?, what, target);
+        judged.map_err(|why| match why {
+            Refused::Hidden => VfsError::NotFound(target.path.clone()).into(),
+            Refused::Denied => FtpError::Denied,
+            Refused::Name => FtpError::BadName,
+        })
+    }
+}
+
+/// Something that is there.
+#[derive(Debug)]
+pub struct At {
+    /// Its path, resolved.
+    pub path: VfsPath,
+    /// What it is.
+    pub entry: Entry,
 }

@@ -10,6 +10,7 @@ use drftpd_protocol::{RootId, SlaveId, VfsPath};
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::config::FtpConfig;
@@ -20,8 +21,11 @@ use super::site::{NoSiteCommands, SiteTable};
 use super::{FtpServer, start};
 use crate::accounts::messages::{LogIn, LookUp};
 use crate::accounts::{Account, AccountsClient, LoginError, Whose};
+use crate::config::MasterConfig;
 use crate::copies::{CopiesConfig, Seconds};
+use crate::rights::{self, Rights};
 use crate::slaves::testkit::Rig;
+use crate::store::Case;
 use crate::tls::testkit::TestTls;
 use crate::transfer::{TransferConfig, TransferDeps};
 use crate::vfs::testkit::TestVfs;
@@ -44,12 +48,34 @@ pub struct Site {
     pub(crate) slaves: Rig,
     /// What its sessions were given.
     pub services: Services,
+    /// Says what is permitted.
+    config: watch::Sender<Arc<MasterConfig>>,
+}
+
+/// A configuration with these permissions, in DrFTPD's form.
+fn permitting(lines: &str) -> Arc<MasterConfig> {
+    let mut config = MasterConfig::default();
+    config.rights.rules = Arc::new(rights::read::lines(lines, Case::Sensitive).unwrap());
+    Arc::new(config)
 }
 
 /// Everybody's password.
 pub const PASSWORD: &str = "secret";
 
-/// Bob and Eve may do everything, Dora all but overwrite, Finn all but FXP, the guest nothing; for "busy" there are always too many logins.
+/// What holds where a test says nothing else.
+const OPERATORS_ALONE: &str = "
+privpath * =siteop
+download * =siteop
+upload * =siteop
+makedir * =siteop
+resume * =siteop
+delete * =siteop
+rename * =siteop
+settime * =siteop
+";
+
+/// Bob, Eve, Dora and Finn are administrators, but Dora may not overwrite and Finn not FXP. Ann of the staff, Carl and the
+/// guest are none. For "busy" there are always too many logins.
 fn log_in(msg: LogIn) -> Result<Account, LoginError> {
     match msg.user.as_str() {
         "busy" => Err(LoginError::Busy),
@@ -66,12 +92,13 @@ fn look_up(msg: LookUp) -> Result<Whose, LoginError> {
 }
 
 fn account(name: &str) -> Option<Account> {
-    let known = ["bob", "eve", "dora", "finn", "guest"].contains(&name);
+    let admin = ["bob", "eve", "dora", "finn"].contains(&name);
+    let known = admin || ["ann", "carl", "guest"].contains(&name);
     known.then(|| Account {
-        admin: name != "guest",
-        fxp: !["guest", "finn"].contains(&name),
+        admin,
+        fxp: admin && name != "finn",
         overwrite: name != "dora",
-        ..Account::of_test(name, "users")
+        ..Account::of_test(name, if name == "ann" { "staff" } else { "users" })
     })
 }
 
@@ -125,7 +152,9 @@ impl Site {
         };
         let transfers = crate::transfer::start(&Place::here(), deps, down.recipient());
         let (vfs, to) = (&files.vfs, &slaves.client);
+        let config_of_rights = watch::Sender::new(permitting(OPERATORS_ALONE));
         let services = Services {
+            rights: Rights::of(config_of_rights.subscribe()),
             seconds: Seconds::for_test(CopiesConfig::default(), vfs, to, &transfers),
             vfs: files.vfs.clone(),
             accounts: AccountsClient::new(accounts.recipient(), names.recipient()),
@@ -161,7 +190,13 @@ impl Site {
             files,
             slaves,
             services,
+            config: config_of_rights,
         }
+    }
+
+    /// From now on these permissions count, in DrFTPD's form.
+    pub fn permits(&self, lines: &str) {
+        self.config.send_replace(permitting(lines));
     }
 
     /// A connection that has not read its greeting.

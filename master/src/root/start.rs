@@ -25,6 +25,7 @@ use crate::deps::{Deps, Serving};
 use crate::events::TransferLogged;
 use crate::ftp::data::DataSide;
 use crate::ftp::{self, Services};
+use crate::rights::Rights;
 use crate::slaves::{self, Authority, Enroll, SlavesClient, SlavesDeps};
 use crate::store::{Store, look_for_space};
 use crate::tls::{CannotSecure, Certificates, Current, Keeper};
@@ -98,6 +99,7 @@ pub(super) async fn start(
         blocking: deps.blocking.clone(),
         config: Arc::clone(&config),
         weak: deps.weak.clone(),
+        rights: Rights::of(current(&config, &deps)),
         online: OnceLock::new(),
     });
     for weak in facilities.weak_settings() {
@@ -110,6 +112,7 @@ pub(super) async fn start(
     let services = Services {
         vfs: vfs.clone(),
         accounts,
+        rights: facilities.rights.clone(),
         transfers: transfers.clone(),
         slaves: slaves.clone(),
         seconds,

@@ -25,7 +25,9 @@ use super::heads::OpsHeads;
 use super::messages::{BeginUpload, Change, Finish, Orphan};
 use super::tree::nodes;
 use super::tree::{TreeCommand, walk};
-use super::types::{Entry, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan};
+use super::types::{
+    Entry, Looked, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan,
+};
 use super::uploads::Uploads;
 use super::{plan, reads};
 use crate::store::{Sql, Store};
@@ -167,6 +169,12 @@ impl VfsClient {
     /// are evaluated on.
     pub async fn resolve(&self, path: &VfsPath) -> Result<VfsPath, VfsError> {
         self.read(|sql, _| Ok(walk::find(sql, path, true)?.path))
+    }
+
+    /// Where a path leads and what stands there; a link at the end is followed if `last`. Every directory on the way must
+    /// be there.
+    pub async fn look(&self, path: &VfsPath, last: bool) -> Result<Looked, VfsError> {
+        self.read(|sql, live| reads::look(sql, live, path, last))
     }
 
     /// How many files of a path's directory lie on which root, as far as a placement needs that: none where no filter

@@ -38,6 +38,6 @@ pub use tree::differences::{Decision, Difference, Why, recovering};
 pub use tree::passes::damaged;
 pub use tree::unseen::{Seen, Within};
 pub use types::{
-    Copied, CopyJob, Entry, FileState, Held, Holder, Kind, Page, PreparedBytes, Readable, Times,
-    Upload, UploadMode, UploadPlan,
+    Copied, CopyJob, Entry, FileState, Held, Holder, Kind, Looked, Page, PreparedBytes, Readable,
+    Times, Upload, UploadMode, UploadPlan,
 };

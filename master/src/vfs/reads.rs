@@ -7,7 +7,7 @@ use drftpd_protocol::{DirId, Name, OpSeq, RootId, VfsPath};
 use super::error::VfsError;
 use super::plan;
 use super::tree::{copies, log, nodes, walk};
-use super::types::{Entry, FileState, Kind, Page, Readable};
+use super::types::{Entry, FileState, Kind, Looked, Page, Readable};
 use super::uploads::Uploads;
 use crate::store::{Sql, StoreError, number, params};
 
@@ -23,6 +23,17 @@ pub(super) fn stat(
     path: &VfsPath,
     last: bool,
 ) -> Result<Entry, VfsError> {
+    let looked = look(sql, live, path, last)?;
+    looked.entry.ok_or_else(|| VfsError::NotFound(path.clone()))
+}
+
+/// Where a path leads, and what stands there, if anything does.
+pub(super) fn look(
+    sql: &Sql<'_>,
+    live: &Uploads,
+    path: &VfsPath,
+    last: bool,
+) -> Result<Looked, VfsError> {
     let found = walk::find(sql, path, last)?;
     let unstored = || {
         let key = sql.case().fold(found.path.name()?.as_bytes());
@@ -32,7 +43,11 @@ pub(super) fn stat(
         Some(entry) => Some(live.live(entry)),
         None => unstored(),
     };
-    entry.ok_or_else(|| VfsError::NotFound(path.clone()))
+    Ok(Looked {
+        path: found.path,
+        entry,
+        via: found.via,
+    })
 }
 
 /// Some entries of a directory.

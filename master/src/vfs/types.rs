@@ -74,6 +74,17 @@ impl Entry {
     }
 }
 
+/// Where a path leads.
+#[derive(Debug, Clone)]
+pub struct Looked {
+    /// The path without links, spelled as stored as far as it exists.
+    pub path: VfsPath,
+    /// What stands there.
+    pub entry: Option<Entry>,
+    /// The links that were followed, each at its own place.
+    pub via: Vec<VfsPath>,
+}
+
 /// Times of an entry that somebody sets, Unix seconds UTC; `None` stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Times {

@@ -48,7 +48,10 @@ struct Argument {
 }
 
 fn help(cx: &Cx, args: &Args) -> Outcome {
-    let mine = COMMANDS.iter().filter(|command| command.is_for(&cx.caller));
+    let rules = cx.of.rights.rules();
+    let mine = COMMANDS
+        .iter()
+        .filter(|command| command.is_for(&cx.caller, &rules));
     let Some(asked) = args.text("command") else {
         return Answer::of(&Help {
             commands: mine.map(|command| explain(command)).collect(),
@@ -57,7 +60,7 @@ fn help(cx: &Cx, args: &Args) -> Outcome {
     };
     let words: Vec<&str> = asked.split_ascii_whitespace().collect();
     let by_name = find(&words).map(|(command, _)| command);
-    let found: Vec<_> = match by_name.filter(|command| command.is_for(&cx.caller)) {
+    let found: Vec<_> = match by_name.filter(|command| command.is_for(&cx.caller, &rules)) {
         Some(command) => vec![explain(command)],
         None => mine
             .filter(|command| words.first().is_some_and(|area| is_in(command, area)))

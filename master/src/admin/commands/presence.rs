@@ -19,7 +19,7 @@ async fn some(cx: Cx, args: Args, wanted: impl Fn(&SessionInfo) -> bool) -> Outc
     let listed = cx.online()?.sessions.list().await;
     let mut listed = listed.map_err(|why| AdminError::failed(&why))?;
     listed.retain(wanted);
-    show(listed, &args)
+    show(&cx, listed, &args)
 }
 
 fn moves(info: &SessionInfo, way: Direction) -> bool {

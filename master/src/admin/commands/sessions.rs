@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use drftpd_protocol::VfsPath;
 use drftpd_protocol::wire::TlsSeen;
 use serde::Serialize;
 
@@ -10,7 +11,9 @@ use super::super::{
     AdminError, Answer, Args, Caller, Code, Command, Cx, Kind, Listing, Outcome, Param, Permission,
 };
 use super::table;
+use crate::accounts::Action;
 use crate::ftp::SessionInfo;
+use crate::rights::Target;
 use crate::transfer::Direction;
 
 /// `who`.
@@ -107,12 +110,27 @@ struct Moving {
 
 async fn who(cx: Cx, args: Args) -> Outcome {
     let listed = cx.online()?.sessions.list().await;
-    show(listed.map_err(|why| AdminError::failed(&why))?, &args)
+    show(&cx, listed.map_err(|why| AdminError::failed(&why))?, &args)
 }
 
-/// Sessions as `who` shows them.
-pub(super) fn show(listed: Vec<SessionInfo>, args: &Args) -> Outcome {
-    let sessions = listed.into_iter().map(session).collect();
+/// Sessions as `who` shows them: of paths only those that the caller sees.
+pub(super) fn show(cx: &Cx, listed: Vec<SessionInfo>, args: &Args) -> Outcome {
+    let rules = cx.of.rights.rules();
+    let shown = |path: &VfsPath| {
+        let seen = match &cx.caller {
+            Caller::Owner | Caller::Token(_) => true,
+            Caller::User(user) => {
+                let judged = rules.judge(&user.account, Action::View, Target::at(path));
+                judged.is_ok()
+            }
+        };
+        match seen {
+            true => path.to_string(),
+            false => "-".to_owned(),
+        }
+    };
+    let row = |info| session(info, &shown);
+    let sessions = listed.into_iter().map(row).collect();
     Answer::page(Who { sessions }, args)
 }
 
@@ -129,10 +147,11 @@ impl Listing for Who {
     }
 }
 
-fn session(info: SessionInfo) -> Session {
+/// A session as it is shown to somebody, who may not see every path.
+fn session(info: SessionInfo, shown: &dyn Fn(&VfsPath) -> String) -> Session {
     let transfer = info.transfer.as_ref().map(|moving| Moving {
         direction: way(moving.direction),
-        path: moving.path.to_string(),
+        path: shown(&moving.path),
         bytes: moving.bytes,
         seconds: moving.since.elapsed().as_secs_f64(),
         bytes_per_second: moving.rate(),
@@ -144,7 +163,7 @@ fn session(info: SessionInfo) -> Session {
         user: info.user,
         client: info.client,
         since: info.since,
-        cwd: info.cwd.to_string(),
+        cwd: shown(&info.cwd),
         verb: info.verb,
         transfer,
         tls: info.tls.map(Secure::from),

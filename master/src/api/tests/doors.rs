@@ -86,7 +86,7 @@ fn every_door_gives_the_same_verdict() {
                     assert_eq!(command.name, "help", "SITE HELP is the FTP side's own");
                     continue;
                 };
-                let is_for = command.is_for(&Caller::User(user.clone()));
+                let is_for = command.is_for(&Caller::User(user.clone()), &site.of.rights.rules());
                 let reply = reply.await;
                 assert_eq!(reply != denied, is_for, "{}: {reply:?}", command.name);
                 refused += u32::from(!is_for);
@@ -104,7 +104,7 @@ fn every_door_gives_the_same_verdict() {
             for command in COMMANDS {
                 let path = command.name.replace(' ', "/");
                 let answer = site.post(&secret, &path, "{\"no such argument\": 1}").await;
-                let expected = match command.is_for(&token) {
+                let expected = match command.is_for(&token, &site.of.rights.rules()) {
                     true => (400, "bad_argument"),
                     false => (403, "denied"),
                 };

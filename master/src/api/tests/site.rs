@@ -19,6 +19,7 @@ use crate::api::{Api, ApiConfig, Scopes, Shared, Told, Vital, events};
 use crate::config::MasterConfig;
 use crate::deps::Deps;
 use crate::events::ConflictKept;
+use crate::rights::Rights;
 use crate::slaves::{Authority, Enroll};
 use crate::store::{Case, Store};
 
@@ -77,6 +78,7 @@ impl Site {
             blocking: Blocking::new(1),
             config: Arc::new(config.clone()),
             weak: Vec::new(),
+            rights: Rights::fixed(Arc::new(config.clone())),
             online: OnceLock::new(),
         });
         let (drain, bus, net) = (Drain::new(), EventBus::new(), MemNet::new());

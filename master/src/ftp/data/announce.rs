@@ -88,7 +88,7 @@ pub async fn slave_listens(
             (to.hold(cx).await?, to.path, Direction::Upload)
         }
     };
-    let (guard, at) = listen(cx, guard, &path, family).await?;
+    let (guard, at) = listen(cx, guard, (&path, direction), family).await?;
     let limit = cx.services.data.limits.connect_timeout;
     let port = cx.services.data.ours.told(at);
     let reserved = Reserved::new(guard, port, path, direction, limit);
@@ -98,11 +98,11 @@ pub async fn slave_listens(
 async fn listen(
     cx: &VerbCx,
     mut guard: TransferGuard,
-    path: &VfsPath,
+    (path, direction): (&VfsPath, Direction),
     family: Family,
 ) -> Result<(TransferGuard, SocketAddr), FtpError> {
     let limits = &cx.services.data.limits;
-    let peers = fxp::of(cx, path).who_may_connect(cx.client());
+    let peers = fxp::of(cx, path, Some(direction)).who_may_connect(cx.client());
     let opened = guard.open(
         DataPath::Listen { family, peers },
         limits.connect_timeout,

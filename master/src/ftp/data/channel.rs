@@ -52,12 +52,17 @@ pub enum Unopened {
 /// Where the slave's connection arrives, if the master forwards.
 pub type Arrival = Option<oneshot::Receiver<BoxIo>>;
 
-/// Where to dial for a path, if the client may send us there.
+/// Where to dial for a path, if the client may send us there; without a direction: for anything.
 ///
 /// # Errors
 /// Why not, for the log.
-pub fn may_dial(cx: &VerbCx, to: SocketAddr, path: &VfsPath) -> Result<SocketAddr, DataError> {
-    let to = peers::may_dial(to, cx.client(), fxp::of(cx, path))?;
+pub fn may_dial(
+    cx: &VerbCx,
+    to: SocketAddr,
+    path: &VfsPath,
+    direction: Option<Direction>,
+) -> Result<SocketAddr, DataError> {
+    let to = peers::may_dial(to, cx.client(), fxp::of(cx, path, direction))?;
     let own = to.port() == cx.local.port() || cx.services.data.own_ports.contains(&to.port());
     if own && to.ip() == cx.local.ip().to_canonical() {
         return Err(NotToDial::OwnPort.into());
@@ -101,7 +106,7 @@ impl Channel {
         secure::may_carry(cx, Carries::File, path)?;
         match endpoint {
             Endpoint::Dial(to) => {
-                let to = may_dial(cx, to, path)?;
+                let to = may_dial(cx, to, path, Some(direction))?;
                 may_try(cx).await?;
                 Ok(Self::Unopened(dialled(cx, to)?))
             }
@@ -115,7 +120,7 @@ impl Channel {
             }
             Endpoint::Here(passive) => {
                 let permit = cx.services.data.relays.permit()?;
-                let who = fxp::of(cx, path).who_may_connect(cx.client());
+                let who = fxp::of(cx, path, Some(direction)).who_may_connect(cx.client());
                 let client = ClientEnd::Comes(passive, who);
                 Ok(Self::Unopened(Unopened::Relay(client, permit)))
             }

@@ -45,8 +45,10 @@ pub async fn instead(cx: &VerbCx, path: &VfsPath, mode: UploadMode, why: FtpErro
         return why;
     }
     match cx.services.vfs.stat(path).await {
-        Ok(there) => refusal(cx, path, &there).await,
-        Err(_) => why,
+        Ok(there) if cx.may_with(Action::Overwrite, path, &there).is_err() => {
+            refusal(cx, path, &there).await
+        }
+        _ => why,
     }
 }
 
@@ -60,7 +62,12 @@ pub async fn still_new(cx: &VerbCx, path: &VfsPath, mode: UploadMode) -> Result<
         return Ok(());
     }
     match cx.services.vfs.stat(path).await {
-        Ok(there) if there.state == FileState::Complete => Err(refusal(cx, path, &there).await),
+        Ok(there)
+            if there.state == FileState::Complete
+                && cx.may_with(Action::Overwrite, path, &there).is_err() =>
+        {
+            Err(refusal(cx, path, &there).await)
+        }
         _ => Ok(()),
     }
 }
@@ -95,5 +102,5 @@ fn is_dupe(cx: &VerbCx, directory: &VfsPath, entry: &Entry) -> bool {
         FileState::Uploading => Action::Overwrite,
         _ => plans::what_it_is(UploadMode::Store, Some(entry), &account.name),
     };
-    cx.may(Action::View, &path).is_ok() && cx.may(action, &path).is_err()
+    cx.may(Action::View, &path).is_ok() && cx.may_with(action, &path, entry).is_err()
 }

@@ -1,8 +1,8 @@
 //! Who may have which other hosts at the other end of a data connection (FXP): the rules of `[fxp]`, for a user and a
 //! resolved path.
 //!
-//! The first rule that speaks of user and path decides; of whom none speaks, administrators have what
-//! `accounts.administrators_fxp` says, and everybody else nothing.
+//! The first rule that speaks of user and path decides; of whom none speaks, the permissions do ([`crate::rights`]), which
+//! may also forbid what a rule allows.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,9 @@ use serde::Deserialize;
 
 use crate::accounts::{Account, Action, who};
 use crate::config::directories;
+use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
+use crate::transfer::Direction;
 
 /// `[fxp]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -84,15 +86,25 @@ impl FxpRule {
     }
 }
 
-/// Which other hosts the user may have for a resolved path. What may not be seen has none.
-pub fn of<'a>(cx: &'a VerbCx, path: &VfsPath) -> Fxp<'a> {
+/// Which other hosts the user may have for a resolved path; without a direction: in either. What may not be seen has none.
+pub fn of<'a>(cx: &'a VerbCx, path: &VfsPath, direction: Option<Direction>) -> Fxp<'a> {
     let Ok(account) = cx.account() else {
         return Fxp::No;
     };
-    if cx.may(Action::View, path).is_err() {
+    let rules = cx.services.rights.rules();
+    let denied = |direction| rules.denies_fxp(account, path, direction);
+    let denied = match direction {
+        Some(direction) => denied(direction),
+        None => denied(Direction::Upload) && denied(Direction::Download),
+    };
+    let otherwise = match cx.may(Action::Fxp, path) {
+        Ok(()) => true,
+        Err(FtpError::Denied) => false,
+        Err(_) => return Fxp::No,
+    };
+    if denied {
         return Fxp::No;
     }
-    let otherwise = cx.may(Action::Fxp, path).is_ok();
     cx.services.data.fxp.of(account, path, otherwise)
 }
 

@@ -4,7 +4,6 @@
 //! Entries that the user may not see are left out. Rendering is the protocol's; here is what is rendered.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -18,8 +17,9 @@ use tokio::time::timeout;
 
 use super::error::DataError;
 use super::taken::Taken;
-use crate::accounts::{Account, Action, access};
+use crate::accounts::Action;
 use crate::ftp::error::FtpError;
+use crate::rights::Here;
 use crate::vfs::{Entry, Kind, VfsClient, VfsError};
 
 /// Entries of one page.
@@ -67,7 +67,7 @@ pub enum Subject {
 /// A listing that is under way.
 pub struct Listing {
     vfs: VfsClient,
-    account: Arc<Account>,
+    here: Here,
     style: Style,
     subject: Subject,
     next: Next,
@@ -80,11 +80,11 @@ enum Next {
 }
 
 impl Listing {
-    /// A listing for somebody.
-    pub fn new(vfs: VfsClient, account: Arc<Account>, style: Style, subject: Subject) -> Self {
+    /// A listing for somebody, by the rules of the directory that its entries lie in.
+    pub fn new(vfs: VfsClient, here: Here, style: Style, subject: Subject) -> Self {
         Self {
             vfs,
-            account,
+            here,
             style,
             subject,
             next: Next::First,
@@ -107,7 +107,7 @@ impl Listing {
         };
         match &self.subject {
             Subject::Itself { entry, path, name } => {
-                render(&self.account, &self.style, entry, path, name, &mut out);
+                render(&self.here, &self.style, entry, path, name, &mut out);
             }
             Subject::Inside { dir, path, only } => {
                 let page = match self.vfs.list(dir.id, after, PAGE).await {
@@ -127,7 +127,7 @@ impl Listing {
                         continue;
                     };
                     let shown = name.as_bytes();
-                    render(&self.account, &self.style, entry, &path, shown, &mut out);
+                    render(&self.here, &self.style, entry, &path, shown, &mut out);
                 }
                 self.next = page.next.map_or(Next::Over, Next::After);
             }
@@ -137,8 +137,11 @@ impl Listing {
 
     fn head(&self, out: &mut BytesMut) {
         let bytes = match &self.subject {
-            Subject::Inside { dir, .. } => dir.size,
-            Subject::Itself { entry, .. } => entry.size,
+            Subject::Inside { dir, .. } if self.here.sees_all() => dir.size,
+            Subject::Inside { .. } => 0,
+            Subject::Itself { entry, path, name } => {
+                shown(&self.here, entry, path, name, Facts::NONE).size
+            }
         };
         if matches!(self.style, Style::Long { .. }) {
             total_line(bytes.div_ceil(1024), out);
@@ -148,45 +151,33 @@ impl Listing {
 
 /// Appends one entry, if the user may see it.
 fn render(
-    account: &Account,
+    here: &Here,
     style: &Style,
     entry: &Entry,
     path: &VfsPath,
     name: &[u8],
     out: &mut BytesMut,
 ) {
-    if access::may(account, Action::View, path).is_err() {
+    if !here.sees(path) {
         return;
     }
     match style {
-        Style::Long { now } => list_line(&shown(entry, name), *now, out),
+        Style::Long { now } => list_line(&shown(here, entry, path, name, Facts::NONE), *now, out),
         Style::Names { prefix } => nlst_line(prefix, name, out),
-        Style::Machine(facts) => {
-            mlsd_line(&with_perm(account, entry, path, name, *facts), *facts, out)
-        }
+        Style::Machine(facts) => mlsd_line(&shown(here, entry, path, name, *facts), *facts, out),
     }
 }
 
-/// An entry with the facts of a machine listing.
-pub fn with_perm<'a>(
-    account: &Account,
+/// An entry as it may be shown, with what a machine listing with these facts tells of it.
+pub fn shown<'a>(
+    here: &Here,
     entry: &'a Entry,
     path: &VfsPath,
     name: &'a [u8],
     facts: Facts,
 ) -> ListEntry<'a> {
-    let perm = if facts.has(Facts::PERM) {
-        perm_of(account, entry.kind, path)
-    } else {
-        Perm::NONE
-    };
-    ListEntry {
-        perm,
-        ..shown(entry, name)
-    }
-}
-
-fn shown<'a>(entry: &'a Entry, name: &'a [u8]) -> ListEntry<'a> {
+    let sums = entry.kind != Kind::Dir || here.shows_sums(path);
+    let target = entry.target.as_deref();
     ListEntry {
         name,
         kind: match entry.kind {
@@ -194,7 +185,7 @@ fn shown<'a>(entry: &'a Entry, name: &'a [u8]) -> ListEntry<'a> {
             Kind::Dir => EntryKind::Directory,
             Kind::Link => EntryKind::Link,
         },
-        size: entry.size,
+        size: if sums { entry.size } else { 0 },
         modified: entry.modified,
         created: Some(entry.created),
         owner: &entry.owner,
@@ -202,39 +193,41 @@ fn shown<'a>(entry: &'a Entry, name: &'a [u8]) -> ListEntry<'a> {
         mode: entry.mode.into(),
         id: entry.id.0,
         generation: entry.generation.0,
-        perm: Perm::NONE,
+        perm: if facts.has(Facts::PERM) {
+            perm_of(here, entry, path)
+        } else {
+            Perm::NONE
+        },
         crc32: entry.crc32,
-        target: entry.target.as_deref(),
+        target: target.filter(|target| here.shows_target(path, target)),
     }
 }
 
-fn perm_of(account: &Account, kind: Kind, path: &VfsPath) -> Perm {
-    let letters: &[(Action, Perm)] = match kind {
+fn perm_of(here: &Here, entry: &Entry, path: &VfsPath) -> Perm {
+    let letters: &[(Action, Perm)] = match entry.kind {
         Kind::Dir => &[
             (Action::Upload, Perm::CREATE),
-            (Action::RemoveDir, Perm::DELETE),
-            (Action::View, Perm::ENTER),
-            (Action::RenameFrom, Perm::RENAME),
-            (Action::View, Perm::LIST),
+            (Action::Delete, Perm::DELETE | Perm::PURGE),
+            (Action::View, Perm::ENTER | Perm::LIST),
+            (Action::Rename, Perm::RENAME),
             (Action::MakeDir, Perm::MAKE_DIRECTORY),
-            (Action::Delete, Perm::PURGE),
         ],
         Kind::File => &[
             (Action::Resume, Perm::APPEND),
             (Action::Delete, Perm::DELETE),
-            (Action::RenameFrom, Perm::RENAME),
+            (Action::Rename, Perm::RENAME),
             (Action::Download, Perm::READ),
             (Action::Overwrite, Perm::WRITE),
         ],
         Kind::Link => &[
             (Action::Delete, Perm::DELETE),
-            (Action::RenameFrom, Perm::RENAME),
+            (Action::Rename, Perm::RENAME),
             (Action::Download, Perm::READ),
         ],
     };
     letters
         .iter()
-        .filter(|(action, _)| access::may(account, *action, path).is_ok())
+        .filter(|(action, _)| here.may(*action, path, &entry.owner))
         .fold(Perm::NONE, |all, (_, letter)| all | *letter)
 }
 

@@ -17,6 +17,7 @@ use super::taken::Taken;
 use super::{Endpoint, active, fxp};
 use crate::ftp::services::VerbCx;
 use crate::tls::Carries;
+use crate::transfer::Direction;
 
 /// Handshakes for one listing at a time; the oldest gives way to the next.
 const MOST: usize = 32;
@@ -38,7 +39,7 @@ pub fn for_listing(
     match endpoint {
         Endpoint::Slave(_) => Err(announced_transfer()),
         Endpoint::Dial(to) => {
-            let to = may_dial(cx, to, path)?;
+            let to = may_dial(cx, to, path, Some(Direction::Download))?;
             Ok(Endpoint::Dial(to))
         }
         here => Ok(here),
@@ -79,7 +80,7 @@ async fn secured(cx: &VerbCx, io: BoxIo, path: &VfsPath, is_ours: bool) -> Resul
 /// The client comes to the master.
 async fn comes(cx: &VerbCx, passive: Passive, path: &VfsPath) -> Result<Own, DataError> {
     let is_ours = secure::is_ours(cx, Other::Told(passive.told()));
-    let who = fxp::of(cx, path).who_may_connect(cx.client());
+    let who = fxp::of(cx, path, Some(Direction::Download)).who_may_connect(cx.client());
     let connect = cx.services.data.limits.connect_timeout;
     let Some(limit) = secure::handshake_limit(cx) else {
         let io = passive.accept(who, connect).await?;

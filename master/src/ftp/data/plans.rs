@@ -10,7 +10,7 @@ use super::dupes;
 use crate::accounts::Action;
 use crate::ftp::error::FtpError;
 use crate::ftp::guard::TransferGuard;
-use crate::ftp::services::VerbCx;
+use crate::ftp::services::{At, VerbCx};
 use crate::slaves::slave_of;
 use crate::transfer::{Direction, TransferError, Want};
 use crate::vfs::{Entry, FileState, Readable, UploadMode, UploadPlan, VfsError};
@@ -45,8 +45,14 @@ pub struct UploadTo {
 /// # Errors
 /// When it is not there, not complete, or not for this user.
 pub async fn download(cx: &VerbCx, path: &VfsPath) -> Result<DownloadFrom, FtpError> {
-    let path = cx.target(path, Action::Download).await?;
+    let At { path, .. } = cx.target(path, Action::Download).await?;
     let readable = cx.services.vfs.readable(&path).await?;
+    if readable.entry.state == FileState::Uploading {
+        let rules = cx.services.rights.rules();
+        if rules.waits_for_uploads(cx.account()?, &path) {
+            return Err(VfsError::Busy(path).into());
+        }
+    }
     Ok(DownloadFrom { path, readable })
 }
 
@@ -55,7 +61,11 @@ pub async fn download(cx: &VerbCx, path: &VfsPath) -> Result<DownloadFrom, FtpEr
 /// # Errors
 /// When the user may not, or the file list cannot take it.
 pub async fn upload(cx: &VerbCx, path: &VfsPath, mode: UploadMode) -> Result<UploadTo, FtpError> {
-    let path = cx.services.vfs.resolve(path).await?;
+    let path = cx.look(path, true).await?.path;
+    // Of what is hidden nothing is told, be it there or not.
+    if cx.may(Action::View, &path).is_err() {
+        cx.may(Action::Upload, &path)?;
+    }
     let plan = match planned(cx, &path, mode).await {
         Ok(plan) => plan,
         Err(why) => {
@@ -94,11 +104,14 @@ async fn judge(
     there: Option<&Entry>,
 ) -> Result<(), FtpError> {
     let action = what_it_is(mode, there, &cx.account()?.name);
-    match (cx.may(action, path), there) {
-        (Err(FtpError::Denied(_)), Some(there)) if action == Action::Overwrite => {
+    let Some(there) = there else {
+        return cx.may(action, path);
+    };
+    match cx.may_with(action, path, there) {
+        Err(FtpError::Denied) if action == Action::Overwrite => {
             Err(dupes::refusal(cx, path, there).await)
         }
-        (judged, _) => judged,
+        judged => judged,
     }
 }
 

@@ -68,7 +68,7 @@ fn is_client(cx: &VerbCx) -> bool {
 /// Another server at the other end cannot resume the session of this control connection.
 fn resumption(cx: &VerbCx, path: &VfsPath) -> Resumption {
     match cx.rules().map(|rules| rules.resumption) {
-        Some(Resumption::Required) if fxp::of(cx, path) != Fxp::No => Resumption::Offered,
+        Some(Resumption::Required) if fxp::of(cx, path, None) != Fxp::No => Resumption::Offered,
         Some(resumption) => resumption,
         None => Resumption::Off,
     }

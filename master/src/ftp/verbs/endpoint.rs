@@ -291,10 +291,10 @@ async fn eprt(cx: VerbCx, arg: Arg) -> VerbResult {
 
 /// Judged for where the user stands, or for what PRET announced; and once more for the transfer itself.
 async fn dial(cx: VerbCx, to: SocketAddr) -> VerbResult {
-    let here = cx.services.vfs.resolve(&cx.state.cwd).await?;
+    let here = cx.look(&cx.state.cwd, true).await?.path;
     let about = cx.state.pret.as_ref().and_then(|pret| pret.path.as_ref());
-    let to = match channel::may_dial(&cx, to, about.unwrap_or(&here)) {
-        Err(_) => channel::may_dial(&cx, to, &here)?,
+    let to = match channel::may_dial(&cx, to, about.unwrap_or(&here), None) {
+        Err(_) => channel::may_dial(&cx, to, &here, None)?,
         Ok(to) => to,
     };
     // Whoever listens there, if it is one of ours, is told before its transfer whom to expect.

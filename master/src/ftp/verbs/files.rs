@@ -21,11 +21,10 @@ pub(super) const SIZE: Verb = Verb {
 
 async fn size(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
-    let resolved = cx.target(&path, Action::View).await?;
-    let entry = cx.services.vfs.stat(&resolved).await?;
-    match entry.kind {
-        Kind::File => Ok(Reply::new(213, entry.size.to_string()).into()),
-        Kind::Dir | Kind::Link => Err(VfsError::IsDirectory(resolved).into()),
+    let there = cx.target(&path, Action::View).await?;
+    match there.entry.kind {
+        Kind::File => Ok(Reply::new(213, there.entry.size.to_string()).into()),
+        Kind::Dir | Kind::Link => Err(VfsError::IsDirectory(there.path).into()),
     }
 }
 
@@ -51,9 +50,8 @@ async fn mdtm(cx: VerbCx, arg: Arg) -> VerbResult {
 }
 
 async fn modified(cx: &VerbCx, arg: &[u8]) -> Result<FtpTime, FtpError> {
-    let resolved = cx.target(&cx.path(arg)?, Action::View).await?;
-    let entry = cx.services.vfs.stat(&resolved).await?;
-    Ok(FtpTime::from_unix(entry.modified))
+    let there = cx.target(&cx.path(arg)?, Action::View).await?;
+    Ok(FtpTime::from_unix(there.entry.modified))
 }
 
 /// `MFF` (draft-somers-ftp-mfxx): sets the times that it names.
@@ -118,12 +116,12 @@ async fn facts_set(cx: &VerbCx, times: NewTimes, path: &[u8]) -> VerbResult {
 
 /// Sets times of an entry that the user may set times of.
 pub(super) async fn set_times(cx: &VerbCx, times: NewTimes, path: &[u8]) -> Result<(), FtpError> {
-    let resolved = cx.target(&cx.path(path)?, Action::SetTime).await?;
+    let there = cx.target(&cx.path(path)?, Action::SetTime).await?;
     let times = Times {
         modified: times.modify.map(FtpTime::unix),
         created: times.create.map(FtpTime::unix),
     };
-    Ok(cx.services.vfs.set_times(&resolved, times).await?)
+    Ok(cx.services.vfs.set_times(&there.path, times).await?)
 }
 
 /// `MKD` (RFC 959): answers the new directory's whole path.
@@ -137,7 +135,7 @@ pub(super) const MKD: Verb = Verb {
 
 async fn mkd(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
-    let place = cx.place(&path, Action::MakeDir).await?;
+    let (place, _) = cx.new_place(&path, Action::MakeDir).await?;
     cx.services.vfs.make_dir(&place, cx.owner()?).await?;
     Ok(Reply::path(&path.to_bytes(), "created").into())
 }
@@ -153,8 +151,8 @@ pub(super) const RMD: Verb = Verb {
 
 async fn rmd(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
-    let place = cx.place(&path, Action::RemoveDir).await?;
-    cx.services.vfs.remove_dir(&place).await?;
+    let there = cx.place(&path, Action::Delete).await?;
+    cx.services.vfs.remove_dir(&there.path).await?;
     Ok(Reply::done("Directory removed").into())
 }
 
@@ -168,8 +166,8 @@ pub(super) const DELE: Verb = Verb {
 
 async fn dele(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
-    let place = cx.place(&path, Action::Delete).await?;
-    cx.services.vfs.delete(&place).await?;
+    let there = cx.place(&path, Action::Delete).await?;
+    cx.services.vfs.delete(&there.path).await?;
     Ok(Reply::done("Deleted").into())
 }
 
@@ -183,13 +181,13 @@ pub(super) const RNFR: Verb = Verb {
 
 async fn rnfr(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
-    let place = cx.place(&path, Action::RenameFrom).await?;
-    cx.services.vfs.stat_link(&place).await?;
+    let there = cx.place(&path, Action::Rename).await?;
     let reply = Reply::pending("Ready for the new name");
-    Ok(Done::with(reply, Change::RenameFrom(place)))
+    Ok(Done::with(reply, Change::RenameFrom(there.path)))
 }
 
-/// `RNTO` (RFC 959). The new place is judged like any other; a file gives way only where it might be overwritten.
+/// `RNTO` (RFC 959). The new place is judged like any other: a file comes there as by an upload, a directory as by MKD; a
+/// file gives way only where it might be overwritten. What RNFR named is judged again, it may be another one by now.
 pub(super) const RNTO: Verb = Verb {
     name: "RNTO",
     syntax: "RNTO <SP> pathname",
@@ -201,9 +199,21 @@ async fn rnto(cx: VerbCx, arg: Arg) -> VerbResult {
     let from = cx.state.rename_from.clone();
     let from = from.ok_or(FtpError::Sequence("Say RNFR first"))?;
     let path = cx.path(arg.path()?)?;
-    let to = cx.place(&path, Action::RenameTo).await?;
-    let replace = cx.may(Action::Overwrite, &to).is_ok();
-    match cx.services.vfs.rename(&from, &to, replace).await {
+    let from = cx.place(&from, Action::Rename).await?;
+    let what = match from.entry.kind {
+        Kind::Dir => Action::MakeDir,
+        Kind::File | Kind::Link => Action::Upload,
+    };
+    let (to, there) = cx.new_place(&path, what).await?;
+    // The same entry in another spelling stays where it is.
+    let there = there.filter(|there| there.id != from.entry.id);
+    if from.entry.kind == Kind::Dir {
+        let rules = cx.services.rights.rules();
+        let moved = rules.may_move_all(cx.account()?, &from.path, &to);
+        moved.map_err(|_refused| FtpError::Denied)?;
+    }
+    let replace = there.is_some_and(|there| cx.may_with(Action::Overwrite, &to, &there).is_ok());
+    match cx.services.vfs.rename(&from.path, &to, replace).await {
         Err(VfsError::Exists(_)) => Err(FtpError::NameTaken),
         renamed => {
             renamed?;

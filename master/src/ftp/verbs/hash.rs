@@ -143,10 +143,10 @@ async fn older(cx: VerbCx, arg: Arg, algorithm: Algorithm) -> VerbResult {
 
 /// A file that is complete and may be read by whoever may see it.
 async fn readable(cx: &VerbCx, name: &[u8]) -> Result<Readable, FtpError> {
-    let resolved = cx.target(&cx.path(name)?, Action::View).await?;
-    let file = cx.services.vfs.readable(&resolved).await?;
+    let there = cx.target(&cx.path(name)?, Action::View).await?;
+    let file = cx.services.vfs.readable(&there.path).await?;
     if file.entry.state == FileState::Uploading {
-        return Err(VfsError::Busy(resolved).into());
+        return Err(VfsError::Busy(there.path).into());
     }
     Ok(file)
 }

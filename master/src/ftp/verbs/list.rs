@@ -10,11 +10,12 @@ use drftpd_protocol::ftp::listing::mlst_reply;
 use drftpd_protocol::ftp::reply::{Reply, Text, render_opening, render_page};
 
 use super::{Arg, Feat, Kind, Verb, VerbResult, WhileBusy};
-use crate::accounts::{Account, Action};
-use crate::ftp::data::listing::{self, Listing, Style, Subject, with_perm};
+use crate::accounts::Action;
+use crate::ftp::data::listing::{self, Listing, Style, Subject};
 use crate::ftp::data::{Endpoint, own};
 use crate::ftp::error::FtpError;
-use crate::ftp::services::VerbCx;
+use crate::ftp::services::{At, VerbCx};
+use crate::rights::Here;
 use crate::transfer::Direction;
 use crate::vfs::{self, Entry, VfsError};
 
@@ -91,7 +92,8 @@ async fn mlst(cx: VerbCx, arg: Arg) -> VerbResult {
     let (path, entry) = look_up(&cx, &arg).await?;
     let facts = cx.state.facts;
     let name = path.name().map_or(&b"/"[..], |name| name.as_bytes());
-    let entry = with_perm(cx.account()?, &entry, &path, name, facts);
+    let here = here(&cx, &path.parent().unwrap_or_default())?;
+    let entry = listing::shown(&here, &entry, &path, name, facts);
     Ok(mlst_reply(&entry, &shown, facts).into())
 }
 
@@ -197,16 +199,24 @@ impl Found {
     }
 
     fn listing(self, cx: &VerbCx, style: Style) -> Result<Listing, FtpError> {
-        let account: Arc<Account> = cx.account()?.clone();
+        let here = match &self.subject {
+            Subject::Inside { path, .. } => here(cx, path)?,
+            Subject::Itself { path, .. } => here(cx, &path.parent().unwrap_or_default())?,
+        };
         let vfs = cx.services.vfs.clone();
-        Ok(Listing::new(vfs, account, style, self.subject))
+        Ok(Listing::new(vfs, here, style, self.subject))
     }
+}
+
+/// What the user sees and may in a directory.
+fn here(cx: &VerbCx, directory: &VfsPath) -> Result<Here, FtpError> {
+    let rules = cx.services.rights.rules();
+    Ok(Here::new(rules, Arc::clone(cx.account()?), directory))
 }
 
 /// The entry that an argument names literally, links followed.
 async fn look_up(cx: &VerbCx, arg: &[u8]) -> Result<(VfsPath, Entry), FtpError> {
-    let path = cx.target(&cx.path(arg)?, Action::View).await?;
-    let entry = cx.services.vfs.stat(&path).await?;
+    let At { path, entry } = cx.target(&cx.path(arg)?, Action::View).await?;
     Ok((path, entry))
 }
 
@@ -215,7 +225,7 @@ async fn find(cx: &VerbCx, arg: &[u8]) -> Result<Found, FtpError> {
     let args = ListArgs::parse(arg);
     if !arg.is_empty() && args.path != arg {
         match named(cx, arg, &ListArgs::default()).await {
-            Err(FtpError::Vfs(VfsError::NotFound(_)) | FtpError::Path(_) | FtpError::Hidden) => {}
+            Err(FtpError::Vfs(VfsError::NotFound(_)) | FtpError::Path(_)) => {}
             found => return found,
         }
     }

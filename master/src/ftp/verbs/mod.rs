@@ -17,6 +17,8 @@ mod own;
 mod own_tests;
 #[cfg(test)]
 mod policy_tests;
+#[cfg(test)]
+mod rights_tests;
 mod secure;
 #[cfg(test)]
 mod secure_tests;

@@ -38,9 +38,9 @@ async fn cdup(cx: VerbCx) -> VerbResult {
 }
 
 async fn go(cx: VerbCx, path: VfsPath) -> VerbResult {
-    let resolved = cx.target(&path, Action::View).await?;
-    if cx.services.vfs.stat(&resolved).await?.kind != Kind::Dir {
-        return Err(VfsError::NotADirectory(resolved).into());
+    let there = cx.target(&path, Action::View).await?;
+    if there.entry.kind != Kind::Dir {
+        return Err(VfsError::NotADirectory(there.path).into());
     }
     let text = Text::concat(&[b"Directory changed to ", &path.to_bytes()]);
     Ok(Done::with(Reply::new(250, text), Change::Cwd(path)))

@@ -24,13 +24,15 @@ pub struct Found {
     pub parent: DirId,
     /// What stands there.
     pub entry: Option<Entry>,
+    /// The links that were followed, each at its own place.
+    pub via: Vec<VfsPath>,
 }
 
 /// Follows a path; every directory on the way must be there, its last name need not. `last`:
 /// whether a link at the end is followed too.
 pub fn find(sql: &Sql<'_>, path: &VfsPath, last: bool) -> Result<Found, VfsError> {
     let missing = || VfsError::NotFound(path.clone());
-    let mut links = 0;
+    let mut via = Vec::new();
     let mut names: VecDeque<Name> = path.names().iter().cloned().collect();
     let mut here = root(sql)?;
     let (mut real, mut parent) = (VfsPath::root(), NodeId::ROOT);
@@ -48,13 +50,14 @@ pub fn find(sql: &Sql<'_>, path: &VfsPath, last: bool) -> Result<Found, VfsError
                 path,
                 parent,
                 entry: None,
+                via,
             });
         };
         if entry.kind == Kind::Link && (last || !names.is_empty()) {
-            links += 1;
-            if links > MAX_LINKS {
+            if via.len() >= MAX_LINKS {
                 return Err(VfsError::TooManyLinks(path.clone()));
             }
+            via.push(real.join(entry.name.clone().unwrap_or(name))?);
             // Lexically: relative to the directory that the link stands in, never above the root.
             let target = real.resolve(entry.target.as_deref().unwrap_or_default())?;
             for name in target.names().iter().rev() {
@@ -70,6 +73,7 @@ pub fn find(sql: &Sql<'_>, path: &VfsPath, last: bool) -> Result<Found, VfsError
         path: real,
         parent,
         entry: Some(here),
+        via,
     })
 }
 

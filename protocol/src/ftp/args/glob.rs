@@ -75,13 +75,37 @@ impl Glob {
         if self.tokens > MAX_TOKENS {
             return false;
         }
+        contains(&self.reached(name), self.tokens)
+    }
+
+    /// Whether some text fits that begins like this and goes on.
+    pub fn begins(&self, text: &[u8]) -> bool {
+        let mut reached = self.reached(text);
+        if !contains(&self.stars, self.tokens) {
+            remove(&mut reached, self.tokens);
+        }
+        self.tokens <= MAX_TOKENS && reached != [0; WORDS]
+    }
+
+    /// Whether every text fits that begins like this.
+    pub fn covers(&self, text: &[u8]) -> bool {
+        contains(&self.stars, self.tokens) && self.matches(text)
+    }
+
+    /// Whether the pattern is too long to match anything.
+    pub fn is_too_long(&self) -> bool {
+        self.tokens > MAX_TOKENS
+    }
+
+    /// The positions that are reached behind some bytes.
+    fn reached(&self, bytes: &[u8]) -> Set {
         let mut reached: Set = [0; WORDS];
         insert(&mut reached, 0);
-        for byte in name {
+        for byte in bytes {
             let moved = shifted(intersection(reached, self.accepts[usize::from(*byte)]));
             reached = union(moved, intersection(reached, self.stars));
         }
-        contains(&reached, self.tokens)
+        reached
     }
 
     /// Adds one position, unless the pattern is too long already.
@@ -139,6 +163,12 @@ fn class(text: &[u8]) -> Option<([bool; 256], &[u8])> {
 fn insert(set: &mut Set, at: usize) {
     if let Some(word) = set.get_mut(at / 64) {
         *word |= 1 << (at % 64);
+    }
+}
+
+fn remove(set: &mut Set, at: usize) {
+    if let Some(word) = set.get_mut(at / 64) {
+        *word &= !(1 << (at % 64));
     }
 }
 
@@ -209,6 +239,29 @@ mod tests {
         );
         assert!(!fits(&"x".repeat(256), &"x".repeat(256)));
         assert!(!fits(&"?*".repeat(5000), &name));
+    }
+
+    #[test]
+    fn what_may_follow_a_beginning_is_known() {
+        for (pattern, text, begins, covers) in [
+            ("*", "/a/", true, true),
+            ("/a/*", "/a/", true, true),
+            ("/a/*", "/", true, false),
+            ("/a/*", "/b/", false, false),
+            ("/a/", "/a/", false, false),
+            ("/a/b", "/a/", true, false),
+            ("*.mp3", "/a/", true, false),
+            ("*.mp3", "/a.mp3", true, false),
+            ("/a/*/b*", "/a/x/b/", true, true),
+            ("?*", "", true, false),
+            ("", "", false, false),
+        ] {
+            let glob = Glob::new(pattern.as_bytes());
+            let found = (glob.begins(text.as_bytes()), glob.covers(text.as_bytes()));
+            assert_eq!(found, (begins, covers), "{pattern} {text}");
+        }
+        let long = Glob::new("*x".repeat(300).as_bytes());
+        assert!(long.is_too_long() && !long.begins(b"") && !long.covers(b""));
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::ftp::services::Services;
 use crate::ftp::site::NoSiteCommands;
 use crate::ftp::testkit::FtpScript;
 use crate::ftp::verbs::testing;
+use crate::rights::Rights;
 use crate::slaves::{Authority, Enroll, SlavesClient, SlavesConfig, SlavesDeps};
 use crate::transfer::{TransferConfig, TransferDeps};
 use crate::vfs::testkit::TestVfs;
@@ -126,6 +127,7 @@ impl Cluster {
         let data = Arc::new(data.with_fxp(setting.fxp, vec![slaves.address().port()]));
         let services = Services {
             seconds: Seconds::for_test(setting.copies, &files.vfs, &slaves, &transfers),
+            rights: Rights::fixed(Arc::default()),
             vfs: files.vfs.clone(),
             accounts: AccountsClient::new(accounts.recipient(), names.recipient()),
             transfers,

@@ -1,0 +1,140 @@
+//! The one function that says who may do what where: pure, on the resolved target, for every way that leads there.
+//! Fails closed.
+//!
+//! What is hidden is as if it were absent, and so is all that lies in it. Whether a name is hidden depends on its path
+//! alone, not on whether there is anything: who may send files or make directories somewhere hears of a hidden name what
+//! is heard of one that is not wanted there ([`Refused::Name`]), be it taken or not.
+
+use drftpd_protocol::VfsPath;
+
+use super::directive::Directive;
+use super::pattern::PathText;
+use super::rules::Rules;
+use crate::accounts::{Account, Action};
+use crate::transfer::Direction;
+
+/// Why somebody may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It must not be seen: for them it is not there.
+    #[error("hidden")]
+    Hidden,
+    /// Not allowed.
+    #[error("not allowed")]
+    Denied,
+    /// Nothing of theirs may have that name.
+    #[error("no name for anything of theirs")]
+    Name,
+}
+
+/// What somebody wants to do something with.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Its path, resolved.
+    pub path: &'a VfsPath,
+    /// Whose it is, if it is there.
+    pub owner: Option<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    /// A path at which nothing is, or where it does not count whose it is.
+    pub fn at(path: &'a VfsPath) -> Self {
+        Self { path, owner: None }
+    }
+}
+
+/// What a kind of lines says of a target.
+pub(super) type Says<'a> = &'a dyn Fn(Directive) -> bool;
+
+impl Rules {
+    /// Whether `who` may do `what` with a target.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn judge(&self, who: &Account, what: Action, target: Target<'_>) -> Result<(), Refused> {
+        if who.is_outside(target.path) {
+            return Err(Refused::Hidden);
+        }
+        let text = self.text(target.path);
+        let seen = self.sees(who, &text);
+        let makes = matches!(what, Action::Upload | Action::MakeDir);
+        if !seen && (!makes || !self.sees_above(who, target.path)) {
+            return Err(Refused::Hidden);
+        }
+        let says = |directive| self.says(directive, &text, who);
+        allowed(who, what, target, &says)?;
+        if makes && (!seen || says(Directive::DenyName)) {
+            return Err(Refused::Name);
+        }
+        Ok(())
+    }
+
+    /// Whether somebody may move a directory with all below it: where lines tell what lies below from the directory
+    /// itself, at its old place or its new one, nobody would have judged what is moved.
+    ///
+    /// # Errors
+    /// [`Refused::Denied`].
+    pub fn may_move_all(&self, who: &Account, from: &VfsPath, to: &VfsPath) -> Result<(), Refused> {
+        let (from, to) = (self.text(from), self.text(to));
+        let all = |directive, dir| self.says_below(directive, dir, who) == Some(true);
+        let seen = all(Directive::PrivPath, &from) && all(Directive::PrivPath, &to);
+        if seen && all(Directive::MakeDir, &to) && all(Directive::Upload, &to) {
+            return Ok(());
+        }
+        Err(Refused::Denied)
+    }
+
+    /// Whether lines forbid somebody other hosts at the other end, whatever else allows them.
+    pub fn denies_fxp(&self, who: &Account, path: &VfsPath, direction: Direction) -> bool {
+        let directive = match direction {
+            Direction::Upload => Directive::DenyUpFxp,
+            Direction::Download => Directive::DenyDnFxp,
+        };
+        self.says(directive, &self.text(path), who)
+    }
+
+    /// Whether somebody may not fetch a file while it is being uploaded.
+    pub fn waits_for_uploads(&self, who: &Account, path: &VfsPath) -> bool {
+        self.says(Directive::DenyDownload, &self.text(path), who)
+    }
+
+    /// Whether somebody sees a path and everything on the way to it.
+    fn sees(&self, who: &Account, text: &PathText) -> bool {
+        let mut way = text.with_above();
+        way.all(|text| self.says(Directive::PrivPath, &text, who))
+    }
+
+    fn sees_above(&self, who: &Account, path: &VfsPath) -> bool {
+        path.parent()
+            .is_some_and(|parent| self.sees(who, &self.text(&parent)))
+    }
+}
+
+/// Whether the lines allow it to somebody who sees it.
+pub(super) fn allowed(
+    who: &Account,
+    what: Action,
+    target: Target<'_>,
+    says: Says<'_>,
+) -> Result<(), Refused> {
+    // The root stays, whoever asks.
+    let changes = matches!(what, Action::Delete | Action::Rename | Action::Overwrite);
+    if changes && target.path.is_root() {
+        return Err(Refused::Denied);
+    }
+    let own = target.owner == Some(who.name.as_str());
+    let or_own = |all, of_own| says(all) || (own && says(of_own));
+    let may = match what {
+        Action::View => true,
+        Action::Download => says(Directive::Download),
+        Action::Upload => says(Directive::Upload),
+        Action::MakeDir => says(Directive::MakeDir),
+        Action::Overwrite => or_own(Directive::Overwrite, Directive::OverwriteOwn),
+        Action::Resume => or_own(Directive::Resume, Directive::ResumeOwn),
+        Action::Delete => or_own(Directive::Delete, Directive::DeleteOwn),
+        Action::Rename => or_own(Directive::Rename, Directive::RenameOwn),
+        Action::SetTime => or_own(Directive::SetTime, Directive::SetTimeOwn),
+        Action::Fxp => says(Directive::Fxp),
+    };
+    may.then_some(()).ok_or(Refused::Denied)
+}
