@@ -17,6 +17,7 @@ pub mod ftps;
 pub mod matrix;
 pub mod network;
 pub mod points;
+pub mod power;
 pub mod process;
 pub mod sim;
 pub mod sites;

@@ -8,7 +8,6 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::{Network, bridge, ip};
-use crate::client::Tool;
 
 /// The gateway's own number there.
 const GATEWAY: u8 = 1;
@@ -110,11 +109,7 @@ impl Network {
     }
 
     fn rules(&self, gateway: u8, chains: String) -> Result<()> {
-        self.within(gateway, || {
-            let nft = Tool::new("nft", Path::new("/"));
-            let table = format!("table ip gateway {{\n{chains}\n}}");
-            nft.args(["-f", "-"]).input(table).run().map(drop)
-        })
+        self.nft(gateway, format!("table ip gateway {{\n{chains}\n}}"))
     }
 
     /// Lets a host outside know the way to one behind `gateway`, whose own address is seen there.

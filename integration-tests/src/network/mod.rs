@@ -2,6 +2,7 @@
 //! gateway.
 
 mod gateway;
+mod weather;
 
 use std::fs::File;
 use std::net::Ipv4Addr;
@@ -16,6 +17,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use crate::cluster::run;
 
 pub use gateway::Mapping;
+pub use weather::Lost;
 
 /// Where `ip` keeps the namespaces that have a name.
 const NAMESPACES: &str = "/run/netns";

@@ -1,6 +1,7 @@
 //! A cluster whose master and slaves are hosts of their own, and a client on another one: who talks to whom is seen.
 
 mod fxp;
+mod links;
 mod nat;
 
 use std::fs;
