@@ -1,6 +1,6 @@
 //! Users and groups, kept by SITE as on DrFTPD, and what their users feel of it at once.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use drftpd_integration_tests::{Cluster, Ftp, Mode};
 
 /// Somebody who says USER and PASS, and hears this last.
@@ -121,5 +121,33 @@ fn a_user_in_jail_has_nothing_but_what_is_at_home() -> Result<()> {
         ann.ask(line, 550)?;
     }
     ann.ask("SIZE mine", 213)?;
+    Ok(())
+}
+
+#[test]
+fn transfers_are_no_more_and_no_faster_than_their_user_may() -> Result<()> {
+    let cluster = Cluster::start(1)?;
+    let mut root = cluster.login()?;
+    root.put(Mode::Pret, "file", &[7; 600_000])?;
+    root.ask("SITE ADDUSER ann hush4711", 200)?;
+    for field in [
+        "admin yes",
+        "transfer_down 300KB",
+        "max_sim 1 1",
+        "day_down 1MB",
+    ] {
+        root.ask(&format!("SITE CHANGE ann {field}"), 200)?;
+    }
+    let mut ann = Ftp::login(cluster.ftp, "ann", "hush4711")?;
+    let begun = std::time::Instant::now();
+    ensure!(ann.get(Mode::Pret, "file")?.len() == 600_000);
+    let took = begun.elapsed();
+    ensure!(took > std::time::Duration::from_millis(1200), "{took:?}");
+    // The second one is too much for a day; the third, if the first was not counted yet when that began.
+    let refused = (0..2).find_map(|_| ann.get(Mode::Pret, "file").err());
+    let refused = refused.context("never too much")?.to_string();
+    ensure!(refused.contains("552"), "{refused}");
+    root.ask("SITE CHANGE ann day_down none", 200)?;
+    ensure!(ann.get(Mode::Pret, "file")?.len() == 600_000);
     Ok(())
 }

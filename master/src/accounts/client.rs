@@ -11,9 +11,11 @@ use tracing::warn;
 
 use super::actor::{AccountsActor, AccountsDeps};
 use super::messages::{LogIn, LookUp};
+use super::quota::{self, Moved, Quota};
 use super::table::{self, Stored};
 use super::types::{Account, Whose};
 use crate::store::StoreError;
+use crate::transfer::Direction;
 
 /// A login waits in a queue for its check; longer than this no client waits.
 const LIMIT: Duration = Duration::from_secs(55);
@@ -108,6 +110,37 @@ impl AccountsClient {
     pub fn max_logins(&self) -> Option<usize> {
         let most = self.deps.as_ref()?.people.config.max_logins;
         (most > 0).then_some(most)
+    }
+
+    /// What somebody may still move.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn quota(&self, who: &Account, way: Direction) -> Result<Quota, StoreError> {
+        match &self.deps {
+            Some(deps) => deps
+                .store
+                .read(|sql| quota::left(sql, who, way, deps.clock.unix())),
+            None => Ok(Quota::default()),
+        }
+    }
+
+    /// Counts bytes that somebody has moved, soon.
+    pub fn moved(&self, user: &str, way: Direction, bytes: u64) {
+        let Some(deps) = self.deps.clone() else {
+            return;
+        };
+        let moved = Moved {
+            user: user.to_owned(),
+            way,
+            bytes,
+            now: deps.clock.unix(),
+        };
+        drop(actix::spawn(async move {
+            if let Err(why) = deps.store.change(moved).await {
+                warn!(%why, "moved bytes not counted");
+            }
+        }));
     }
 
     /// What has become of an account; looks only where any was changed since `seen`, which is brought up to date. Cheap:

@@ -24,8 +24,6 @@ pub enum Limit {
     TransferUp,
     /// Speed of each download.
     TransferDown,
-    /// Bytes of the files that somebody owns.
-    Disk,
     /// Bytes up in a day.
     DayUp,
     /// Bytes down in a day.
@@ -64,7 +62,6 @@ pub const LIMITS: &[(Limit, &str, Unit)] = &[
     (Limit::RateDown, "rate_down", Unit::Rate),
     (Limit::TransferUp, "transfer_up", Unit::Rate),
     (Limit::TransferDown, "transfer_down", Unit::Rate),
-    (Limit::Disk, "disk", Unit::Bytes),
     (Limit::DayUp, "day_up", Unit::Bytes),
     (Limit::DayDown, "day_down", Unit::Bytes),
     (Limit::WeekUp, "week_up", Unit::Bytes),

@@ -16,6 +16,7 @@ pub mod names;
 pub mod password;
 pub mod people;
 pub mod policy;
+pub mod quota;
 pub mod ratio;
 pub mod setup;
 pub mod table;

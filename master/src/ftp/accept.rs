@@ -26,11 +26,13 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, error, info, warn};
 
-use super::client::SessionsClient;
+use super::client::{Doors, SessionsClient};
 use super::live::{Live, SessionInfo};
 use super::messages::{
-    ClientNamed, KickSession, ListSessions, LoginChanged, SessionKicked, TakeLogin,
+    ClientNamed, KickSession, ListSessions, LoginChanged, MoveOver, SessionKicked, TakeLogin,
+    TakeMove,
 };
+use super::moves::{MayMove, Moves};
 use super::proxy::{self, Via};
 use super::seats::Seats;
 use super::services::Services;
@@ -103,6 +105,7 @@ pub async fn start(
         refusals: Rc::default(),
         unproxied: 0,
         seats: Seats::default(),
+        moves: Moves::default(),
         sessions: BTreeMap::new(),
     });
     Ok(FtpServer {
@@ -142,13 +145,15 @@ impl From<(Box<dyn Listener>, bool)> for Door {
 }
 
 fn door(acceptor: &Addr<FtpAcceptor>) -> SessionsClient {
-    SessionsClient::new(
-        acceptor.clone().recipient(),
-        acceptor.clone().recipient(),
-        acceptor.clone().recipient(),
-        acceptor.clone().recipient(),
-        acceptor.clone().recipient(),
-    )
+    SessionsClient::new(Doors {
+        list: acceptor.clone().recipient(),
+        kick: acceptor.clone().recipient(),
+        login: acceptor.clone().recipient(),
+        named: acceptor.clone().recipient(),
+        take: acceptor.clone().recipient(),
+        moves: acceptor.clone().recipient(),
+        over: acceptor.clone().recipient(),
+    })
 }
 
 /// Takes connections.
@@ -163,6 +168,7 @@ struct FtpAcceptor {
     /// Connections of proxies that have not said yet whom they bring.
     unproxied: usize,
     seats: Seats,
+    moves: Moves,
     sessions: BTreeMap<u64, Shown>,
 }
 
@@ -316,6 +322,7 @@ impl Supervised for FtpAcceptor {
     fn restarting(&mut self, _: &mut Self::Context) {
         self.unproxied = 0;
         self.seats = Seats::default();
+        self.moves = Moves::default();
         self.sessions = BTreeMap::new();
     }
 }
@@ -367,6 +374,28 @@ impl Handler<TakeLogin> for FtpAcceptor {
     }
 }
 
+impl Handler<TakeMove> for FtpAcceptor {
+    type Result = Result<MayMove, String>;
+
+    fn handle(&mut self, msg: TakeMove, _: &mut Self::Context) -> Self::Result {
+        let TakeMove {
+            session,
+            account,
+            way,
+            expected,
+        } = msg;
+        self.moves.begin(session.0, &account, way, expected)
+    }
+}
+
+impl Handler<MoveOver> for FtpAcceptor {
+    type Result = ();
+
+    fn handle(&mut self, msg: MoveOver, _: &mut Self::Context) {
+        self.moves.end(msg.session.0);
+    }
+}
+
 impl Handler<ClientNamed> for FtpAcceptor {
     type Result = Result<(), &'static str>;
 
@@ -385,6 +414,7 @@ impl Handler<ChildDown> for FtpAcceptor {
 
     fn handle(&mut self, msg: ChildDown, _: &mut Self::Context) {
         self.seats.leave(msg.id);
+        self.moves.end(msg.id);
         self.sessions.remove(&msg.id);
     }
 }

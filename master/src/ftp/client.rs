@@ -9,8 +9,12 @@ use drftpd_actors::{AskError, ask_recipient, tell_recipient};
 use drftpd_protocol::SessionId;
 
 use super::live::SessionInfo;
-use super::messages::{ClientNamed, KickSession, ListSessions, LoginChanged, TakeLogin};
+use super::messages::{
+    ClientNamed, KickSession, ListSessions, LoginChanged, MoveOver, TakeLogin, TakeMove,
+};
+use super::moves::MayMove;
 use crate::accounts::Account;
+use crate::transfer::Direction;
 
 /// The acceptor answers from memory.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -19,30 +23,28 @@ const LIMIT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct SessionsClient(Arc<Doors>);
 
-struct Doors {
-    list: Recipient<ListSessions>,
-    kick: Recipient<KickSession>,
-    login: Recipient<LoginChanged>,
-    named: Recipient<ClientNamed>,
-    take: Recipient<TakeLogin>,
+/// Whoever keeps the sessions, by what they are asked and told.
+pub struct Doors {
+    /// All of them.
+    pub list: Recipient<ListSessions>,
+    /// Out with one.
+    pub kick: Recipient<KickSession>,
+    /// Somebody is logged in, or not any more.
+    pub login: Recipient<LoginChanged>,
+    /// A bouncer has told whom it brings.
+    pub named: Recipient<ClientNamed>,
+    /// Somebody wants to log in.
+    pub take: Recipient<TakeLogin>,
+    /// A transfer wants to begin.
+    pub moves: Recipient<TakeMove>,
+    /// A transfer is over.
+    pub over: Recipient<MoveOver>,
 }
 
 impl SessionsClient {
     /// A handle over whoever keeps the sessions.
-    pub fn new(
-        list: Recipient<ListSessions>,
-        kick: Recipient<KickSession>,
-        login: Recipient<LoginChanged>,
-        named: Recipient<ClientNamed>,
-        take: Recipient<TakeLogin>,
-    ) -> Self {
-        Self(Arc::new(Doors {
-            list,
-            kick,
-            login,
-            named,
-            take,
-        }))
+    pub fn new(doors: Doors) -> Self {
+        Self(Arc::new(doors))
     }
 
     /// All sessions, in the order of their numbers.
@@ -80,6 +82,28 @@ impl SessionsClient {
     ) -> Result<Result<(), String>, AskError> {
         let account = Arc::clone(account);
         ask_recipient(&self.0.take, TakeLogin { session, account }, LIMIT).await
+    }
+
+    /// Counts a transfer; gives what the client hears if there are too many.
+    pub(super) async fn take_move(
+        &self,
+        session: SessionId,
+        account: &Arc<Account>,
+        way: Direction,
+        expected: u64,
+    ) -> Result<Result<MayMove, String>, AskError> {
+        let take = TakeMove {
+            session,
+            account: Arc::clone(account),
+            way,
+            expected,
+        };
+        ask_recipient(&self.0.moves, take, LIMIT).await
+    }
+
+    /// A session's transfer is over.
+    pub(super) fn move_over(&self, session: SessionId) {
+        tell_recipient(&self.0.over, MoveOver { session });
     }
 
     /// Ends all sessions of these users with 421 and this text; answers how many.

@@ -218,7 +218,7 @@ impl TransferGuard {
         &mut self,
         what: (Job, Option<DataTls>),
         after: OpSeq,
-        stall: Duration,
+        (stall, max_rate): (Duration, Option<u64>),
         upload: Option<UploadGuard>,
     ) -> Result<Begun, SlaveError> {
         let gone = || SlaveError::Ask(drftpd_actors::AskError::Gone);
@@ -232,7 +232,7 @@ impl TransferGuard {
                 job: what.0,
                 after,
                 stall_timeout_ms: millis(stall),
-                max_rate: None,
+                max_rate,
                 tls: what.1,
             };
             let begun = held.services.slaves.begin(&held.slot.slave, order).await;

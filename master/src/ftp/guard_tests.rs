@@ -113,7 +113,7 @@ impl Bench {
             let got = self.slave.call::<BeginTransfer>().await;
             self.slave.answer(&got, &Begun::of(0));
         };
-        let begin = guard.begin((job, None), OpSeq::NONE, SECOND, Some(upload));
+        let begin = guard.begin((job, None), OpSeq::NONE, (SECOND, None), Some(upload));
         let (begun, ()) = tokio::join!(begin, answers);
         begun.unwrap();
         guard
@@ -210,7 +210,8 @@ fn an_order_that_is_cut_on_its_way_is_undone_when_it_has_been_carried_out() {
         let mut bench = Bench::new().await;
         let mut guard = bench.open().await;
         let (upload, job) = bench.upload().await;
-        let mut begin = Box::pin(guard.begin((job, None), OpSeq::NONE, SECOND, Some(upload)));
+        let mut begin =
+            Box::pin(guard.begin((job, None), OpSeq::NONE, (SECOND, None), Some(upload)));
         assert!((&mut begin).now_or_never().is_none());
         let got = bench.slave.call::<BeginTransfer>().await;
         drop(begin);
@@ -235,7 +236,7 @@ fn an_upload_that_the_slave_refuses_is_no_entry() {
             let got = bench.slave.call::<BeginTransfer>().await;
             bench.slave.fault(&got, FaultCode::NO_SPACE);
         };
-        let begin = guard.begin((job, None), OpSeq::NONE, SECOND, Some(upload));
+        let begin = guard.begin((job, None), OpSeq::NONE, (SECOND, None), Some(upload));
         let (begun, ()) = tokio::join!(begin, answers);
         assert_eq!(begun.unwrap_err().reply().code(), 452);
         drop(guard);

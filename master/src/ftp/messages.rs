@@ -7,7 +7,9 @@ use actix::Message;
 use drftpd_protocol::SessionId;
 
 use super::live::SessionInfo;
+use super::moves::MayMove;
 use crate::accounts::Account;
+use crate::transfer::Direction;
 
 /// Asks the acceptor for all sessions, in the order of their numbers. Answered at once.
 #[derive(Message, Debug, Clone, Copy)]
@@ -43,6 +45,29 @@ pub struct TakeLogin {
     pub session: SessionId,
     /// Whose.
     pub account: Arc<Account>,
+}
+
+/// Asks the acceptor to count a transfer; refused where there are too many of that user or group, with what the client
+/// hears.
+#[derive(Message, Debug, Clone)]
+#[rtype(result = "Result<MayMove, String>")]
+pub struct TakeMove {
+    /// In which session.
+    pub session: SessionId,
+    /// Whose.
+    pub account: Arc<Account>,
+    /// Which way.
+    pub way: Direction,
+    /// Bytes that it will move; 0 where nobody knows.
+    pub expected: u64,
+}
+
+/// Tells the acceptor that a session's transfer is over.
+#[derive(Message, Debug, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct MoveOver {
+    /// Which.
+    pub session: SessionId,
 }
 
 /// Asks the acceptor to count a session at the address of the client that its bouncer brings; refused where there are

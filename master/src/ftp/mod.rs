@@ -17,6 +17,7 @@ mod guard_tests;
 mod limits_tests;
 pub mod live;
 pub mod messages;
+mod moves;
 pub mod proxy;
 #[cfg(test)]
 mod proxy_tests;

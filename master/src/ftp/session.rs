@@ -240,6 +240,11 @@ impl FtpSession {
         }
         debug!(code = reply.code(), "closing");
         self.phase = Phase::Closing;
+        if self.state.account().is_some() {
+            // Nobody is logged in here any more, however long the client takes to go.
+            self.sessions.login_changed(self.id, false);
+            self.live.edit(|row| row.user = None);
+        }
         self.queue.clear();
         self.tap.over();
         let said = self

@@ -14,7 +14,7 @@ pub(super) use brought::BROUGHT;
 pub(super) use tables::{Holds, TABLES, Table};
 
 /// What brings a store from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12];
 
 const V1: &str = "
 -- Facts about the store itself: its identity, epoch, which names are the same.
@@ -319,6 +319,18 @@ CREATE TABLE api_token (
     expires INTEGER NOT NULL,
     used INTEGER,                   -- roughly when for the last time
     creator TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+";
+
+const V12: &str = "
+-- Bytes that somebody moved in a day (period 0), week (1), month (2), since its begin; only the last one of each.
+CREATE TABLE account_moved (
+    account TEXT NOT NULL,
+    period INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    up INTEGER NOT NULL,
+    down INTEGER NOT NULL,
+    PRIMARY KEY (account, period)
 ) STRICT, WITHOUT ROWID;
 ";
 

@@ -152,12 +152,13 @@ fn deleted(batch: &Batch<'_>, by: &Authority, name: &str) -> Result<Stored, Edit
 }
 
 /// Tables that say more of an account.
-const OF_ACCOUNT: [&str; 5] = [
+const OF_ACCOUNT: [&str; 6] = [
     "member",
     "grp_admin",
     "mask",
     "account_limit",
     "account_note",
+    "account_moved",
 ];
 
 /// Gives somebody another name. Their files keep the old one as their owner's.

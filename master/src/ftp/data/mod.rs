@@ -27,6 +27,7 @@ pub mod reserved;
 pub mod run;
 mod second;
 pub mod secure;
+pub mod share;
 #[cfg(target_os = "linux")]
 mod splice;
 pub mod taken;

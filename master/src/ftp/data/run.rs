@@ -2,7 +2,9 @@
 
 use drftpd_actors::failpoint;
 use drftpd_protocol::ftp::args::OctetRange;
-use drftpd_protocol::wire::{Begun, DataTls, Fault, FaultCode, Job, Outcome, ReceiveJob, SendJob};
+use drftpd_protocol::wire::{
+    Base, Begun, DataTls, Fault, FaultCode, Job, Outcome, ReceiveJob, SendJob,
+};
 use drftpd_protocol::{FileId, OpSeq, RootId};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -15,11 +17,13 @@ use super::forward::Forward;
 use super::ours::OurPort;
 use super::plans::{DownloadFrom, UploadTo};
 use super::second::SecondCopy;
+use super::share::Share;
 use crate::ftp::error::FtpError;
 use crate::ftp::guard::{TransferGuard, UploadGuard};
 use crate::ftp::services::VerbCx;
 use crate::ftp::state::State;
 use crate::slaves::SlaveError;
+use crate::transfer::Direction;
 use crate::vfs::{Followed, VfsError};
 
 /// A transfer that has begun: 150 may be said.
@@ -32,6 +36,8 @@ pub struct Moving {
     pub followed: Followed,
     /// Its second copy, if it is an upload that must have one.
     pub second: Option<SecondCopy>,
+    /// What it has of its user's limits.
+    share: Share,
     /// The slave's port, where it listens.
     _port: Option<OurPort>,
     unopened: Option<(Unopened, Arrival)>,
@@ -91,13 +97,16 @@ pub async fn begin_download(
     let tls = channel.tls(cx, &from.path);
     let followed = cx.services.vfs.follow(from.readable.file)?;
     let followed = followed.ok_or_else(|| VfsError::NotFound(from.path.clone()))?;
+    let expected = part.of_size(from.readable.entry.size);
+    let share = Share::take(cx, Direction::Download, expected).await?;
     let unopened = match channel {
         Channel::Listening(mut guard, port) => {
-            let begun = send(cx, from, part, &mut guard, tls).await?;
+            let begun = send(cx, from, part, (&mut guard, share.rate), tls).await?;
             return Ok(Moving {
                 guard,
                 begun,
                 followed,
+                share,
                 second: None,
                 _port: Some(port),
                 unopened: None,
@@ -110,13 +119,14 @@ pub async fn begin_download(
         let mut guard = from.hold(cx, roots.clone()).await?;
         let tried = root_of(&guard)?;
         let arrival = unopened.open(cx, &mut guard).await?;
-        match send(cx, from, part, &mut guard, tls.clone()).await {
+        match send(cx, from, part, (&mut guard, share.rate), tls.clone()).await {
             Ok(begun) => {
                 let unopened = Some((unopened, arrival));
                 return Ok(Moving {
                     guard,
                     begun,
                     followed,
+                    share,
                     second: None,
                     _port: None,
                     unopened,
@@ -138,7 +148,7 @@ async fn send(
     cx: &VerbCx,
     from: &DownloadFrom,
     part: Part,
-    guard: &mut TransferGuard,
+    (guard, rate): (&mut TransferGuard, Option<u64>),
     tls: Option<DataTls>,
 ) -> Result<Begun, FtpError> {
     let root = root_of(guard)?;
@@ -155,7 +165,7 @@ async fn send(
         offset: part.offset,
         length: part.length,
     });
-    order(cx, guard, (job, tls), after, None).await
+    order(cx, (guard, rate), (job, tls), after, None).await
 }
 
 /// Begins an upload.
@@ -168,6 +178,8 @@ pub async fn begin_upload(
     channel: Channel,
 ) -> Result<(Moving, FileId), FtpError> {
     let tls = channel.tls(cx, &to.path);
+    let expected = cx.state.expected.unwrap_or(0);
+    let mut share = Share::take(cx, Direction::Upload, expected).await?;
     let (mut guard, port, mut unopened) = match channel {
         Channel::Listening(guard, port) => (guard, Some(port), None),
         Channel::Unopened(unopened) => {
@@ -196,6 +208,9 @@ pub async fn begin_upload(
     let followed = followed.ok_or(VfsError::NoUpload)?;
     dupes::still_new(cx, &to.path, to.mode).await?;
     failpoint("upload.begun").map_err(DataError::Broken)?;
+    if let Base::Staged { keep } | Base::Copy { keep, .. } = &upload.base {
+        share.goes_on_behind(*keep);
+    }
     let job = Job::Receive(ReceiveJob {
         root,
         file: upload.file,
@@ -204,7 +219,8 @@ pub async fn begin_upload(
         blake3: upload.blake3,
     });
     let in_clear = tls.is_none();
-    let begun = order(cx, &mut guard, (job, tls), upload.after, Some(settles)).await?;
+    let paced = (&mut guard, share.rate);
+    let begun = order(cx, paced, (job, tls), upload.after, Some(settles)).await?;
     if in_clear && let Some((Unopened::Relay(client, _), _)) = &mut unopened {
         client.look();
     }
@@ -212,6 +228,7 @@ pub async fn begin_upload(
         guard,
         begun,
         followed,
+        share,
         second: SecondCopy::begin(cx, &to.path, &upload),
         _port: port,
         unopened,
@@ -221,13 +238,13 @@ pub async fn begin_upload(
 
 async fn order(
     cx: &VerbCx,
-    guard: &mut TransferGuard,
+    (guard, rate): (&mut TransferGuard, Option<u64>),
     what: (Job, Option<DataTls>),
     after: OpSeq,
     upload: Option<UploadGuard>,
 ) -> Result<Begun, FtpError> {
     let stall = cx.services.data.limits.stall_timeout;
-    match guard.begin(what, after, stall, upload).await {
+    match guard.begin(what, after, (stall, rate), upload).await {
         // Its port was closed when nobody came in time.
         Err(SlaveError::Fault(fault)) if fault.code == FaultCode::NO_SUCH_TRANSFER => {
             Err(DataError::NobodyConnected.into())
@@ -273,6 +290,9 @@ impl Moving {
             .take()
             .and_then(|(it, arrival)| it.start(cx, arrival));
         let outcome = self.watch(cx, &mut forward, &mut moved).await?;
+        if let Outcome::Sent { bytes } | Outcome::Prepared { bytes, .. } = &outcome {
+            self.share.moved(*bytes);
+        }
         match &outcome {
             Outcome::Broken { fault, .. } => {
                 if dials && fault.code == FaultCode::NO_CONNECTION {
@@ -323,7 +343,10 @@ impl Moving {
                     return judge(end, broken.map(|(why, _)| why));
                 }
                 () = self.followed.deleted() => return Err(DataError::Deleted.into()),
-                bytes = next(&mut progress) => moved(bytes),
+                bytes = next(&mut progress) => {
+                    moved(bytes);
+                    self.share.at(bytes)?;
+                }
                 end = forward_end(forward) => match end {
                     Ok(()) => {}
                     Err(why @ (DataError::NobodyConnected | DataError::Unreachable(_))) => {

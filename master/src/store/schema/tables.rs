@@ -126,6 +126,17 @@ pub const TABLES: &[Table] = {
             key: "account, n",
         },
         Table {
+            name: "account_moved",
+            columns: &[
+                ("account", Text),
+                ("period", Number),
+                ("since", Number),
+                ("up", Number),
+                ("down", Number),
+            ],
+            key: "account, period",
+        },
+        Table {
             name: "network_ban",
             columns: &[
                 ("network", Text),

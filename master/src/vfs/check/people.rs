@@ -4,7 +4,7 @@ use super::findings::Findings;
 use crate::store::{Sql, StoreError};
 
 /// Tables with the column that names a user or a group, and where that must be.
-const NAMED: [(&str, &str, &str); 9] = [
+const NAMED: [(&str, &str, &str); 10] = [
     ("account", "grp", "grp"),
     ("member", "account", "account"),
     ("member", "grp", "grp"),
@@ -13,6 +13,7 @@ const NAMED: [(&str, &str, &str); 9] = [
     ("mask", "account", "account"),
     ("account_limit", "account", "account"),
     ("account_note", "account", "account"),
+    ("account_moved", "account", "account"),
     ("grp_limit", "grp", "grp"),
 ];
 

@@ -15,11 +15,14 @@ use tokio::task::JoinHandle;
 
 use super::cluster::*;
 use crate::accounts::Account;
-use crate::ftp::client::SessionsClient;
+use crate::ftp::client::{Doors, SessionsClient};
 use crate::ftp::data::{Endpoint, PassiveConfig, Reach};
 use crate::ftp::guard::Cleanup;
 use crate::ftp::live::Live;
-use crate::ftp::messages::{ClientNamed, KickSession, ListSessions, LoginChanged, TakeLogin};
+use crate::ftp::messages::{
+    ClientNamed, KickSession, ListSessions, LoginChanged, MoveOver, TakeLogin, TakeMove,
+};
+use crate::ftp::moves::Moves;
 use crate::ftp::services::VerbCx;
 use crate::ftp::state::{Change, State};
 use crate::ftp::verbs::testing::address;
@@ -66,13 +69,19 @@ impl Session {
         let kick = Stub::<KickSession>::start(|_| false);
         let login = Probe::<LoginChanged>::start();
         let named = Stub::<ClientNamed>::start(|_| Ok(()));
-        let sessions = SessionsClient::new(
-            list.recipient(),
-            kick.recipient(),
-            login.recipient(),
-            named.recipient(),
-            Stub::<TakeLogin>::start(|_| Ok(())).recipient(),
-        );
+        let moves = Stub::<TakeMove>::start(|msg| {
+            let (account, way) = (msg.account, msg.way);
+            Moves::default().begin(msg.session.0, &account, way, msg.expected)
+        });
+        let sessions = SessionsClient::new(Doors {
+            list: list.recipient(),
+            kick: kick.recipient(),
+            login: login.recipient(),
+            named: named.recipient(),
+            take: Stub::<TakeLogin>::start(|_| Ok(())).recipient(),
+            moves: moves.recipient(),
+            over: Probe::<MoveOver>::start().recipient(),
+        });
         let (services, cleanup) = (Rc::new(cluster.services.clone()), Cleanup::default());
         let (local, undo) = (cluster.at, cleanup.clone());
         let cx = move |state, endpoint| VerbCx {
