@@ -137,6 +137,7 @@ fn kind(kind: Kind) -> Value {
         Kind::Word(words) => json!({ "type": "string", "enum": words }),
         Kind::Switch => json!({ "type": "boolean", "default": false }),
         Kind::Words => json!({ "type": "array", "items": { "type": "string" } }),
+        Kind::Secret => json!({ "type": "string", "format": "password" }),
         // Whatever is said as text.
         _ => json!({ "type": "string" }),
     }
