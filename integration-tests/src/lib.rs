@@ -14,6 +14,8 @@ pub mod cluster;
 pub mod data;
 pub mod ftp;
 pub mod ftps;
+pub mod hook;
+mod http;
 pub mod matrix;
 pub mod network;
 pub mod points;

@@ -15,6 +15,7 @@ use crate::api::ApiConfig;
 use crate::copies::CopiesConfig;
 use crate::ftp::FtpConfig;
 use crate::ftp::data::{ClientsConfig, DataConfig, FxpConfig, PassiveConfig};
+use crate::outbox::EventsConfig;
 use crate::rights::RightsConfig;
 use crate::scrub::ScrubConfig;
 use crate::slaves::SlavesConfig;
@@ -65,6 +66,8 @@ pub struct MasterConfig {
     pub store: StoreConfig,
     /// `[names]`
     pub names: NamesConfig,
+    /// `[events]`
+    pub events: EventsConfig,
     /// `[admin]`
     pub admin: AdminConfig,
     /// `[api]`
@@ -222,7 +225,7 @@ impl MasterConfig {
         ];
         let acme = self.tls.acme.as_mut().map(AcmeConfig::paths);
         let others = others.into_iter().chain(acme.into_iter().flatten());
-        let others = others.flatten();
+        let others = others.flatten().chain(self.events.files());
         for path in std::iter::once(&mut self.master.dir).chain(others) {
             *path = folder.join(&*path);
         }
@@ -245,6 +248,7 @@ impl Check for MasterConfig {
         self.storage.check(errors);
         self.accounts.check(errors);
         self.store.check(errors);
+        self.events.check(errors);
         self.admin.check(errors);
         self.api.check(errors);
         self.log.telemetry().check(errors);

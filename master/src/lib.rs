@@ -12,6 +12,7 @@ mod deps;
 pub mod doctor;
 pub mod events;
 pub mod ftp;
+pub mod outbox;
 pub mod quickstart;
 pub mod reload;
 pub mod rights;
@@ -23,6 +24,7 @@ pub mod store;
 pub mod tls;
 pub mod transfer;
 pub mod vfs;
+mod web;
 mod xferlog;
 
 pub use config::MasterConfig;

@@ -37,6 +37,7 @@ const PLUGINS: [&str; 5] = [
     crate::acme::NAME,
     crate::copies::NAME,
     crate::scrub::NAME,
+    crate::outbox::NAME,
 ];
 
 /// Why a master could not begin, or ended with an error.
@@ -66,6 +67,9 @@ pub enum MasterError {
     /// The slave side.
     #[error(transparent)]
     Slaves(#[from] SlavesStartError),
+    /// Who is told what has happened.
+    #[error("[events]")]
+    Events(#[from] crate::outbox::CannotTell),
     /// The FTP side.
     #[error("the ftp side")]
     Ftp(#[from] CannotListen),

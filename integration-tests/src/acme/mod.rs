@@ -2,7 +2,6 @@
 //! HTTP-01 itself, and fails as its script says.
 
 mod book;
-mod http;
 mod jws;
 mod paper;
 mod serve;
@@ -96,7 +95,7 @@ impl AcmeAuthority {
             for tcp in listener.incoming().map_while(Result::ok) {
                 let (site, tls) = (Arc::clone(&serving), Arc::clone(&tls));
                 // A client that goes is no failure; what it missed, the test misses.
-                thread::spawn(move || drop(http::serve(tcp, tls, |ask| serve::answer(&site, ask))));
+                thread::spawn(move || drop(crate::http::serve(tcp, tls, |ask| serve::answer(&site, ask))));
             }
         });
         Ok(Self { site, folder })

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::book::{Book, Placed, Proof};
-use super::http::{Ask, Reply, get};
+use crate::http::{Ask, Reply, get};
 use super::jws::{Key, Signed};
 use super::{Seen, Site, locked};
 

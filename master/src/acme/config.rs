@@ -10,6 +10,8 @@ use drftpd_actors::ConfigError;
 use rustls_pki_types::ServerName;
 use serde::Deserialize;
 
+use crate::web::is_loopback;
+
 /// Let's Encrypt.
 const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
@@ -233,13 +235,6 @@ fn directory(url: &str) -> Result<(), &'static str> {
         Some("http") => Err("must be https: nobody else's word is proved on the way"),
         _ => Err(whole),
     }
-}
-
-/// Whether a host of a URL is this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let ip = bare.parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 #[cfg(test)]

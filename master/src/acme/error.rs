@@ -36,9 +36,6 @@ pub enum AcmeError {
     /// The request for the certificate.
     #[error("the request could not be made: {0}")]
     Request(#[from] rcgen::Error),
-    /// TLS with the authority.
-    #[error("the authority cannot be asked over TLS: {0}")]
-    Tls(#[from] rustls::Error),
     /// No thread for the disk.
     #[error(transparent)]
     Blocking(#[from] BlockingError),

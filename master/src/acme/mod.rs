@@ -15,7 +15,6 @@ mod order;
 pub mod plan;
 #[cfg(test)]
 mod tests;
-mod trust;
 
 use std::sync::Arc;
 

@@ -25,7 +25,7 @@ use super::error::{AcmeError, Failed};
 use super::files::Folder;
 use super::http::{self, Asker};
 use super::plan::Window;
-use super::trust;
+use crate::web::{self, Web};
 
 /// The first pause before the authority is asked whether it has come further; each one is twice as long.
 const POLL_FROM: Duration = Duration::from_millis(250);
@@ -75,9 +75,7 @@ impl Authority {
         &self,
         what: impl AsyncFnOnce(Account, Wishes) -> Result<T, AcmeError>,
     ) -> Result<T, Failed> {
-        let tls = trust::client(&self.config, &self.blocking).await?;
-        let net = Arc::clone(&self.net);
-        let (asker, carrier, wishes) = http::client(&self.config, net, tls, self.clock.clone());
+        let (asker, carrier, wishes) = http::client(self.web().await?, self.clock.clone());
         let talk = async {
             let account = self.account(asker).await?;
             what(account, wishes.clone()).await
@@ -103,6 +101,20 @@ impl Authority {
         done.map_err(|why| Failed {
             why,
             wish: *wishes.borrow(),
+        })
+    }
+
+    /// The way to the authority. A directory in clear is on this machine, and so is all that it names; one over TLS
+    /// leads to nothing in clear.
+    async fn web(&self) -> Result<Web, AcmeError> {
+        let file = self.config.authority.clone();
+        let tls = self.blocking.run(move || web::believes(file.as_deref()));
+        let named = |why| AcmeError::Named(format!("tls.acme.authority: {why}"));
+        Ok(Web {
+            net: Arc::clone(&self.net),
+            tls: tls.await?.map_err(named)?,
+            limit: self.config.request_timeout,
+            in_clear: self.config.asks_in_clear(),
         })
     }
 

@@ -16,6 +16,7 @@ use crate::config::MasterConfig;
 use crate::copies::CopiesClient;
 use crate::ftp::SessionsClient;
 use crate::ftp::data::DataSide;
+use crate::outbox::Outbox;
 use crate::reload::Reload;
 use crate::rights::Rights;
 use crate::scrub::ScrubClient;
@@ -118,6 +119,8 @@ pub struct Online {
     pub copies: CopiesClient,
     /// The scrubber.
     pub scrub: ScrubClient,
+    /// Who is told what has happened.
+    pub outbox: Outbox,
     /// How arbiters and actors do.
     pub health: Health,
     /// Where events are published.

@@ -106,6 +106,7 @@ pub static COMMANDS: &[&Command] = &[
     &commands::copies::LOOK,
     &commands::doctor::DOCTOR,
     &commands::dump::DUMP,
+    &commands::events::LIST,
     &commands::groups::ADD,
     &commands::users::ADD_TO,
     &commands::groups::ADMINS,

@@ -136,6 +136,11 @@ impl VerbCx {
         })
     }
 
+    /// Who does what this verb does, for those who are told of it.
+    pub fn who(&self) -> Option<&str> {
+        self.state.account().map(|account| account.name.as_str())
+    }
+
     /// The client's address, an IPv4 one as such also when it came over an IPv6 socket.
     pub fn client(&self) -> IpAddr {
         self.peer.ip().to_canonical()

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use actix::Recipient;
 use drftpd_actors::{ChildDown, EventBus};
 
+use super::MasterError;
 use crate::config::MasterConfig;
 use crate::copies::{self, CopiesClient, CopiesDeps, Maker, Seconds};
 use crate::deps::Deps;
+use crate::outbox::{self, Outbox, OutboxDeps};
 use crate::scrub::{self, ScrubClient, ScrubDeps};
 use crate::slaves::SlavesClient;
+use crate::store::Store;
 use crate::transfer::TransfersClient;
 use crate::vfs::VfsClient;
 
@@ -67,4 +70,22 @@ pub(super) fn scrubber(
         drain: deps.drain.clone(),
     };
     scrub::start(&deps.places.core, given, parent.clone())
+}
+
+/// Starts to tell readers what has happened.
+pub(super) async fn tell(
+    config: &MasterConfig,
+    deps: &Deps,
+    (store, outbox): (&Store, &Outbox),
+    parent: &Recipient<ChildDown>,
+) -> Result<(), MasterError> {
+    let given = OutboxDeps {
+        config: Arc::new(config.events.clone()),
+        store: store.clone(),
+        outbox: outbox.clone(),
+        net: Arc::clone(&deps.net),
+        clock: deps.clock.clone(),
+        drain: deps.drain.clone(),
+    };
+    Ok(outbox::start(&deps.places.core, given, parent).await?)
 }

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::background::{copier, scrubber, seconds};
+use super::background::{copier, scrubber, seconds, tell};
 use super::{MasterError, XFERLOG};
 use crate::accounts::{AccountsActor, AccountsClient, AccountsDeps, People};
 use crate::acme::{self, Acme};
@@ -25,6 +25,7 @@ use crate::deps::{Deps, Serving};
 use crate::events::TransferLogged;
 use crate::ftp::data::DataSide;
 use crate::ftp::{self, Services};
+use crate::outbox::Outbox;
 use crate::rights::Rights;
 use crate::slaves::{self, Authority, Enroll, SlavesClient, SlavesDeps};
 use crate::store::{Store, look_for_space};
@@ -75,7 +76,8 @@ pub(super) async fn start(
     xferlog.map_or(Ok(()), |file| log_transfers(file, &deps, &bus, &parent))?;
     let people = People::new(&config.accounts, &deps.dice)?;
     let accounts = accounts(&config, &deps, (&store, &people), &parent, &watch)?;
-    let vfs = files(&config, &deps, &store, &parent).await?;
+    let outbox = Outbox::new(config.events.keep);
+    let vfs = files(&config, &deps, (&store, &outbox), &parent).await?;
     watch.actor("vfs", &vfs.ping());
     let keeper = certificate(&config, &deps)?;
     let certificates = keeper.as_ref().map(|keeper| keeper.certificates.clone());
@@ -89,6 +91,7 @@ pub(super) async fn start(
     let clients = (&vfs, &slaves, &transfers);
     let seconds = seconds(&config, clients, keeper.is_some());
     let copies = copier(&seconds, &deps, &bus, &parent);
+    tell(&config, &deps, (&store, &outbox), &parent).await?;
     let scrub = scrubber(&config, &deps, (&vfs, &slaves), &bus, &parent);
     let facilities = Arc::new(Facilities {
         store: store.clone(),
@@ -140,6 +143,7 @@ pub(super) async fn start(
         vfs: vfs.clone(),
         copies,
         scrub,
+        outbox,
         health: health.clone(),
         bus: bus.clone(),
         drain: deps.drain.clone(),
@@ -323,7 +327,7 @@ fn accounts(
 async fn files(
     config: &MasterConfig,
     deps: &Deps,
-    store: &Store,
+    (store, outbox): (&Store, &Outbox),
     parent: &Recipient<ChildDown>,
 ) -> Result<VfsClient, MasterError> {
     let given = vfs::Deps {
@@ -332,6 +336,7 @@ async fn files(
         config: config.storage.clone(),
         copies: Arc::new(config.copies.clone()),
         clock: deps.clock.clone(),
+        outbox: outbox.clone(),
     };
     Ok(vfs::start(&deps.places.vfs, given, parent.clone()).await?)
 }

@@ -32,6 +32,7 @@ use super::types::Upload;
 use super::uploads::Uploads;
 use super::{plan, reads};
 use crate::copies::CopiesConfig;
+use crate::outbox::Outbox;
 use crate::store::{Pending, Store};
 
 /// Questions that may wait; askers beyond wait for room.
@@ -52,6 +53,8 @@ pub struct Deps {
     pub copies: Arc<CopiesConfig>,
     /// For times of files.
     pub clock: Clock,
+    /// Is told of what was completed.
+    pub outbox: Outbox,
 }
 
 /// Starts the file list: uploads of a master that is gone are noted as such, then the actor runs.
@@ -71,6 +74,7 @@ pub async fn start(
         asked: Arc::default(),
         store: deps.store.clone(),
         clock: deps.clock,
+        outbox: deps.outbox,
         heads,
         deletions: Deletions::default(),
         live: watch::Sender::new(Arc::default()),
@@ -100,6 +104,7 @@ pub struct VfsActor {
     asked: Arc<Notify>,
     store: Store,
     clock: Clock,
+    outbox: Outbox,
     heads: OpsHeads,
     deletions: Deletions,
     live: watch::Sender<Arc<Uploads>>,
@@ -226,6 +231,7 @@ impl VfsActor {
             config: Arc::clone(&self.config),
             copies: Arc::clone(&self.copies),
             asked: Arc::clone(&self.asked),
+            outbox: self.outbox.clone(),
         };
         Ok(self.store.submit(InTree { command, given })?)
     }

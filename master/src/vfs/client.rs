@@ -211,27 +211,33 @@ impl VfsClient {
         self.change(MakeDir { path, owner }).await
     }
 
-    /// Removes an empty directory.
-    pub async fn remove_dir(&self, path: &VfsPath) -> Result<(), VfsError> {
-        let path = path.clone();
-        self.change(RemoveDir { path }).await
+    /// Removes an empty directory. `by`: who does it.
+    pub async fn remove_dir(&self, path: &VfsPath, by: Option<&str>) -> Result<(), VfsError> {
+        let (path, by) = (path.clone(), by.map(str::to_owned));
+        self.change(RemoveDir { path, by }).await
     }
 
-    /// Deletes a file or a link; answers what it was.
-    pub async fn delete(&self, path: &VfsPath) -> Result<Entry, VfsError> {
-        let path = path.clone();
-        self.change(Delete { path }).await
+    /// Deletes a file or a link; answers what it was. `by`: who does it.
+    pub async fn delete(&self, path: &VfsPath, by: Option<&str>) -> Result<Entry, VfsError> {
+        let (path, by) = (path.clone(), by.map(str::to_owned));
+        self.change(Delete { path, by }).await
     }
 
-    /// Renames; `to` must not exist (a file may replace a file when `replace`).
+    /// Renames; `to` must not exist (a file may replace a file when `replace`). `by`: who does it.
     pub async fn rename(
         &self,
         from: &VfsPath,
         to: &VfsPath,
         replace: bool,
+        by: Option<&str>,
     ) -> Result<(), VfsError> {
-        let (from, to) = (from.clone(), to.clone());
-        self.change(Rename { from, to, replace }).await
+        let rename = Rename {
+            from: from.clone(),
+            to: to.clone(),
+            replace,
+            by: by.map(str::to_owned),
+        };
+        self.change(rename).await
     }
 
     /// Sets times of an entry.

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::{Deps, VfsClient, VfsConfig, start};
 use crate::copies::CopiesConfig;
+use crate::outbox::Outbox;
 use crate::store::{Case, Store, StoreConfig};
 
 /// A file list that lives as long as this.
@@ -37,6 +38,7 @@ impl TestVfs {
             blocking: Blocking::inline(),
             config: VfsConfig::default(),
             copies: Arc::new(copies),
+            outbox: Outbox::new(1000),
             clock: clock.clone(),
         };
         let down = Probe::start();

@@ -5,6 +5,7 @@ pub mod copies;
 pub mod differences;
 pub mod doctor;
 pub mod dump;
+pub mod events;
 pub mod forget;
 pub mod groups;
 pub mod help;

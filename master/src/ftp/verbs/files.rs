@@ -152,7 +152,7 @@ pub(super) const RMD: Verb = Verb {
 async fn rmd(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
     let there = cx.place(&path, Action::Delete).await?;
-    cx.services.vfs.remove_dir(&there.path).await?;
+    cx.services.vfs.remove_dir(&there.path, cx.who()).await?;
     Ok(Reply::done("Directory removed").into())
 }
 
@@ -167,7 +167,7 @@ pub(super) const DELE: Verb = Verb {
 async fn dele(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
     let there = cx.place(&path, Action::Delete).await?;
-    cx.services.vfs.delete(&there.path).await?;
+    cx.services.vfs.delete(&there.path, cx.who()).await?;
     Ok(Reply::done("Deleted").into())
 }
 
@@ -213,7 +213,7 @@ async fn rnto(cx: VerbCx, arg: Arg) -> VerbResult {
         moved.map_err(|_refused| FtpError::Denied)?;
     }
     let replace = there.is_some_and(|there| cx.may_with(Action::Overwrite, &to, &there).is_ok());
-    match cx.services.vfs.rename(&from.path, &to, replace).await {
+    match cx.services.vfs.rename(&from.path, &to, replace, cx.who()).await {
         Err(VfsError::Exists(_)) => Err(FtpError::NameTaken),
         renamed => {
             renamed?;

@@ -172,10 +172,10 @@ fn a_slave_joins_its_files_are_adopted_and_its_disk_follows_the_list() {
         }
 
         let vfs = &cluster.files.vfs;
-        vfs.rename(&at("/music"), &at("/songs"), false)
+        vfs.rename(&at("/music"), &at("/songs"), false, None)
             .await
             .unwrap();
-        vfs.delete(&at("/readme")).await.unwrap();
+        vfs.delete(&at("/readme"), None).await.unwrap();
         until("the disk follows", || {
             root.join("songs/one.mp3").exists() && !root.join("readme").exists()
         })
@@ -185,7 +185,7 @@ fn a_slave_joins_its_files_are_adopted_and_its_disk_follows_the_list() {
         // What is decided while it is away is done before anything else when it is back.
         running.stop().await;
         cluster.online("a", false).await;
-        vfs.delete(&at("/songs/one.mp3")).await.unwrap();
+        vfs.delete(&at("/songs/one.mp3"), None).await.unwrap();
         let _running = cluster.run(&cluster.dir.path().join("a.toml"));
         until("the disk follows", || !root.join("songs/one.mp3").exists()).await;
         cluster.online("a", true).await;

@@ -316,5 +316,15 @@ pub const TABLES: &[Table] = {
             ],
             key: "id",
         },
+        Table {
+            name: "outbox",
+            columns: &[("seq", Number), ("at", Number), ("body", Text)],
+            key: "seq",
+        },
+        Table {
+            name: "outbox_reader",
+            columns: &[("name", Text), ("after", Number)],
+            key: "name",
+        },
     ]
 };

@@ -4,6 +4,7 @@ use drftpd_protocol::wire::RootOp;
 use drftpd_protocol::{FileId, RootId};
 
 use super::remove::{delete_copies, discard, erase, forget};
+use crate::outbox::Event;
 use crate::store::{number, params};
 use crate::vfs::error::VfsError;
 use crate::vfs::plan::{self, Stored, StoredState};
@@ -36,7 +37,8 @@ impl TreeCommand for Commit {
             Some(also) => Some(log::root(tree, also)?.ok_or(VfsError::UnknownRoot(also))?),
             None => None,
         };
-        if old.state == FileState::Complete {
+        let replaced = old.state == FileState::Complete;
+        if replaced {
             delete_copies(tree, &old)?;
             totals::take_file(tree, old.parent, old.size)?;
         }
@@ -48,6 +50,10 @@ impl TreeCommand for Commit {
         if let Some(also) = also {
             publish(tree, &new, also.key)?;
         }
+        tree.tell(|| {
+            let path = walk::path_of(tree, new.id)?;
+            Ok(Event::uploaded(&new, path, replaced))
+        })?;
         Ok(new)
     }
 }

@@ -10,6 +10,7 @@ use super::end::is_ours;
 use super::merge::{Page, found_entry};
 use super::scrub::learn;
 use super::unknown::{self, Marked};
+use crate::outbox::{At, Event};
 use crate::store::number;
 use crate::vfs::client::Compare;
 use crate::vfs::config::Foreign;
@@ -161,6 +162,10 @@ fn adopt(page: &mut Page<'_, '_>, name: Name, size: u64, modified: i64) -> Resul
     copies::add(page.tree, &entry, page.root.key)?;
     let (file, at) = (entry.file(), page.here.in_tree(name));
     page.append(&RootOp::Identify { file, at, size })?;
+    page.tree.tell(|| {
+        let path = At(walk::path_of(page.tree, file.node)?);
+        Ok(Event::FileFound { path, size })
+    })?;
     page.adopted_bytes += number(size);
     page.merged.adopted += 1;
     Ok(())

@@ -2,6 +2,7 @@
 
 use drftpd_protocol::{Generation, VfsPath};
 
+use crate::outbox::Event;
 use crate::vfs::client::Owner;
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::{Tree, TreeCommand, nodes, walk};
@@ -20,9 +21,9 @@ impl TreeCommand for MakeDir {
     type Answer = Entry;
 
     fn apply(self, tree: &Tree<'_>) -> Result<Entry, VfsError> {
-        let mut entry = new_entry(tree, &self.path, Kind::Dir, self.owner)?;
+        let (mut entry, path) = new_entry(tree, &self.path, Kind::Dir, self.owner)?;
         entry.mode = 0o755;
-        add(tree, entry)
+        add(tree, entry, path)
     }
 }
 
@@ -42,20 +43,25 @@ impl TreeCommand for MakeLink {
             return Err(drftpd_protocol::PathError::TooLong.into());
         }
         above.resolve(&self.target)?;
-        let mut entry = new_entry(tree, &self.path, Kind::Link, self.owner)?;
+        let (mut entry, path) = new_entry(tree, &self.path, Kind::Link, self.owner)?;
         entry.mode = 0o777;
         entry.target = Some(self.target);
-        add(tree, entry)
+        add(tree, entry, path)
     }
 }
 
-/// An entry for a place that is free.
-fn new_entry(tree: &Tree<'_>, path: &VfsPath, kind: Kind, owner: Owner) -> Result<Entry, VfsError> {
+/// An entry for a place that is free, and its path without links.
+fn new_entry(
+    tree: &Tree<'_>,
+    path: &VfsPath,
+    kind: Kind,
+    owner: Owner,
+) -> Result<(Entry, VfsPath), VfsError> {
     let found = walk::find(tree, path, false)?;
     let Some(name) = found.path.name().filter(|_| found.entry.is_none()) else {
         return Err(VfsError::Exists(path.clone()));
     };
-    Ok(Entry {
+    let entry = Entry {
         id: tree.ids().node()?,
         parent: found.parent,
         name: Some(name.clone()),
@@ -72,11 +78,13 @@ fn new_entry(tree: &Tree<'_>, path: &VfsPath, kind: Kind, owner: Owner) -> Resul
         blake3: None,
         state: FileState::Complete,
         target: None,
-    })
+    };
+    Ok((entry, found.path))
 }
 
-fn add(tree: &Tree<'_>, entry: Entry) -> Result<Entry, VfsError> {
+fn add(tree: &Tree<'_>, entry: Entry, path: VfsPath) -> Result<Entry, VfsError> {
     nodes::insert(tree, &entry)?;
     nodes::touch(tree, entry.parent)?;
+    tree.tell(|| Ok(Event::made(&entry, path)))?;
     Ok(entry)
 }

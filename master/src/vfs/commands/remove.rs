@@ -3,6 +3,7 @@
 use drftpd_protocol::wire::RootOp;
 use drftpd_protocol::{NodeId, VfsPath};
 
+use crate::outbox::{At, Event};
 use crate::store::{id, number, params};
 use crate::vfs::error::VfsError;
 use crate::vfs::plan::{self, Stored, StoredState};
@@ -12,6 +13,8 @@ use crate::vfs::types::{Entry, FileState, Kind};
 /// Removes an empty directory. Every root that has, or had, something of it is told.
 pub struct RemoveDir {
     pub path: VfsPath,
+    /// Who does it.
+    pub by: Option<String>,
 }
 
 impl TreeCommand for RemoveDir {
@@ -29,6 +32,10 @@ impl TreeCommand for RemoveDir {
             return Err(VfsError::NotEmpty(self.path));
         }
         let at = walk::place_of(tree, &dir)?;
+        tree.tell(|| {
+            let (path, by) = (At(walk::path_of(tree, dir.id)?), self.by);
+            Ok(Event::DirRemoved { path, by })
+        })?;
         for root in copies::dir_removed(tree, dir.id)? {
             let at = at.clone();
             log::append(tree, root, &RootOp::RemoveDir { dir: dir.id, at })?;
@@ -42,6 +49,8 @@ impl TreeCommand for RemoveDir {
 /// Deletes a file or a link.
 pub struct Delete {
     pub path: VfsPath,
+    /// Who does it.
+    pub by: Option<String>,
 }
 
 impl TreeCommand for Delete {
@@ -54,6 +63,12 @@ impl TreeCommand for Delete {
         }
         // One that runs ends: its slave throws the bytes away, and its session hears of it.
         let upload = plan::stored(tree, entry.id)?;
+        if entry.state == FileState::Complete {
+            tree.tell(|| {
+                let path = walk::path_of(tree, entry.id)?;
+                Ok(Event::deleted(&entry, path, self.by))
+            })?;
+        }
         erase(tree, &entry, upload)?;
         tree.is_gone(entry.id);
         nodes::touch(tree, entry.parent)?;

@@ -4,6 +4,7 @@ use drftpd_protocol::wire::{Moved, Place, RootOp};
 use drftpd_protocol::{NodeId, VfsPath};
 
 use super::remove::{erase, not_running};
+use crate::outbox::{At, Event};
 use crate::store::number;
 use crate::vfs::error::VfsError;
 use crate::vfs::plan::Stored;
@@ -18,6 +19,8 @@ pub struct Rename {
     pub to: VfsPath,
     /// Whether a file may take the place of another one.
     pub replace: bool,
+    /// Who does it.
+    pub by: Option<String>,
 }
 
 impl TreeCommand for Rename {
@@ -49,9 +52,26 @@ impl TreeCommand for Rename {
             reach::allow_move(tree, &from, target.parent, name_of(&target)?)?;
         }
         if let Some((entry, upload)) = replaced {
+            if entry.state == FileState::Complete {
+                let by = self.by.clone();
+                tree.tell(|| Ok(Event::deleted(&entry, walk::path_of(tree, entry.id)?, by)))?;
+            }
             erase(tree, &entry, upload)?;
         }
-        carry_out(tree, &from, &target)
+        let before = walk::path_of(tree, from.id)?;
+        carry_out(tree, &from, &target)?;
+        let told = from.kind == Kind::Dir || from.state == FileState::Complete;
+        match told {
+            true => tree.tell(|| {
+                Ok(Event::Renamed {
+                    from: At(before),
+                    path: At(walk::path_of(tree, from.id)?),
+                    by: self.by,
+                    dir: from.kind == Kind::Dir,
+                })
+            }),
+            false => Ok(()),
+        }
     }
 }
 

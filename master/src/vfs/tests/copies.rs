@@ -126,7 +126,7 @@ fn bytes_that_are_not_those_of_the_file_list_are_thrown_away() {
         }
         let newer = fx.put("/two/file", A, 10).await;
         assert!(!fx.vfs.add_copy(file.file(), B, bytes(10)).await.unwrap());
-        fx.vfs.delete(&path("/two/file")).await.unwrap();
+        fx.vfs.delete(&path("/two/file"), None).await.unwrap();
         assert!(!fx.vfs.add_copy(newer.file(), B, bytes(10)).await.unwrap());
         let discarded = |op: &RootOp| matches!(op, RootOp::DiscardStaged { .. });
         let ops = fx.ops(B).await;

@@ -17,7 +17,7 @@ async fn full(fx: &Fixture) {
     fx.put("/old", A, 1).await;
     fx.put("/old", B, 2).await;
     fx.put("/gone", A, 3).await;
-    fx.vfs.delete(&path("/gone")).await.unwrap();
+    fx.vfs.delete(&path("/gone"), None).await.unwrap();
     fx.rename("/d/e", "/d/e2").await.unwrap();
     let half = fx.begin("/half", UploadMode::Store, A).await.unwrap();
     let kept = fx.vfs.break_upload(half.file, A, Some(4)).await;

@@ -94,7 +94,7 @@ fn a_directory_that_lies_elsewhere_is_to_be_shown_unless_it_is_about_to_move() {
 fn a_directory_that_the_tree_does_not_know_is_to_be_shown() {
     with_vfs(|fx| async {
         let d = fx.dir("/d").await;
-        fx.vfs.remove_dir(&path("/d")).await.unwrap();
+        fx.vfs.remove_dir(&path("/d"), None).await.unwrap();
         assert_eq!(judge(&fx, OpSeq(0), told(&d, &[], 0)).await, "list");
         fx
     });

@@ -50,7 +50,7 @@ fn deleting_a_link_leaves_its_target_and_an_upload_goes_through_it() {
         link(&fx, "/here", "/d/file").await;
         fx.put("/here", A, 5).await;
         assert_eq!(fx.stat("/d/file").await.unwrap().size, 5);
-        fx.vfs.delete(&path("/here")).await.unwrap();
+        fx.vfs.delete(&path("/here"), None).await.unwrap();
         assert_eq!(fx.names("/").await, ["d"]);
         assert_eq!(fx.stat("/d/file").await.unwrap().size, 5);
         fx

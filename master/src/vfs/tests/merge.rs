@@ -132,7 +132,7 @@ fn while_an_identity_is_on_its_way_its_file_is_left_alone() {
 fn deleted_and_older_files_are_set_aside_and_stay_deleted() {
     with_vfs(|fx| async {
         let gone = fx.put("/gone", A, 5).await;
-        fx.vfs.delete(&path("/gone")).await.unwrap();
+        fx.vfs.delete(&path("/gone"), None).await.unwrap();
         let old = fx.put("/over", A, 5).await;
         fx.put("/over", B, 6).await;
         let found = vec![
@@ -375,7 +375,7 @@ fn staged_files_are_published_kept_or_thrown_away() {
         let running = fx.begin("/running", UploadMode::Store, A).await.unwrap();
         let done = fx.put("/done", B, 9).await;
         let gone = fx.put("/gone", A, 9).await;
-        fx.vfs.delete(&path("/gone")).await.unwrap();
+        fx.vfs.delete(&path("/gone"), None).await.unwrap();
         let before = fx.ops(A).await.len();
         let staged = |file: FileId, size, prepared| StagedEntry {
             file,

@@ -54,7 +54,7 @@ fn a_file_with_another_copy_is_not_lost_and_a_root_without_it_still_hears_of_its
         let said = walk(&fx, &[]).await;
         assert_eq!((said.missing, said.lost), (1, 0));
         assert_eq!(holders(&fx, "/a").await, [B]);
-        fx.vfs.delete(&path("/a")).await.unwrap();
+        fx.vfs.delete(&path("/a"), None).await.unwrap();
         assert_eq!(short(&fx.ops(A).await), ["delete /a"]);
         fx
     });

@@ -37,6 +37,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::copies::CopiesConfig;
+use crate::outbox::Outbox;
 use crate::store::{Case, Store, StoreConfig};
 
 pub(super) const NOW: i64 = 1_800_000_000;
@@ -93,6 +94,7 @@ impl Fixture {
     pub async fn with(store: Store, clock: Clock, config: VfsConfig, copies: CopiesConfig) -> Self {
         let deps = Deps {
             copies: Arc::new(copies),
+            outbox: Outbox::new(1000),
             store: store.clone(),
             blocking: Blocking::inline(),
             config,
@@ -135,7 +137,7 @@ impl Fixture {
     }
 
     pub async fn rename(&self, from: &str, to: &str) -> Result<(), VfsError> {
-        self.vfs.rename(&path(from), &path(to), false).await
+        self.vfs.rename(&path(from), &path(to), false, None).await
     }
 
     pub async fn stat(&self, at: &str) -> Result<Entry, VfsError> {

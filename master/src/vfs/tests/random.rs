@@ -70,9 +70,9 @@ impl Run {
                 let done = vfs.make_dir(&text(at), ann()).await;
                 (done.map(drop), model.make_dir(at))
             }
-            Step::RemoveDir(at) => (vfs.remove_dir(&text(at)).await, model.remove_dir(at)),
+            Step::RemoveDir(at) => (vfs.remove_dir(&text(at), None).await, model.remove_dir(at)),
             Step::Delete(at) => {
-                let done = vfs.delete(&text(at)).await;
+                let done = vfs.delete(&text(at), None).await;
                 // Its session hears of it, and its slave has thrown the bytes away.
                 if let Some((file, root)) = model.running(at) {
                     self.running.retain(|running| *running != (file, root));
@@ -81,7 +81,7 @@ impl Run {
                 (done.map(drop), model.delete(at))
             }
             Step::Rename(from, to, replace) => {
-                let done = vfs.rename(&text(from), &text(to), *replace).await;
+                let done = vfs.rename(&text(from), &text(to), *replace, None).await;
                 (done, model.rename(from, to, *replace))
             }
             Step::SetTime(at) => {

@@ -68,7 +68,7 @@ fn a_directory_is_not_moved_where_a_path_below_it_would_be_too_long() {
         let file = fx.stat(&file).await.unwrap();
         assert!(fx.rename(&fits, &too_long).await.is_err());
         fx.vfs
-            .delete(&fx.vfs.path_of(file.id).await.unwrap())
+            .delete(&fx.vfs.path_of(file.id).await.unwrap(), None)
             .await
             .unwrap();
         // The file was in the way; the directories reach to 4096 bytes with a name of 255.

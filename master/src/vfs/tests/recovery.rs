@@ -48,7 +48,7 @@ async fn walk(fx: &Fixture, found: Vec<drftpd_protocol::wire::WalkEntry>) -> (Me
 fn in_recovery_nothing_is_set_aside_or_missing_and_all_is_listed() {
     on_strange_disks(|fx| async {
         let gone = fx.put("/gone", A, 5).await;
-        fx.vfs.delete(&path("/gone")).await.unwrap();
+        fx.vfs.delete(&path("/gone"), None).await.unwrap();
         fx.put("/not on the disk", A, 5).await;
         let later = unknown(-5);
         let found = || {
@@ -77,7 +77,7 @@ fn in_recovery_nothing_is_set_aside_or_missing_and_all_is_listed() {
 fn recovery_is_over_when_a_whole_walk_finds_nothing_unknown_any_more() {
     on_strange_disks(|fx| async {
         let gone = fx.put("/gone", A, 5).await;
-        fx.vfs.delete(&path("/gone")).await.unwrap();
+        fx.vfs.delete(&path("/gone"), None).await.unwrap();
         walk(&fx, vec![file("new", 7, Some(unknown(-5)))]).await;
         assert!(fx.store.read(recovering).unwrap());
         assert_eq!(walk(&fx, vec![]).await.0.unknown, 0);

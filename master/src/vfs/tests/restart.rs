@@ -106,7 +106,7 @@ fn partial_uploads_expire_and_their_bytes_are_thrown_away() {
 fn bytes_that_nobody_knows_are_thrown_away_unless_another_store_may_know_them() {
     with_vfs(|fx| async {
         let gone = fx.put("/file", A, 5).await;
-        fx.vfs.delete(&path("/file")).await.unwrap();
+        fx.vfs.delete(&path("/file"), None).await.unwrap();
         fx.vfs.settle_orphan(gone.file(), B, Some(3)).await.unwrap();
         assert_eq!(short(&fx.ops(B).await), ["discard"]);
         let foreign = FileId {

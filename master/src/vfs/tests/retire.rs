@@ -73,7 +73,7 @@ fn entries_stay_and_nothing_else_is_left_of_a_retired_root() {
         // What happens to them later on is nobody's to do.
         fx.rename("/d", "/e").await.unwrap();
         fx.rename("/e/last", "/e/least").await.unwrap();
-        fx.vfs.delete(&path("/e/lost")).await.unwrap();
+        fx.vfs.delete(&path("/e/lost"), None).await.unwrap();
         fx.put("/e/least", B, 9).await;
         assert_eq!((rows(&fx, A), holders(&fx, "/e/least").await), (0, vec![B]));
         fx
@@ -125,7 +125,7 @@ fn giving_up_a_root_of_many_files_goes_in_pages_with_the_changes_of_others_betwe
             for n in 0..20 {
                 fx.rename(&format!("/d/{n}"), &format!("/moved {n}"))
                     .await?;
-                fx.vfs.delete(&path(&format!("/moved {n}"))).await?;
+                fx.vfs.delete(&path(&format!("/moved {n}")), None).await?;
             }
             Ok::<_, VfsError>(())
         });

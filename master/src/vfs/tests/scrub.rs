@@ -121,7 +121,7 @@ fn a_verdict_counts_for_the_bytes_that_were_read_and_no_others() {
         fx.rename("/file", "/other").await.unwrap();
         let damaged = tell(&fx, A, new.file(), sums(10, 1)).await;
         assert_eq!(damaged[0].path, path("/other"));
-        fx.vfs.delete(&path("/other")).await.unwrap();
+        fx.vfs.delete(&path("/other"), None).await.unwrap();
         assert_eq!(tell(&fx, A, new.file(), sums(10, 1)).await, []);
         assert_eq!(becomes(&fx).await, [Found::Gone]);
         assert_eq!(short(&fx.ops(A).await).last().unwrap(), "delete /other");

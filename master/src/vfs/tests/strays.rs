@@ -96,7 +96,7 @@ fn a_copy_on_another_root_makes_it_a_holder() {
         assert_eq!(merged.good, 1);
         let readable = fx.vfs.readable(&path("/put")).await.unwrap();
         assert_eq!(readable.holders.len(), 2);
-        fx.vfs.delete(&path("/put")).await.unwrap();
+        fx.vfs.delete(&path("/put"), None).await.unwrap();
         assert_eq!(short(&fx.ops(B).await), ["delete /put"]);
         fx
     });

@@ -28,14 +28,14 @@ fn only_an_empty_directory_is_removed_and_its_roots_are_told() {
     with_vfs(|fx| async {
         fx.dir("/a").await;
         fx.put("/a/file", A, 1).await;
-        let full = fx.vfs.remove_dir(&path("/a")).await;
+        let full = fx.vfs.remove_dir(&path("/a"), None).await;
         assert!(matches!(full, Err(VfsError::NotEmpty(_))));
-        let file = fx.vfs.remove_dir(&path("/a/file")).await;
+        let file = fx.vfs.remove_dir(&path("/a/file"), None).await;
         assert!(matches!(file, Err(VfsError::NotADirectory(_))));
-        let root = fx.vfs.remove_dir(&path("/")).await;
+        let root = fx.vfs.remove_dir(&path("/"), None).await;
         assert!(matches!(root, Err(VfsError::BadMove(_))));
-        fx.vfs.delete(&path("/a/file")).await.unwrap();
-        fx.vfs.remove_dir(&path("/a")).await.unwrap();
+        fx.vfs.delete(&path("/a/file"), None).await.unwrap();
+        fx.vfs.remove_dir(&path("/a"), None).await.unwrap();
         assert!(matches!(fx.stat("/a").await, Err(VfsError::NotFound(_))));
         let ops = short(&fx.ops(A).await);
         assert_eq!(ops, ["publish /a/file", "delete /a/file", "rmdir /a"]);
@@ -92,11 +92,14 @@ fn a_rename_replaces_only_files_and_only_when_asked() {
         fx.put("/two", B, 2).await;
         let refused = fx.rename("/one", "/two").await;
         assert!(matches!(refused, Err(VfsError::Exists(_))));
-        let onto_dir = fx.vfs.rename(&path("/one"), &path("/d"), true).await;
+        let onto_dir = fx.vfs.rename(&path("/one"), &path("/d"), true, None).await;
         assert!(matches!(onto_dir, Err(VfsError::Exists(_))));
-        let dir_onto = fx.vfs.rename(&path("/d"), &path("/two"), true).await;
+        let dir_onto = fx.vfs.rename(&path("/d"), &path("/two"), true, None).await;
         assert!(matches!(dir_onto, Err(VfsError::Exists(_))));
-        let replaced = fx.vfs.rename(&path("/one"), &path("/two"), true).await;
+        let replaced = fx
+            .vfs
+            .rename(&path("/one"), &path("/two"), true, None)
+            .await;
         replaced.unwrap();
         assert_eq!(fx.stat("/two").await.unwrap().id, one.id);
         assert_eq!(short(&fx.ops(A).await), ["publish /one", "move /one /two"]);
@@ -124,10 +127,10 @@ fn a_delete_goes_to_every_holder_and_into_the_totals() {
         fx.dir("/a").await;
         let put = fx.put("/a/file", A, 7).await;
         assert_eq!(fx.totals("/").await, (7, 1));
-        let was = fx.vfs.delete(&path("/a/file")).await.unwrap();
+        let was = fx.vfs.delete(&path("/a/file"), None).await.unwrap();
         assert_eq!((was.id, was.size), (put.id, 7));
         assert_eq!(fx.totals("/").await, (0, 0));
-        let dir = fx.vfs.delete(&path("/a")).await;
+        let dir = fx.vfs.delete(&path("/a"), None).await;
         assert!(matches!(dir, Err(VfsError::IsDirectory(_))));
         fx
     });

@@ -35,7 +35,7 @@ fn a_delete_ends_an_upload_and_whoever_follows_it_hears_so() {
         let mut followed = fx.vfs.follow(first.file).unwrap().unwrap();
         fx.rename("/new", "/renamed").await.unwrap();
         assert!(!followed.is_deleted());
-        fx.vfs.delete(&path("/renamed")).await.unwrap();
+        fx.vfs.delete(&path("/renamed"), None).await.unwrap();
         followed.deleted().await;
         assert!(fx.vfs.follow(first.file).unwrap().is_none());
         let late = fx.commit(first.file, A, 9).await;
@@ -51,7 +51,7 @@ fn a_delete_ends_an_upload_and_whoever_follows_it_hears_so() {
         // An overwrite: what was there goes, too.
         let over = fx.begin("/new", UploadMode::Store, B).await.unwrap();
         let followed = fx.vfs.follow(over.file).unwrap().unwrap();
-        fx.vfs.delete(&path("/new")).await.unwrap();
+        fx.vfs.delete(&path("/new"), None).await.unwrap();
         assert!(followed.is_deleted());
         fx.vfs.break_upload(over.file, B, None).await.unwrap();
         assert_eq!(

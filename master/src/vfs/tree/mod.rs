@@ -27,6 +27,7 @@ use super::deletions::Deletions;
 use super::error::VfsError;
 use super::heads::OpsHeads;
 use crate::copies::CopiesConfig;
+use crate::outbox::{Event, Outbox};
 use crate::store::{Batch, Command, StoreError};
 use copies::Touched;
 use log::{Head, RootKey};
@@ -56,6 +57,8 @@ pub(super) struct Given {
     pub copies: Arc<CopiesConfig>,
     /// Hears when files are to be looked at because of their copies.
     pub asked: Arc<Notify>,
+    /// Is told of what was completed.
+    pub outbox: Outbox,
 }
 
 /// A tree command on its way to the writer.
@@ -100,6 +103,7 @@ pub(super) struct Tree<'b> {
     pub now: i64,
     pub config: &'b VfsConfig,
     pub copies: &'b CopiesConfig,
+    outbox: &'b Outbox,
     /// Whether files are to be looked at because of their copies.
     asked: Cell<bool>,
     heads: RefCell<BTreeMap<RootKey, Head>>,
@@ -123,6 +127,7 @@ impl<'b> Tree<'b> {
             now: given.now,
             config: &given.config,
             copies: &given.copies,
+            outbox: &given.outbox,
             asked: Cell::new(false),
             heads: RefCell::default(),
             gone: RefCell::default(),
@@ -133,6 +138,11 @@ impl<'b> Tree<'b> {
     /// Transfers of this file are to end.
     pub fn is_gone(&self, node: NodeId) {
         self.gone.borrow_mut().push(node);
+    }
+
+    /// Tells whoever wants to know what this command completes.
+    pub fn tell(&self, event: impl FnOnce() -> Result<Event, VfsError>) -> Result<(), VfsError> {
+        self.outbox.note(self.batch, self.now, event)
     }
 
     fn finish(self) -> Result<Vec<(RootId, OpSeq)>, StoreError> {
