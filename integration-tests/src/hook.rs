@@ -111,7 +111,11 @@ fn read(ask: &Ask) -> Result<Vec<Value>> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
     let signed = [at.as_bytes(), b".", &ask.body].concat();
     let right = hmac::sign(&key, &signed);
-    let right: String = right.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let right: String = right
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     ensure!(signature == right, "signed {signature} and not {right}");
     let body: Value = serde_json::from_slice(&ask.body)?;
     Ok(body["events"].as_array().context("no events")?.clone())

@@ -30,7 +30,9 @@ impl Ask {
     /// What a header says; its name in small letters.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut pairs = self.headers.iter().filter_map(|line| line.split_once(':'));
-        pairs.find(|(it, _)| *it == name).map(|(_, value)| value.trim())
+        pairs
+            .find(|(it, _)| *it == name)
+            .map(|(_, value)| value.trim())
     }
 }
 

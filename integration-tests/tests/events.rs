@@ -60,7 +60,8 @@ fn told(event: &Value) -> String {
 }
 
 #[test]
-fn every_change_is_told_in_its_order_although_the_master_is_killed_and_the_server_was_ill() -> Result<()> {
+fn every_change_is_told_in_its_order_although_the_master_is_killed_and_the_server_was_ill()
+-> Result<()> {
     let (folder, hook) = (tempfile::tempdir()?, Hook::start(true)?);
     let mut cluster = telling(&hook, folder.path())?;
     let mut ftp = cluster.login()?;
@@ -92,7 +93,9 @@ fn every_change_is_told_in_its_order_although_the_master_is_killed_and_the_serve
         let readers = cluster.ctl(&["event", "readers"])?;
         let readers = readers["readers"].as_array().context("readers")?.clone();
         ensure!(readers.len() == 2, "{readers:?}");
-        Ok(readers.iter().all(|it| it["waiting"] == 0 && it["failures"] == 0))
+        Ok(readers
+            .iter()
+            .all(|it| it["waiting"] == 0 && it["failures"] == 0))
     })?;
     let book = folder.path().join("book");
     cluster.wait_until("the program has written", |_| {

@@ -11,6 +11,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use drftpd_actors::testkit::Probe;
 use drftpd_actors::{Blocking, ChildDown, Clock, Dice, Place, block_on};
+use drftpd_master::outbox::Outbox;
 use drftpd_master::store::{Case, Durability, Store, StoreConfig};
 use drftpd_master::vfs::{Deps, Owner, PreparedBytes, UploadMode, VfsClient, VfsConfig, start};
 use drftpd_protocol::wire::{DirStep, WalkEntry, WalkNode, WalkPage};
@@ -38,6 +39,7 @@ async fn open(folder: &Path, durability: Durability) -> (VfsClient, Probe<ChildD
         blocking: Blocking::new(4),
         config: VfsConfig::default(),
         clock,
+        outbox: Outbox::new(1),
     };
     let down = Probe::start();
     let vfs = start(&Place::here(), deps, down.recipient()).await.unwrap();

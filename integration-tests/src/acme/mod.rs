@@ -95,7 +95,11 @@ impl AcmeAuthority {
             for tcp in listener.incoming().map_while(Result::ok) {
                 let (site, tls) = (Arc::clone(&serving), Arc::clone(&tls));
                 // A client that goes is no failure; what it missed, the test misses.
-                thread::spawn(move || drop(crate::http::serve(tcp, tls, |ask| serve::answer(&site, ask))));
+                thread::spawn(move || {
+                    drop(crate::http::serve(tcp, tls, |ask| {
+                        serve::answer(&site, ask)
+                    }))
+                });
             }
         });
         Ok(Self { site, folder })

@@ -8,9 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::book::{Book, Placed, Proof};
-use crate::http::{Ask, Reply, get};
 use super::jws::{Key, Signed};
 use super::{Seen, Site, locked};
+use crate::http::{Ask, Reply, get};
 
 /// An error as RFC 8555, section 6.7 has them, or one that nobody expects.
 enum No {

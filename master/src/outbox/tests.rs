@@ -54,6 +54,7 @@ impl World {
             size: 7,
             crc32: 255,
             received: 7,
+            blake3: None,
         };
         vfs.commit_upload(file, self.root, bytes).await.unwrap();
     }
@@ -157,7 +158,7 @@ fn nothing_is_written_for_nobody_and_new_readers_begin_where_they_come() {
         assert_eq!(world.told("one"), ["file.uploaded /b", "file.uploaded /c"]);
         assert_eq!(world.told("two"), ["file.uploaded /c"]);
         assert_eq!(world.readers(&["two"]).await, ["one"]);
-        let left = world.files.store.read(|sql| places(sql)).unwrap();
+        let left = world.files.store.read(places).unwrap();
         let left: Vec<_> = left.iter().map(|it| (&it.reader[..], it.waiting)).collect();
         assert_eq!(left, [("two", 1)]);
     });
