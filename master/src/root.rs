@@ -31,7 +31,7 @@ use crate::vfs::VfsError;
 /// Writes the log of transfers.
 const XFERLOG: &str = "xferlog";
 /// Children without which the master is as good as before.
-const PLUGINS: [&str; 5] = [
+const PLUGINS: [&str; 6] = [
     XFERLOG,
     crate::api::events::NAME,
     crate::acme::NAME,
