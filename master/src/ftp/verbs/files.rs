@@ -213,7 +213,12 @@ async fn rnto(cx: VerbCx, arg: Arg) -> VerbResult {
         moved.map_err(|_refused| FtpError::Denied)?;
     }
     let replace = there.is_some_and(|there| cx.may_with(Action::Overwrite, &to, &there).is_ok());
-    match cx.services.vfs.rename(&from.path, &to, replace, cx.who()).await {
+    match cx
+        .services
+        .vfs
+        .rename(&from.path, &to, replace, cx.who())
+        .await
+    {
         Err(VfsError::Exists(_)) => Err(FtpError::NameTaken),
         renamed => {
             renamed?;

@@ -303,7 +303,7 @@ fn what_is_being_written_is_left_alone_and_looked_at_again() {
 fn an_identity_that_is_not_live_is_nobodys_and_the_file_stays() {
     on_strange_disks(|fx| async {
         let gone = fx.put("/gone", A, 5).await;
-        fx.vfs.delete(&path("/gone")).await.unwrap();
+        fx.vfs.delete(&path("/gone"), None).await.unwrap();
         let mut walk = Walk::begin(&fx).await;
         let found = vec![file("elsewhere", 5, Some(gone.file()))];
         let merged = walk.look(&[], &["elsewhere"], found).await;

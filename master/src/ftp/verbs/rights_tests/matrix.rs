@@ -182,7 +182,7 @@ impl Matrix<'_> {
             self.who.name, self.text
         );
         if said.is_ok() {
-            self.site.files.vfs.remove_dir(&path(at)).await.unwrap();
+            self.site.files.vfs.remove_dir(&path(at), None).await.unwrap();
         }
         let owner = self.who.name.clone();
         if self.want(Action::Rename, "/x", &owner).is_err() {
@@ -198,7 +198,7 @@ impl Matrix<'_> {
             self.who.name, self.text
         );
         let left = if said.is_ok() { at } else { "/x" };
-        self.site.files.vfs.delete(&path(left)).await.unwrap();
+        self.site.files.vfs.delete(&path(left), None).await.unwrap();
     }
 
     async fn directory(&mut self, name: &str, at: &str) {
@@ -264,7 +264,7 @@ async fn of_user(site: &Site, name: &str, text: &Text) -> usize {
             for spelled in spellings(dir, link, "f") {
                 matrix.file(&spelled, &at, owner).await;
             }
-            site.files.vfs.delete(&path(&at)).await.unwrap();
+            site.files.vfs.delete(&path(&at), None).await.unwrap();
         }
         for spelled in spellings(dir, link, "n") {
             matrix.nothing_yet(&spelled, &format!("{dir}/n")).await;
