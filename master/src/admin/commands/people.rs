@@ -111,7 +111,6 @@ pub(super) struct Done {
     pub ended: usize,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_none(count: &usize) -> bool {
     *count == 0
 }
