@@ -1,4 +1,5 @@
 //! Users and groups, kept by SITE as on DrFTPD, and what their users feel of it at once.
+#![allow(clippy::disallowed_methods)] // a limited transfer takes real time
 
 use anyhow::{Context, Result, ensure};
 use drftpd_integration_tests::{Cluster, Ftp, Mode};
