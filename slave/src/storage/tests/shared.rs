@@ -162,3 +162,25 @@ fn a_file_that_was_opened_knows_whether_somebody_wrote_to_it_since() {
     edit(&fixture, "f", b"HELLO");
     assert!(!stamp.holds(&stored.file).expect("looked"));
 }
+
+#[test]
+fn of_entries_of_a_directory_that_is_not_there_nothing_is_told() {
+    let fixture = Fixture::shared();
+    fixture.publish(id(5, 1), "3:d/f", b"hello");
+    let name = |text: &[u8]| drftpd_protocol::path::Name::new(text.to_vec()).expect("a name");
+    let looked = || {
+        let part = drftpd_protocol::wire::WalkPart {
+            way: vec![name(b"d")],
+            names: vec![name(b"f"), name(b"g")],
+        };
+        let walk = fixture.root.walk(7, BTreeSet::new(), None).expect("begins");
+        let pages = walk.only(vec![part]).filter_map(|item| match item {
+            WalkItem::Page(page) => Some((page.entries.len(), page.looked.len())),
+            _ => None,
+        });
+        pages.collect::<Vec<_>>()
+    };
+    assert_eq!(looked(), [(1, 2)]);
+    std::fs::rename(fixture.path("d"), fixture.path("e")).expect("moved");
+    assert_eq!(looked(), []);
+}

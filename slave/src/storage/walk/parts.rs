@@ -44,6 +44,8 @@ impl Walk {
                 entries.extend(names.filter_map(|name| self.entry(&dir, name.as_bytes().to_vec())));
             }
             Some(Err(error)) => self.incomplete(b"", &error.to_string()),
+            // Where others work it may have moved, with all that was looked for: that is told with the directory above.
+            None if self.root.shared().is_some() => return None,
             None => self.path = part.way.into_iter().map(unknown).collect(),
         }
         if complete && !self.seen.complete {
