@@ -24,6 +24,7 @@ pub mod tokens;
 pub mod transfers;
 pub mod user_bans;
 pub mod user_change;
+pub mod user_list;
 pub mod user_masks;
 pub mod user_show;
 pub mod users;

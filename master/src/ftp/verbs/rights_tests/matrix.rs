@@ -182,7 +182,12 @@ impl Matrix<'_> {
             self.who.name, self.text
         );
         if said.is_ok() {
-            self.site.files.vfs.remove_dir(&path(at), None).await.unwrap();
+            self.site
+                .files
+                .vfs
+                .remove_dir(&path(at), None)
+                .await
+                .unwrap();
         }
         let owner = self.who.name.clone();
         if self.want(Action::Rename, "/x", &owner).is_err() {
