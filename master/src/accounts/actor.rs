@@ -199,11 +199,11 @@ async fn log_in(deps: AccountsDeps, msg: LogIn, how: How) -> Result<Account, Log
         ident,
         certificate,
     } = msg;
+    let _turn = match how.stranger {
+        true => Some(deps.people.strangers.turn().await.ok_or(LoginError::Busy)?),
+        false => None,
+    };
     let found = deps.store.read(|sql| table::find(sql, &user))?;
-    // Not sooner: until now others may have begun to wait.
-    if how.stranger && deps.pool.waiting() >= deps.people.config.strangers() {
-        return Err(LoginError::Busy);
-    }
     let checked = deps.check(found.filter(|_| !how.locked), password).await?;
     let Some((stored, renewed)) = checked else {
         debug!(%from, "password is wrong, or nobody has that name");

@@ -84,7 +84,7 @@ impl AccountsConfig {
         cores.saturating_sub(1).max(1)
     }
 
-    /// Logins of strangers that may wait.
+    /// Logins of strangers that are checked, or wait before others do, at a time.
     pub fn strangers(&self) -> usize {
         (self.hash_queue / 8).max(1)
     }

@@ -10,6 +10,7 @@ pub mod edit;
 mod guesses;
 pub mod legacy;
 pub mod limits;
+mod line;
 pub mod masks;
 pub mod messages;
 pub mod names;

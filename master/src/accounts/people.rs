@@ -8,6 +8,7 @@ use drftpd_actors::{Blocking, BlockingError, Dice};
 
 use super::bans::Bans;
 use super::config::AccountsConfig;
+use super::line::Line;
 use super::password::{HashError, Hasher, salt};
 
 /// How often accounts were changed since the start. Whoever holds one reads it again when this has grown.
@@ -35,6 +36,8 @@ pub struct People {
     pub bans: Bans,
     /// `[accounts]`.
     pub config: Arc<AccountsConfig>,
+    /// Where logins from addresses wait from which nobody has logged in.
+    pub(super) strangers: Line,
     hasher: Hasher,
     dice: Dice,
 }
@@ -49,6 +52,7 @@ impl People {
             changes: Changes::default(),
             bans: Bans::default(),
             config: Arc::new(config.clone()),
+            strangers: Line::new(config.hash_queue, config.strangers()),
             hasher: Hasher::new(config)?,
             dice: dice.clone(),
         })
