@@ -144,6 +144,7 @@ fn every_command_has_help_and_result_text() {
         ("copy look", &[]),
         ("doctor", &[]),
         ("dump", &["name=backup.jsonl"]),
+        ("event readers", &[]),
         ("help", &[]),
         ("kick", &["999"]),
         ("kick-all", &["soon back"]),
