@@ -6,6 +6,7 @@
 
 mod background;
 mod close;
+mod looked;
 mod start;
 
 #[cfg(test)]

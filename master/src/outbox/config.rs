@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use drftpd_actors::{Check, ConfigError};
+use drftpd_protocol::VfsPath;
 use serde::Deserialize;
 
-use super::event::KINDS;
+use super::event::{Event, KINDS};
 use crate::config::directories;
 
 /// Fewest events that are kept for readers that are behind.
@@ -37,13 +38,29 @@ pub struct EventsConfig {
 }
 
 /// Which events somebody wants.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Wanted {
     /// Kinds; empty: all.
     pub kinds: Vec<String>,
     /// Directories at and below which something happened; empty: everywhere.
     pub paths: Vec<String>,
+}
+
+impl Wanted {
+    fn of(kinds: &[String], paths: &[String]) -> Self {
+        Self {
+            kinds: kinds.to_vec(),
+            paths: paths.to_vec(),
+        }
+    }
+
+    /// Whether an event is one of these: what is renamed also for where it was before.
+    pub fn has(&self, event: &Event) -> bool {
+        let of_kind = self.kinds.is_empty() || self.kinds.iter().any(|it| it == event.kind());
+        let holds = |path: &VfsPath| directories::hold_for(&self.paths, path);
+        let (path, before) = event.paths();
+        of_kind && (holds(path) || before.is_some_and(holds))
+    }
 }
 
 /// A server that is sent events.
@@ -90,6 +107,20 @@ pub struct ProgramConfig {
     /// Directories; empty: everywhere.
     #[serde(default)]
     pub paths: Vec<String>,
+}
+
+impl WebhookConfig {
+    /// Which events it is sent.
+    pub fn wanted(&self) -> Wanted {
+        Wanted::of(&self.kinds, &self.paths)
+    }
+}
+
+impl ProgramConfig {
+    /// Which events it reads.
+    pub fn wanted(&self) -> Wanted {
+        Wanted::of(&self.kinds, &self.paths)
+    }
 }
 
 fn default_timeout() -> Duration {
@@ -146,33 +177,29 @@ impl Check for EventsConfig {
         let why = "must be more than nothing and at most events.retry_to";
         wrong(none, "retry_from".into(), why);
         let mut names = BTreeSet::new();
-        let mut check = |list: &str, at: usize, of: Reader<'_>| {
+        let mut check = |list: &str, at: usize, name: &str, wanted: &Wanted, timeout: Duration| {
             let key = |key: &str| format!("{list}[{at}].{key}");
-            let twice = !names.insert(of.name.to_owned());
+            let twice = !names.insert(name.to_owned());
             wrong(twice, key("name"), "is the name of two readers");
             let why = "must be 1 to 64 letters, digits or one of . _ -";
-            wrong(!is_name(of.name), key("name"), why);
-            let unknown = of.kinds.iter().any(|kind| !KINDS.contains(&kind.as_str()));
+            wrong(!is_name(name), key("name"), why);
+            let mut kinds = wanted.kinds.iter();
+            let unknown = kinds.any(|kind| !KINDS.contains(&kind.as_str()));
             let why = format!("each must be one of {}", KINDS.join(", "));
             wrong(unknown, key("kinds"), &why);
             let why = "must be directories that begin with /";
-            wrong(!directories::are_sound(of.paths), key("paths"), why);
-            let none = of.timeout.is_zero();
-            wrong(none, key("timeout"), "must be more than nothing");
+            wrong(!directories::are_sound(&wanted.paths), key("paths"), why);
+            wrong(
+                timeout.is_zero(),
+                key("timeout"),
+                "must be more than nothing",
+            );
         };
         for (at, it) in self.webhooks.iter().enumerate() {
-            check(
-                "webhooks",
-                at,
-                Reader::of(&it.name, it.timeout, (&it.kinds, &it.paths)),
-            );
+            check("webhooks", at, &it.name, &it.wanted(), it.timeout);
         }
         for (at, it) in self.programs.iter().enumerate() {
-            check(
-                "programs",
-                at,
-                Reader::of(&it.name, it.timeout, (&it.kinds, &it.paths)),
-            );
+            check("programs", at, &it.name, &it.wanted(), it.timeout);
         }
         for (at, it) in self.webhooks.iter().enumerate() {
             let key = |key: &str| format!("webhooks[{at}].{key}");
@@ -185,25 +212,6 @@ impl Check for EventsConfig {
             let absolute = it.command.first().is_some_and(|it| it.starts_with('/'));
             let why = "must begin with the whole path of a program";
             wrong(!absolute, format!("programs[{at}].command"), why);
-        }
-    }
-}
-
-/// What all readers have.
-struct Reader<'c> {
-    name: &'c str,
-    timeout: Duration,
-    kinds: &'c [String],
-    paths: &'c [String],
-}
-
-impl<'c> Reader<'c> {
-    fn of(name: &'c str, timeout: Duration, (kinds, paths): (&'c [String], &'c [String])) -> Self {
-        Self {
-            name,
-            timeout,
-            kinds,
-            paths,
         }
     }
 }

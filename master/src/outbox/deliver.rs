@@ -89,20 +89,24 @@ pub async fn start(
     }
     let config = Arc::clone(&deps.config);
     for webhook in &config.webhooks {
-        let wanted = Wanted {
-            kinds: webhook.kinds.clone(),
-            paths: webhook.paths.clone(),
-        };
         let sink = Webhook::new(webhook, Arc::clone(&deps.net), deps.clock.clone())?;
-        begin(place, deps.clone(), (&webhook.name, wanted), sink, parent);
+        begin(
+            place,
+            deps.clone(),
+            (&webhook.name, webhook.wanted()),
+            sink,
+            parent,
+        );
     }
     for program in &config.programs {
-        let wanted = Wanted {
-            kinds: program.kinds.clone(),
-            paths: program.paths.clone(),
-        };
         let sink = Program::new(program.clone());
-        begin(place, deps.clone(), (&program.name, wanted), sink, parent);
+        begin(
+            place,
+            deps.clone(),
+            (&program.name, program.wanted()),
+            sink,
+            parent,
+        );
     }
     Ok(())
 }
@@ -200,7 +204,7 @@ impl Reader {
             return Ok(false);
         };
         let mut wanted = waiting.events;
-        wanted.retain(|numbered| self.wants(numbered));
+        wanted.retain(|numbered| self.wanted.has(&numbered.event));
         for events in wanted.chunks(sink.at_once()) {
             sink.give(events).await.map_err(|why| self.failed(why))?;
             if let Some(given) = events.last() {
@@ -217,12 +221,6 @@ impl Reader {
             warn!(reader, dropped, "events were dropped: too many waited");
         }
         Ok(true)
-    }
-
-    fn wants(&self, numbered: &Numbered) -> bool {
-        let (kinds, kind) = (&self.wanted.kinds, numbered.event.kind());
-        let this = kinds.is_empty() || kinds.iter().any(|it| it == kind);
-        this && queue::concerns(&self.wanted.paths, &numbered.event)
     }
 
     async fn has(&self, upto: u64) -> Result<(), Duration> {

@@ -1,7 +1,5 @@
 //! The queue in the store: rows that are written in the batch of the change they tell of, and how far each reader is.
 
-use drftpd_protocol::VfsPath;
-
 use super::event::Event;
 use crate::store::{Batch, Command, Sql, StoreError, id, number, params};
 
@@ -190,11 +188,4 @@ impl Command for Has {
             None => Ok(()),
         }
     }
-}
-
-/// Whether a path, or where it was before, is one that a reader asked for.
-pub(super) fn concerns(directories: &[String], event: &Event) -> bool {
-    let holds = |path: &VfsPath| crate::config::directories::hold_for(directories, path);
-    let (path, before) = event.paths();
-    holds(path) || before.is_some_and(holds)
 }

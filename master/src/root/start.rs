@@ -3,16 +3,16 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use actix::{Addr, Recipient};
-use drftpd_actors::{Budget, ChildDown, ChildSpec, EventBus, Health, Ping, Place, supervise};
+use drftpd_actors::{Budget, ChildDown, ChildSpec, EventBus, Health, Place, supervise};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::warn;
 
 use super::background::{copier, scrubber, seconds, tell};
+use super::looked::Watch;
 use super::{MasterError, XFERLOG};
 use crate::accounts::{AccountsActor, AccountsClient, AccountsDeps, People};
 use crate::acme::{self, Acme};
@@ -38,8 +38,6 @@ use crate::xferlog::XferLog;
 const ACCOUNTS_MAILBOX: usize = 256;
 /// Transfers that may wait for their line in the log before lines are dropped.
 const XFERLOG_MAILBOX: usize = 1024;
-/// How often core actors are asked whether they live.
-const PING_EVERY: Duration = Duration::from_secs(1);
 
 /// Everything that was started, for the end.
 pub(super) struct Parts {
@@ -252,28 +250,6 @@ fn enroll(config: &MasterConfig, deps: &Deps, store: &Store) -> Result<Enroll, M
         dice,
         lifetime,
     ))
-}
-
-/// Pings actors and measures arbiters.
-struct Watch<'a> {
-    health: &'a Health,
-    within: Duration,
-}
-
-impl Watch<'_> {
-    fn places(&self, deps: &Deps) {
-        if !deps.on_a_machine {
-            return;
-        }
-        self.health.watch("main", &Place::here());
-        for (name, place) in deps.places.named() {
-            self.health.watch(name, place);
-        }
-    }
-
-    fn actor(&self, name: &str, ping: &Recipient<Ping>) {
-        self.health.watch_actor(name, ping, PING_EVERY, self.within);
-    }
 }
 
 fn log_transfers(

@@ -58,20 +58,18 @@ impl TreeCommand for Rename {
             }
             erase(tree, &entry, upload)?;
         }
-        let before = walk::path_of(tree, from.id)?;
         carry_out(tree, &from, &target)?;
-        let told = from.kind == Kind::Dir || from.state == FileState::Complete;
-        match told {
-            true => tree.tell(|| {
-                Ok(Event::Renamed {
-                    from: At(before),
-                    path: At(walk::path_of(tree, from.id)?),
-                    by: self.by,
-                    dir: from.kind == Kind::Dir,
-                })
-            }),
-            false => Ok(()),
+        if from.kind != Kind::Dir && from.state != FileState::Complete {
+            return Ok(());
         }
+        tree.tell(|| {
+            Ok(Event::Renamed {
+                from: At(walk::path_of(tree, from.parent)?.join(name_of(&from)?.clone())?),
+                path: At(walk::path_of(tree, from.id)?),
+                by: self.by,
+                dir: from.kind == Kind::Dir,
+            })
+        })
     }
 }
 
