@@ -107,8 +107,11 @@ const fn with(
     }
 }
 
+/// How many directives there are. A number of its own: a type that counts [`FORMS`] makes the compiler go round in circles.
+pub const DIRECTIVES: usize = 28;
+
 /// All of them, in the order of [`Directive`].
-pub const FORMS: [Form; 28] = [
+pub const FORMS: [Form; DIRECTIVES] = [
     plain(Directive::PrivPath, "privpath"),
     plain(Directive::Upload, "upload"),
     plain(Directive::Resume, "resume"),

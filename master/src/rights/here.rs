@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use drftpd_protocol::VfsPath;
 
-use super::directive::{Directive, FORMS};
+use super::directive::{DIRECTIVES, Directive, FORMS};
 use super::judge::{Target, allowed};
 use super::pattern::PathText;
 use super::rules::Rules;
@@ -16,7 +16,7 @@ pub struct Here {
     rules: Arc<Rules>,
     who: Arc<Account>,
     /// For each kind what it says of all that lies below; `None` where that differs.
-    below: [Option<bool>; FORMS.len()],
+    below: [Option<bool>; DIRECTIVES],
 }
 
 impl Here {

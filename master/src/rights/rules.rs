@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use drftpd_protocol::VfsPath;
 
-use super::directive::{Directive, FORMS};
+use super::directive::{DIRECTIVES, Directive, FORMS};
 use super::pattern::{PathText, Pattern};
 use crate::accounts::Account;
 use crate::accounts::who::People;
@@ -46,7 +46,7 @@ struct Compiled {
 pub struct Rules {
     written: Written,
     case: Case,
-    lines: [Vec<Compiled>; FORMS.len()],
+    lines: [Vec<Compiled>; DIRECTIVES],
 }
 
 /// Rules are the same if they say the same.
