@@ -3,6 +3,7 @@
 //! Control connections and data connections end on different machines. A ticket resumes on another one because
 //! both build their settings here: same versions, same cipher suites in the same order, same ticket key.
 
+mod anyone;
 mod client;
 mod cluster;
 mod server;

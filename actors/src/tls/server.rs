@@ -10,6 +10,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::anyone::Anyone;
 use super::cluster::Same;
 use super::{Believed, SessionTickets, VERSIONS, ftp_client, provider};
 
@@ -26,6 +27,7 @@ pub const HTTP_PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
 #[derive(Clone)]
 pub struct FtpServer {
     plain: ServerConfig,
+    asking: ServerConfig,
     between: Arc<ServerConfig>,
     same: Arc<Same>,
 }
@@ -54,6 +56,7 @@ impl FtpServer {
         let settings = |peer| Self::settings(&same, peer, protocols);
         Ok(FtpServer {
             plain: settings(Arc::new(NoClientAuth))?,
+            asking: settings(Arc::new(Anyone::new()))?,
             between: Arc::new(settings(Arc::clone(&same) as _)?),
             same,
         })
@@ -85,12 +88,17 @@ impl FtpServer {
         tickets: Option<Arc<dyn ProducesTickets>>,
         tickets13: usize,
     ) -> Arc<ServerConfig> {
-        let mut config = self.plain.clone();
-        if let Some(tickets) = tickets {
-            config.ticketer = tickets;
-            config.send_tls13_tickets = tickets13;
-        }
-        Arc::new(config)
+        with_tickets(self.plain.clone(), tickets, tickets13)
+    }
+
+    /// Like [`Self::config`], and the client is asked for a certificate of its own: whichever it shows it must prove to
+    /// have the key of; without one it is served all the same. Who trusts it is for those who know its fingerprint.
+    pub fn asking(
+        &self,
+        tickets: Option<Arc<dyn ProducesTickets>>,
+        tickets13: usize,
+    ) -> Arc<ServerConfig> {
+        with_tickets(self.asking.clone(), tickets, tickets13)
     }
 
     /// Settings for a connection whose other end has this certificate, too, and must prove it. Nothing is resumed.
@@ -117,6 +125,18 @@ impl FtpServer {
     pub fn certificate(&self) -> &CertificateDer<'static> {
         self.same.certificate()
     }
+}
+
+fn with_tickets(
+    mut config: ServerConfig,
+    tickets: Option<Arc<dyn ProducesTickets>>,
+    tickets13: usize,
+) -> Arc<ServerConfig> {
+    if let Some(tickets) = tickets {
+        config.ticketer = tickets;
+        config.send_tls13_tickets = tickets13;
+    }
+    Arc::new(config)
 }
 
 impl fmt::Debug for FtpServer {

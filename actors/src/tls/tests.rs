@@ -42,6 +42,20 @@ fn client_with(
         .with_no_client_auth()
 }
 
+/// Like [`client`], and it shows this certificate to whoever asks.
+fn client_showing(
+    server: &FtpServer,
+    version: &'static SupportedProtocolVersion,
+    chain: Vec<CertificateDer<'static>>,
+    key: &PrivateKeyDer<'_>,
+) -> ClientConfig {
+    let mut config = client(server, version);
+    let key = provider().key_provider.load_private_key(key.clone_key());
+    let shown = rustls::sign::CertifiedKey::new(chain, key.unwrap());
+    config.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(shown));
+    config
+}
+
 /// One connection: handshake, a byte each way so that tickets arrive, and the end.
 async fn meet(
     client: &Arc<ClientConfig>,
@@ -252,6 +266,40 @@ fn between_servers_the_peer_is_anybody_or_exactly_the_one_expected() {
                         .0
                         .resumed
             );
+        }
+    });
+}
+
+#[test]
+fn a_client_that_is_asked_proves_its_certificate_or_has_none() {
+    sim(async {
+        let made = || generate_simple_self_signed(["me".to_owned()]).unwrap();
+        let (mine, other) = (made(), made());
+        let chain = vec![mine.cert.der().clone()];
+        let key_of = |it: &CertifiedKey<_>| {
+            let key: &rcgen::KeyPair = &it.signing_key;
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap()
+        };
+        for version in BOTH {
+            let server = server();
+            let showing = client_showing(&server, version, chain.clone(), &key_of(&mine));
+            let showing = Arc::new(showing);
+            let (_, far) = meet(&showing, server.asking(key(1), 4)).await.unwrap();
+            assert_eq!(far.peer_certificates, chain, "{version:?}");
+            // Its data connections go on with that session, on machines that ask nobody.
+            let (near, far) = meet(&showing, server.config(key(1), 0)).await.unwrap();
+            assert!(near.resumed && far.resumed, "{version:?}");
+            let (_, unasked) = meet(&showing, server.config(key(2), 0)).await.unwrap();
+            assert!(unasked.peer_certificates.is_empty(), "{version:?}");
+
+            let without = Arc::new(client(&server, version));
+            let (_, far) = meet(&without, server.asking(key(1), 4)).await.unwrap();
+            assert!(far.peer_certificates.is_empty(), "{version:?}");
+
+            // Somebody else's certificate is public; its key is not.
+            let thief = client_showing(&server, version, chain.clone(), &key_of(&other));
+            let met = meet(&Arc::new(thief), server.asking(key(1), 4)).await;
+            assert!(met.is_err(), "{version:?}");
         }
     });
 }

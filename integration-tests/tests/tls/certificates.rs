@@ -7,10 +7,10 @@ use anyhow::{Context, Result, ensure};
 use drftpd_integration_tests::client::folder;
 use drftpd_integration_tests::cluster::{PASSWORD, USER};
 use drftpd_integration_tests::process::program;
-use drftpd_integration_tests::{Running, Tool};
+use drftpd_integration_tests::{Ftp, Running, Tool};
 use rustix::process::Signal;
 
-use crate::{certificate, cluster, files, same_file, with_password};
+use crate::{certificate, cluster, files, same_file, stored, with_password};
 
 #[test]
 fn without_the_certificate_lftp_and_curl_say_that_they_do_not_trust_it() -> Result<()> {
@@ -112,26 +112,7 @@ fn a_new_certificate_is_shown_after_sighup_on_slaves_too_and_a_bad_one_is_not() 
     logged("new certificate is of no use")?;
     curl(&old, &[&format!("{url}/whole.bin"), "-o", "back.bin"])?;
 
-    let made = Tool::new("openssl", &own).args([
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "9",
-        "-subj",
-        "/CN=new",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-keyout",
-        "key.pem",
-        "-out",
-        "certificate.pem",
-    ]);
-    made.run()?;
+    make(&own, "key.pem", "certificate.pem")?;
     hang_up()?;
     logged("new certificate for ftp clients")?;
     ensure!(curl(&old, &[&url]).is_err(), "the old one is still shown");
@@ -151,4 +132,69 @@ fn a_new_certificate_is_shown_after_sighup_on_slaves_too_and_a_bad_one_is_not() 
         Ok(got.is_ok())
     })?;
     same_file(&dir.join("b.bin"), &whole)
+}
+
+/// A certificate for 127.0.0.1 that is signed by itself, made by others than us.
+fn make(dir: &Path, key: &str, certificate: &str) -> Result<()> {
+    let made = Tool::new("openssl", dir).args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "9",
+        "-subj",
+        "/CN=new",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+    ]);
+    made.run().map(drop)
+}
+
+#[test]
+fn an_account_that_names_a_certificate_needs_it_beside_the_password() -> Result<()> {
+    let cluster = cluster(&["tls.client_certificates=true"])?;
+    let (_gone, dir) = folder()?;
+    let whole = files(&dir, 26)?;
+    for whose in ["mine", "other"] {
+        make(&dir, &format!("{whose}.key"), &format!("{whose}.pem"))?;
+    }
+    let args = "x509 -in mine.pem -noout -fingerprint -sha256";
+    let said = Tool::new("openssl", &dir).args(args.split(' ')).run()?;
+    let hex = said.trim().rsplit('=').next().context("no fingerprint")?;
+    let (authority, at) = (certificate(&cluster), cluster.at("ftp")?);
+    let (ann, admin) = (format!("ftp://ann:word4711@{at}"), with_password("ftp", at));
+    let mut root = cluster.login()?;
+    root.ask("SITE ADDUSER ann word4711", 200)?;
+    let curl = |args: &[&str]| {
+        let curl = Tool::new("curl", &dir).args(["-sS", "--ssl-reqd", "--cacert", &authority]);
+        curl.args(args).run()
+    };
+    let mine = ["--cert", "mine.pem", "--key", "mine.key"];
+    let other = ["--cert", "other.pem", "--key", "other.key"];
+    let file = format!("{ann}/whole.bin");
+    curl(&["-T", "whole.bin", &file])?;
+    root.ask(&format!("SITE CHANGE ann certificate {hex}"), 200)?;
+    for shown in [&[][..], &other] {
+        let refused = curl(&[&["-T", "whole.bin", &file], shown].concat());
+        ensure!(refused.is_err(), "let in with {shown:?}");
+    }
+    let mut plain = Ftp::connect(cluster.ftp)?;
+    plain.ask("USER ann", 331)?;
+    plain.ask("PASS word4711", 530)?;
+    for version in ["1.2", "1.3"] {
+        let (tls, to) = (["--tls-max", version], format!("{ann}/{version}.bin"));
+        curl(&[&["-T", "whole.bin", &to], &mine[..], &tls].concat())?;
+        stored(&cluster, &format!("{version}.bin"), &whole)?;
+    }
+    // Whom nobody wants a certificate of may show any, or none.
+    curl(&[&[&admin[..]], &other[..]].concat())?;
+    curl(&[&admin]).map(drop)
 }

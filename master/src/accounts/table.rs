@@ -86,6 +86,16 @@ impl Stored {
     }
 }
 
+/// How many accounts need a certificate of their own beside the password.
+///
+/// # Errors
+/// When the store failed.
+pub fn need_certificate(sql: &Sql<'_>) -> Result<usize, StoreError> {
+    let text = "SELECT count(*) FROM account WHERE certificate IS NOT NULL AND deleted IS NULL";
+    let count: Option<i64> = sql.get(text, [], |row| row.get(0))?;
+    Ok(count.unwrap_or(0).unsigned_abs() as usize)
+}
+
 const COLUMNS: &str = "name, grp, password, admin, home, disabled, created, deleted, deleted_why, banned, banned_why,
     expires, must_change, anonymous, jail, certificate, ratio, credits, allotment, tagline, comment, created_by, seen, logins";
 

@@ -23,6 +23,7 @@ pub(super) fn look(config: &MasterConfig, known: &Known, found: &mut Vec<Finding
     authority(config, known, &mut notes);
     ftp(config, known, &mut notes);
     api(config, known, &mut notes);
+    clients(config, known, &mut notes);
     if let Some(acme) = &config.tls.acme {
         ordered::look(acme, &Folder::of(config), known.now, &mut notes);
     }
@@ -37,6 +38,19 @@ fn authority(config: &MasterConfig, known: &Known, notes: &mut Notes<'_>) {
     };
     valid("the cluster's authority", der, known.now, notes);
     private(&config.master.authority(), notes);
+}
+
+/// Who needs a certificate of their own must be asked for it.
+fn clients(config: &MasterConfig, known: &Known, notes: &mut Notes<'_>) {
+    if known.need_certificate > 0 && !config.tls.client_certificates {
+        notes.wrong(
+            format!(
+                "{} accounts need a certificate beside the password, and no client is asked for one",
+                known.need_certificate
+            ),
+            "set tls.client_certificates, or `user change NAME certificate none`",
+        );
+    }
 }
 
 /// Keys are their owner's alone.

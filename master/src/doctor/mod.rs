@@ -57,6 +57,8 @@ pub struct Known {
     pub slaves: BTreeSet<SlaveId>,
     /// The authority's certificate, DER.
     pub authority: Option<Vec<u8>>,
+    /// Accounts that need a certificate of their own beside the password.
+    pub need_certificate: usize,
     /// Now, Unix seconds.
     pub now: i64,
     /// When the store was begun for the last time, as its identities have it, Unix seconds.

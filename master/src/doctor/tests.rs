@@ -236,3 +236,18 @@ fn keys_that_others_can_read_and_missing_certificates_are_found() {
     config.api.key = Some(dir.path().join("api.key"));
     says(&wrong(&config, &MadeUp::default(), &known()), "api.pem");
 }
+
+#[test]
+fn accounts_that_need_a_certificate_are_named_where_nobody_is_asked_for_one() {
+    let two = Known {
+        need_certificate: 2,
+        ..known()
+    };
+    let said = wrong(&config(""), &MadeUp::default(), &two);
+    says(&said, "certificates: 2 accounts need a certificate");
+    let asked = config("[tls]\nclient_certificates = true");
+    assert_eq!(
+        wrong(&asked, &MadeUp::default(), &two),
+        Vec::<String>::new()
+    );
+}

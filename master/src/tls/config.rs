@@ -35,6 +35,8 @@ pub struct TlsConfig {
     /// Whether data connections have to resume the TLS session of their control connection.
     #[serde(deserialize_with = "resumption")]
     pub data_resumption: Resumption,
+    /// Whether clients are asked for a certificate of their own on control connections.
+    pub client_certificates: bool,
     /// What is different for some users, groups or networks; the first that speaks of client and user decides.
     pub rules: Vec<Rule>,
     /// How long a handshake may take.
@@ -94,6 +96,7 @@ impl Default for TlsConfig {
             listings: Policy::Allowed,
             data: Policy::Allowed,
             data_resumption: Resumption::Offered,
+            client_certificates: false,
             rules: Vec::new(),
             handshake_timeout: Duration::from_secs(10),
             look_every: Duration::from_secs(60),

@@ -117,7 +117,12 @@ impl Tls {
     pub fn control(&self, session: SessionId) -> Result<Shown, NoTickets> {
         let tickets = self.0.keys.of(session).map_err(|_| NoTickets)?;
         let identity = Arc::clone(&self.0.certificates.borrow());
-        Ok(Shown { identity, tickets })
+        let asks = self.0.config.borrow().tls.client_certificates;
+        Ok(Shown {
+            identity,
+            tickets,
+            asks,
+        })
     }
 }
 
@@ -127,13 +132,19 @@ pub struct Shown {
     identity: Arc<Identity>,
     /// Ties data connections to their control connection.
     pub tickets: TicketKey,
+    /// The client is asked for a certificate of its own where it logs in.
+    asks: bool,
 }
 
 impl Shown {
     /// Settings for the control connection.
     pub fn control(&self) -> Arc<ServerConfig> {
         let tickets = SessionTickets::under(&self.tickets.0);
-        self.identity.control.config(Some(tickets), CONTROL_TICKETS)
+        let control = &self.identity.control;
+        match self.asks {
+            true => control.asking(Some(tickets), CONTROL_TICKETS),
+            false => control.config(Some(tickets), CONTROL_TICKETS),
+        }
     }
 
     /// Settings for a data connection on which the master sends.

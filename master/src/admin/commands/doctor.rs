@@ -55,16 +55,18 @@ async fn run(cx: Cx) -> Outcome {
 }
 
 fn known(cx: &Cx) -> Result<Known, AdminError> {
-    let rows = cx
-        .of
-        .enroll
-        .list()
-        .map_err(|why| AdminError::failed(&why))?;
+    let failed = |why: crate::store::StoreError| AdminError::failed(&why);
+    let rows = cx.of.enroll.list().map_err(failed)?;
     let names = rows.iter().filter(|row| row.revoked.is_none());
     let online = cx.of.online.get();
     Ok(Known {
         serving: online.map(|online| online.ftp.clone()),
         slaves: names.map(|row| row.name.clone()).collect(),
+        need_certificate: cx
+            .of
+            .store
+            .read(crate::accounts::table::need_certificate)
+            .map_err(failed)?,
         authority: Some(cx.of.enroll.authority().certificate().to_vec()),
         now: cx.of.clock.unix(),
         began: cx.of.store.ids().began(),
