@@ -155,7 +155,7 @@ impl VfsPath {
     }
 
     fn checked(self) -> Result<Self, PathError> {
-        if self.names.len() > MAX_DEPTH || self.to_bytes().len() > MAX_PATH {
+        if self.names.len() > MAX_DEPTH || self.written_length() > MAX_PATH {
             return Err(PathError::TooLong);
         }
         Ok(self)
@@ -194,12 +194,17 @@ impl VfsPath {
         if self.names.is_empty() {
             return b"/".to_vec();
         }
-        let mut bytes = Vec::with_capacity(self.names.iter().map(|n| n.0.len() + 1).sum());
+        let mut bytes = Vec::with_capacity(self.written_length());
         for name in &self.names {
             bytes.push(b'/');
             bytes.extend_from_slice(&name.0);
         }
         bytes
+    }
+
+    /// How long [`VfsPath::to_bytes`] is, but for the root.
+    fn written_length(&self) -> usize {
+        self.names.iter().map(|name| name.0.len() + 1).sum()
     }
 }
 

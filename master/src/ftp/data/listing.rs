@@ -3,7 +3,9 @@
 //!
 //! Entries that the user may not see are left out. Rendering is the protocol's; here is what is rendered.
 
+use std::future::ready;
 use std::io::ErrorKind;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -11,7 +13,9 @@ use drftpd_actors::BoxIo;
 use drftpd_protocol::ftp::args::Glob;
 use drftpd_protocol::ftp::listing::{list_line, mlsd_line, nlst_line, total_line};
 use drftpd_protocol::ftp::{EntryKind, Facts, ListEntry, Perm};
-use drftpd_protocol::{Name, VfsPath};
+use drftpd_protocol::{DirId, Name, VfsPath};
+use futures_util::future::LocalBoxFuture;
+use futures_util::poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -20,7 +24,7 @@ use super::taken::Taken;
 use crate::accounts::Action;
 use crate::ftp::error::FtpError;
 use crate::rights::Here;
-use crate::vfs::{Entry, Kind, VfsClient, VfsError};
+use crate::vfs::{Entry, Kind, Page, VfsClient, VfsError};
 
 /// Entries of one page.
 pub const PAGE: usize = 512;
@@ -75,9 +79,13 @@ pub struct Listing {
 
 enum Next {
     First,
-    After(Name),
+    /// Begun already: it is read while the page before it is rendered and sent.
+    Ahead(Reading),
     Over,
 }
+
+/// A page that is being read.
+type Reading = LocalBoxFuture<'static, Result<Page, VfsError>>;
 
 impl Listing {
     /// A listing for somebody, by the rules of the directory that its entries lie in.
@@ -97,42 +105,50 @@ impl Listing {
     /// What the file list says.
     pub async fn page(&mut self) -> Result<Option<BytesMut>, FtpError> {
         let mut out = BytesMut::new();
-        let after = match std::mem::replace(&mut self.next, Next::Over) {
+        let reading = match std::mem::replace(&mut self.next, Next::Over) {
             Next::Over => return Ok(None),
+            Next::Ahead(reading) => reading,
             Next::First => {
                 self.head(&mut out);
-                None
-            }
-            Next::After(name) => Some(name),
-        };
-        match &self.subject {
-            Subject::Itself { entry, path, name } => {
-                render(&self.here, &self.style, entry, path, name, &mut out);
-            }
-            Subject::Inside { dir, path, only } => {
-                let page = match self.vfs.list(dir.id, after, PAGE).await {
-                    // Removed since it was looked up: there is nothing in it.
-                    Err(VfsError::NotFound(_)) => return Ok(Some(out)),
-                    page => page?,
-                };
-                for entry in &page.entries {
-                    let Some(name) = &entry.name else { continue };
-                    if only
-                        .as_ref()
-                        .is_some_and(|glob| !glob.matches(name.as_bytes()))
-                    {
-                        continue;
+                match &self.subject {
+                    Subject::Inside { dir, .. } => self.read(dir.id, None),
+                    Subject::Itself { entry, path, name } => {
+                        render(&self.here, &self.style, entry, path, name, &mut out);
+                        return Ok(Some(out));
                     }
-                    let Ok(path) = path.join(name.clone()) else {
-                        continue;
-                    };
-                    let shown = name.as_bytes();
-                    render(&self.here, &self.style, entry, &path, shown, &mut out);
                 }
-                self.next = page.next.map_or(Next::Over, Next::After);
+            }
+        };
+        let page = match reading.await {
+            // Removed since it was looked up: there is nothing in it.
+            Err(VfsError::NotFound(_)) => return Ok(Some(out)),
+            page => page?,
+        };
+        if let Subject::Inside { dir, path, only } = &self.subject {
+            if let Some(after) = page.next {
+                self.next = Next::Ahead(begun(self.read(dir.id, Some(after))).await);
+            }
+            let fits = |name: &Name| {
+                only.as_ref()
+                    .is_none_or(|glob| glob.matches(name.as_bytes()))
+            };
+            for entry in &page.entries {
+                let Some(name) = entry.name.as_ref().filter(|name| fits(name)) else {
+                    continue;
+                };
+                let Ok(path) = path.join(name.clone()) else {
+                    continue;
+                };
+                let shown = name.as_bytes();
+                render(&self.here, &self.style, entry, &path, shown, &mut out);
             }
         }
         Ok(Some(out))
+    }
+
+    fn read(&self, dir: DirId, after: Option<Name>) -> Reading {
+        let vfs = self.vfs.clone();
+        Box::pin(async move { vfs.list(dir, after, PAGE).await })
     }
 
     fn head(&self, out: &mut BytesMut) {
@@ -146,6 +162,14 @@ impl Listing {
         if matches!(self.style, Style::Long { .. }) {
             total_line(bytes.div_ceil(1024), out);
         }
+    }
+}
+
+/// What was asked for is under way when this comes back, not only when somebody waits for it.
+async fn begun(mut reading: Reading) -> Reading {
+    match poll!(&mut reading) {
+        Poll::Ready(page) => Box::pin(ready(page)),
+        Poll::Pending => reading,
     }
 }
 
