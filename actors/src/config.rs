@@ -70,6 +70,22 @@ where
     T: DeserializeOwned + Check,
     S: AsRef<str>,
 {
+    read_prepared(path, overrides, |_| {})
+}
+
+/// The same; before its values are checked `prepare` fills in what no file says and the check needs.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read_prepared<T, S>(
+    path: &Path,
+    overrides: &[S],
+    prepare: impl FnOnce(&mut T),
+) -> Result<T, Vec<ConfigError>>
+where
+    T: DeserializeOwned + Check,
+    S: AsRef<str>,
+{
     let in_file = |errors| in_file(errors, Some(path));
     let text = std::fs::read_to_string(path)
         .map_err(|why| in_file(vec![ConfigError::new("", why.to_string())]))?;
@@ -77,7 +93,7 @@ where
     let mut errors = apply_overrides(&mut table, overrides)
         .err()
         .unwrap_or_default();
-    match parse_table(table, Some(path)) {
+    match parse_prepared(table, Some(path), prepare) {
         Ok(value) if errors.is_empty() => return Ok(value),
         Ok(_) => {}
         Err(more) => errors.extend(more),
@@ -105,8 +121,17 @@ pub fn parse_table<T: DeserializeOwned + Check>(
     table: Table,
     file: Option<&Path>,
 ) -> Result<T, Vec<ConfigError>> {
+    parse_prepared(table, file, |_| {})
+}
+
+fn parse_prepared<T: DeserializeOwned + Check>(
+    table: Table,
+    file: Option<&Path>,
+    prepare: impl FnOnce(&mut T),
+) -> Result<T, Vec<ConfigError>> {
     let (value, mut errors) = mend::read::<T>(table);
-    if let Some(value) = value {
+    if let Some(mut value) = value {
+        prepare(&mut value);
         let mut wrong = Vec::new();
         value.check(&mut wrong);
         // A key that could not be read has a stand-in now, of which nothing need be said.

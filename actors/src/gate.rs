@@ -19,6 +19,8 @@ pub enum Verdict {
     Allow,
     /// It must not happen; the text may be shown to the user.
     Refuse(String),
+    /// The judge of this name gave no answer, and without one it must not happen.
+    Silent(&'static str),
 }
 
 impl Verdict {
@@ -99,6 +101,12 @@ where
             .unwrap_or(Verdict::Allow)
     }
 
+    /// Whether nobody is asked.
+    pub fn is_open(&self) -> bool {
+        let judges = self.judges.read().unwrap_or_else(PoisonError::into_inner);
+        judges.is_empty()
+    }
+
     /// The judges' names in order.
     pub fn judges(&self) -> Vec<&'static str> {
         self.judges
@@ -122,7 +130,7 @@ impl<Q: Message<Result = Verdict> + Clone + Send + 'static> Judge<Q> {
         warn!(judge = self.name, %why, otherwise = ?self.otherwise, "judge gave no answer");
         match self.otherwise {
             Otherwise::Allow => Verdict::Allow,
-            Otherwise::Refuse => Verdict::Refuse(format!("{} did not answer", self.name)),
+            Otherwise::Refuse => Verdict::Silent(self.name),
         }
     }
 }

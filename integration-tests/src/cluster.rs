@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use drftpd_master::admin::find;
+use drftpd_master::Extensions;
 use drftpd_master::admin::wire::{SOCKET, SocketPath};
 use tempfile::TempDir;
 
@@ -24,6 +24,8 @@ pub const PASSWORD: &str = "correct horse 7";
 /// What a cluster shall be.
 #[derive(Clone)]
 pub struct ClusterSpec {
+    /// The master's program.
+    pub program: &'static str,
     /// Number of slaves.
     pub slaves: usize,
     /// Overrides of the master's configuration, `section.key=value`.
@@ -43,6 +45,7 @@ pub struct ClusterSpec {
 impl Default for ClusterSpec {
     fn default() -> Self {
         ClusterSpec {
+            program: "drftpd-master",
             slaves: 2,
             master: Vec::new(),
             slave: Vec::new(),
@@ -133,7 +136,7 @@ impl Cluster {
     }
 
     fn master_command(&self) -> Result<Command> {
-        let mut command = self.command("drftpd-master", 0)?;
+        let mut command = self.command(self.spec.program, 0)?;
         command
             .current_dir(self.path())
             .env("DRFTPD_PASSWORD", PASSWORD)
@@ -291,7 +294,10 @@ impl Cluster {
         let socket = SocketPath::of(&folder, SOCKET)?;
         let mut stream = UnixStream::connect(socket.path()).context("the control socket")?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let (command, rest) = find(words).with_context(|| format!("no command {words:?}"))?;
+        let commands = Extensions::default().commands().clone();
+        let (command, rest) = commands
+            .find(words)
+            .with_context(|| format!("no command {words:?}"))?;
         let question = serde_json::json!({ "command": command.name, "words": rest });
         stream.write_all(format!("{question}\n").as_bytes())?;
         let mut line = String::new();

@@ -21,11 +21,12 @@ pub(crate) use failure::Failure;
 pub(crate) use make::tell as tell_password;
 pub(crate) use serve::{Process, absolute, ready_line};
 
+use crate::extend::Extensions;
 use crate::quickstart;
 
-/// Reads the arguments and does what they say.
-pub fn main() -> ExitCode {
-    match run(Arguments::parse().command) {
+/// Reads the arguments and does what they say, with these plugins, commands and filters.
+pub fn main(extensions: &Extensions) -> ExitCode {
+    match run(extensions, Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             say(&failure.text);
@@ -34,47 +35,52 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Failure> {
+fn run(of: &Extensions, command: Command) -> Result<(), Failure> {
+    let twice = of.twice();
+    if !twice.is_empty() {
+        let why = format!("this program has two of these: {}", twice.join(", "));
+        return Err(Failure::wrong(why));
+    }
     match command {
-        Command::Quickstart(order) => quickstart::quickstart(&order),
-        Command::Init(order) => make::init(&order),
-        Command::Run { config } => serve::serve(&config),
+        Command::Quickstart(order) => quickstart::quickstart(of, &order),
+        Command::Init(order) => make::init(of, &order),
+        Command::Run { config } => serve::serve(of, &config),
         Command::Config {
             command: ConfigCommand::Check { config },
-        } => make::check(&config),
-        Command::Doctor { at, json } => ctl::examine(&at, json, "doctor"),
-        Command::Slave { command } => slave(command),
-        Command::Token { command } => token(command),
-        Command::Ctl { at, json, words } => ctl::ctl(&at, json, &words),
-        Command::Dump { at, to } => data::dump(&at, to.as_deref()),
-        Command::Backup { at, to } => data::backup(&at, &to),
-        Command::Check { at, json } => ctl::examine(&at, json, "check"),
-        Command::Load { at, from } => data::load(&at, from.as_deref()),
+        } => make::check(of, &config),
+        Command::Doctor { at, json } => ctl::examine(of, &at, json, "doctor"),
+        Command::Slave { command } => slave(of, command),
+        Command::Token { command } => token(of, command),
+        Command::Ctl { at, json, words } => ctl::ctl(of, &at, json, &words),
+        Command::Dump { at, to } => data::dump(of, &at, to.as_deref()),
+        Command::Backup { at, to } => data::backup(of, &at, &to),
+        Command::Check { at, json } => ctl::examine(of, &at, json, "check"),
+        Command::Load { at, from } => data::load(of, &at, from.as_deref()),
     }
 }
 
-fn slave(command: SlaveCommand) -> Result<(), Failure> {
+fn slave(of: &Extensions, command: SlaveCommand) -> Result<(), Failure> {
     match command {
-        SlaveCommand::Add { at, name, again } => ctl::slave_add(&at, &name, again),
-        SlaveCommand::List { at, json } => ctl::ctl(&at, json, &words(&["slave", "list"])),
+        SlaveCommand::Add { at, name, again } => ctl::slave_add(of, &at, &name, again),
+        SlaveCommand::List { at, json } => ctl::ctl(of, &at, json, &words(&["slave", "list"])),
         SlaveCommand::Drain { at, name } => {
-            ctl::ctl(&at, false, &words(&["slave", "drain", &name]))
+            ctl::ctl(of, &at, false, &words(&["slave", "drain", &name]))
         }
         SlaveCommand::Undrain { at, name } => {
-            ctl::ctl(&at, false, &words(&["slave", "undrain", &name]))
+            ctl::ctl(of, &at, false, &words(&["slave", "undrain", &name]))
         }
         SlaveCommand::Retire { at, name, force } => {
             let said = ["slave", "retire", &name, "force"];
             let said = if force { &said[..] } else { &said[..3] };
-            ctl::ctl(&at, false, &words(said))
+            ctl::ctl(of, &at, false, &words(said))
         }
         SlaveCommand::Remove { at, name } => {
-            ctl::ctl(&at, false, &words(&["slave", "remove", &name]))
+            ctl::ctl(of, &at, false, &words(&["slave", "remove", &name]))
         }
     }
 }
 
-fn token(command: TokenCommand) -> Result<(), Failure> {
+fn token(of: &Extensions, command: TokenCommand) -> Result<(), Failure> {
     match command {
         TokenCommand::Create {
             at,
@@ -84,11 +90,11 @@ fn token(command: TokenCommand) -> Result<(), Failure> {
         } => {
             let scopes = scopes.join(",");
             let said = words(&["token", "create", &name, &scopes, &expires]);
-            ctl::secret(&at, &said)
+            ctl::secret(of, &at, &said)
         }
-        TokenCommand::List { at, json } => ctl::ctl(&at, json, &words(&["token", "list"])),
+        TokenCommand::List { at, json } => ctl::ctl(of, &at, json, &words(&["token", "list"])),
         TokenCommand::Revoke { at, name } => {
-            ctl::ctl(&at, false, &words(&["token", "revoke", &name]))
+            ctl::ctl(of, &at, false, &words(&["token", "revoke", &name]))
         }
     }
 }

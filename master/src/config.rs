@@ -2,17 +2,20 @@
 //!
 //! `deploy/master.toml` documents every key with its default; [`document`] fills other values into it.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use drftpd_actors::{Check, ConfigError, LogFormat, TelemetryConfig};
 use serde::Deserialize;
+use toml::Table;
 
 use crate::accounts::AccountsConfig;
 use crate::acme::AcmeConfig;
 use crate::api::ApiConfig;
 use crate::copies::CopiesConfig;
+use crate::extend::Extensions;
 use crate::ftp::FtpConfig;
 use crate::ftp::data::{ClientsConfig, DataConfig, FxpConfig, PassiveConfig};
 use crate::outbox::EventsConfig;
@@ -76,6 +79,11 @@ pub struct MasterConfig {
     pub log: LogConfig,
     /// `[shutdown]`
     pub shutdown: ShutdownConfig,
+    /// `[plugins.NAME]`: each plugin that is on, with its options.
+    pub plugins: BTreeMap<String, Table>,
+    /// What there is in this program to be told something.
+    #[serde(skip)]
+    pub extensions: Extensions,
 }
 
 /// `[master]`: where the master keeps what is its own, and how many threads it has.
@@ -193,7 +201,23 @@ impl MasterConfig {
     /// # Errors
     /// Everything that is wrong with it, each with file and key.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, Vec<ConfigError>> {
-        let mut config: Self = drftpd_actors::read_with_overrides(path, overrides)?;
+        Self::read_for(&Extensions::default(), path, overrides)
+    }
+
+    /// The same, for a program that has more in its tables.
+    ///
+    /// # Errors
+    /// As [`MasterConfig::read`].
+    pub fn read_for(
+        extensions: &Extensions,
+        path: &Path,
+        overrides: &[String],
+    ) -> Result<Self, Vec<ConfigError>> {
+        let prepare = |config: &mut Self| {
+            config.transfer.kinds = extensions.filters();
+            config.extensions = extensions.clone();
+        };
+        let mut config = drftpd_actors::read_prepared(path, overrides, prepare)?;
         config.beside(path.parent().unwrap_or(Path::new("")));
         let mut gone = Vec::new();
         let no_folder = |folder: &Path| !folder.as_os_str().is_empty() && !folder.is_dir();
@@ -205,7 +229,8 @@ impl MasterConfig {
         gone.extend(config.tls.acme.iter().flat_map(AcmeConfig::missing));
         gone.iter_mut()
             .for_each(|error| error.file = Some(path.to_owned()));
-        let rights = config.rights.read(config.names.case);
+        let commands = extensions.commands();
+        let rights = config.rights.read(config.names.case, commands);
         gone.extend(rights.err().unwrap_or_default());
         match gone.is_empty() {
             true => Ok(config),
@@ -253,10 +278,29 @@ impl Check for MasterConfig {
         self.api.check(errors);
         self.log.telemetry().check(errors);
         self.check_ports(errors);
+        self.check_plugins(errors);
     }
 }
 
 impl MasterConfig {
+    /// Each section belongs to a plugin and is as that wants it.
+    fn check_plugins(&self, errors: &mut Vec<ConfigError>) {
+        let all = self.extensions.plugins();
+        for (name, section) in &self.plugins {
+            let key = format!("plugins.{name}");
+            let Some(plugin) = all.iter().find(|plugin| plugin.name == name) else {
+                let known: Vec<_> = all.iter().map(|plugin| plugin.name).collect();
+                let why = format!("no plugin is called so; there are {}", known.join(", "));
+                errors.push(ConfigError::new(key, why));
+                continue;
+            };
+            let wrong = (plugin.check)(section).err().unwrap_or_default();
+            let named =
+                |error: ConfigError| ConfigError::new(format!("{key}.{}", error.key), error.why);
+            errors.extend(wrong.into_iter().map(named));
+        }
+    }
+
     /// Two that listen at one address: the second could not.
     fn check_ports(&self, errors: &mut Vec<ConfigError>) {
         let implicit = self.tls.listen_implicit.iter();

@@ -11,8 +11,10 @@ pub mod copies;
 mod deps;
 pub mod doctor;
 pub mod events;
+pub mod extend;
 pub mod ftp;
 pub mod outbox;
+pub mod plugins;
 pub mod quickstart;
 pub mod reload;
 pub mod rights;
@@ -29,4 +31,5 @@ mod xferlog;
 
 pub use config::MasterConfig;
 pub use deps::{Deps, Places, Ready, Serving};
+pub use extend::Extensions;
 pub use root::{MasterError, run};

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    drftpd_master::cli::main()
+    drftpd_master::Extensions::new().main()
 }

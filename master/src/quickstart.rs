@@ -18,6 +18,7 @@ use crate::accounts::Administrator;
 use crate::cli::{Failure, Process, QuickstartOrder, give, ready_line, say, tell_password};
 use crate::config::MasterConfig;
 use crate::deps::Serving;
+use crate::extend::Extensions;
 use crate::root::run;
 use crate::setup::{self, PASSWORD, make_folder};
 use crate::tls::own;
@@ -39,17 +40,18 @@ struct Plan {
 }
 
 /// Runs a cluster until it is told to end.
-pub(crate) fn quickstart(order: &QuickstartOrder) -> Result<(), Failure> {
-    let plan = plan(order)?;
+pub(crate) fn quickstart(of: &Extensions, order: &QuickstartOrder) -> Result<(), Failure> {
+    let plan = plan(of, order)?;
     let (file, set) = (plan.files.config.clone(), plan.overrides.master.clone());
-    let process = Process::begin(&plan.config, move || read(&file, &set))?;
+    let again = of.clone();
+    let process = Process::begin(&plan.config, move || read(&again, &file, &set))?;
     let embedded = Embedded::new(&plan.files, &plan.overrides)?;
     let done = process.run(async |process: &Process| serve(process, &plan, &embedded).await);
     embedded.end();
     done
 }
 
-fn plan(order: &QuickstartOrder) -> Result<Plan, Failure> {
+fn plan(of: &Extensions, order: &QuickstartOrder) -> Result<Plan, Failure> {
     let files = Files::of(&order.dir)?;
     make_folder(&files.dir)?;
     let overrides = Overrides::sort(&order.set)?;
@@ -57,7 +59,7 @@ fn plan(order: &QuickstartOrder) -> Result<Plan, Failure> {
     if first {
         files.write(order)?;
     }
-    let config = read(&files.config, &overrides.master)?;
+    let config = read(of, &files.config, &overrides.master)?;
     if !first {
         files.say_differences(order, &config);
     }
@@ -79,8 +81,8 @@ fn plan(order: &QuickstartOrder) -> Result<Plan, Failure> {
     })
 }
 
-fn read(file: &Path, set: &[String]) -> Result<MasterConfig, Vec<ConfigError>> {
-    MasterConfig::read(file, set)
+fn read(of: &Extensions, file: &Path, set: &[String]) -> Result<MasterConfig, Vec<ConfigError>> {
+    MasterConfig::read_for(of, file, set)
 }
 
 /// The master, and the slaves beside it: they begin when it serves, and end after it.

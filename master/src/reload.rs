@@ -138,6 +138,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
         ("admin", merged.admin == newer.admin),
         ("api", merged.api == newer.api),
         ("log", merged.log == newer.log),
+        ("plugins", merged.plugins == newer.plugins),
     ] {
         if !same {
             reloaded.waits.push(name);

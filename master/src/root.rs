@@ -23,6 +23,7 @@ use crate::accounts::password::HashError;
 use crate::api::CannotServe;
 use crate::config::MasterConfig;
 use crate::deps::Deps;
+use crate::extend::{CannotStart, Extensions};
 use crate::ftp::CannotListen;
 use crate::slaves::{AuthorityError, SlavesStartError};
 use crate::store::StoreError;
@@ -31,7 +32,7 @@ use crate::vfs::VfsError;
 
 /// Writes the log of transfers.
 const XFERLOG: &str = "xferlog";
-/// Children without which the master is as good as before.
+/// Children without which the master is as good as before; so it is without plugins.
 const PLUGINS: [&str; 6] = [
     XFERLOG,
     crate::api::events::NAME,
@@ -68,6 +69,14 @@ pub enum MasterError {
     /// The slave side.
     #[error(transparent)]
     Slaves(#[from] SlavesStartError),
+    /// A plugin.
+    #[error("[plugins.{name}]")]
+    Plugin {
+        /// Which.
+        name: &'static str,
+        /// Why not.
+        source: CannotStart,
+    },
     /// Who is told what has happened.
     #[error("[events]")]
     Events(#[from] crate::outbox::CannotTell),
@@ -118,7 +127,7 @@ pub async fn run(config: MasterConfig, mut deps: Deps) -> Result<(), MasterError
         let current = current.map(|current| current.borrow().shutdown.drain);
         current.unwrap_or(config.shutdown.drain)
     };
-    let mut root = Root::start(&drain, config.shutdown.drain);
+    let mut root = Root::start(&drain, config.shutdown.drain, &config.extensions);
     let mut parts = start::start(&config, deps, root.parent()).await?;
     info!(ftp = ?parts.serving.ftp, admin = ?parts.serving.admin, slaves = %parts.serving.slaves.address(), "master serves");
     if let Some(ready) = ready {
@@ -145,6 +154,7 @@ pub async fn run(config: MasterConfig, mut deps: Deps) -> Result<(), MasterError
 struct MasterRoot {
     drain: Drain,
     limit: Duration,
+    extensions: Extensions,
     failed: watch::Sender<Option<ChildDown>>,
 }
 
@@ -156,12 +166,13 @@ struct Root {
 
 impl Root {
     /// Starts it on this thread. It is the top: nobody restarts it, and it does nothing that could fail.
-    fn start(drain: &Drain, limit: Duration) -> Self {
+    fn start(drain: &Drain, limit: Duration, extensions: &Extensions) -> Self {
         let (failed, heard) = watch::channel(None);
-        let drain = drain.clone();
+        let (drain, extensions) = (drain.clone(), extensions.clone());
         let actor = MasterRoot::create(|_| MasterRoot {
             drain,
             limit,
+            extensions,
             failed,
         });
         Self {
@@ -194,7 +205,8 @@ impl Handler<ChildDown> for MasterRoot {
         if down.how == Ended::Stopped && self.drain.is_draining() {
             return; // as it should be
         }
-        if PLUGINS.contains(&down.name) {
+        let mut plugins = self.extensions.plugins().iter();
+        if PLUGINS.contains(&down.name) || plugins.any(|plugin| plugin.name == down.name) {
             error!(actor = down.name, how = ?down.how, "plugin is down and stays off");
             return;
         }

@@ -24,6 +24,7 @@ use super::password::salt;
 use super::people::People;
 use super::table::{self, RenewHash, Seen, Stored};
 use super::types::{Account, Whose};
+use crate::outbox::Outbox;
 use crate::store::Store;
 
 /// What the actor was given. Clone, no state.
@@ -37,6 +38,8 @@ pub struct AccountsDeps {
     pub pool: Blocking,
     /// The time of day.
     pub clock: Clock,
+    /// Is told of logins.
+    pub outbox: Outbox,
     /// Networks that are not banned for failed logins.
     pub exempt: Vec<Network>,
 }
@@ -226,7 +229,13 @@ async fn log_in(deps: AccountsDeps, msg: LogIn, how: How) -> Result<Account, Log
         deps.store_renewed(&stored, renewed).await;
     }
     let name = stored.account.name.clone();
-    if let Err(why) = deps.store.change(Seen { name, at: now }).await {
+    let seen = Seen {
+        name,
+        at: now,
+        from,
+        outbox: deps.outbox.clone(),
+    };
+    if let Err(why) = deps.store.change(seen).await {
         warn!(%why, "login not noted");
     }
     Ok(deps.as_seen(stored.account))

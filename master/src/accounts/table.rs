@@ -1,10 +1,13 @@
 //! The tables of accounts in the store: what is read of them. What changes them is in [`super::edit`].
 
+use std::net::IpAddr;
+
 use drftpd_protocol::VfsPath;
 
 use super::limits::{Limit, Limits};
 use super::ratio::Ratio;
 use super::types::Account;
+use crate::outbox::{Event, Outbox};
 use crate::store::{Batch, Command, Row, Sql, StoreError, params};
 
 /// An account as it is stored.
@@ -314,12 +317,15 @@ impl Command for RenewHash {
 }
 
 /// Notes a login.
-#[derive(Debug)]
 pub struct Seen {
     /// Whose.
     pub name: String,
     /// When, Unix seconds.
     pub at: i64,
+    /// From where.
+    pub from: IpAddr,
+    /// Is told.
+    pub outbox: Outbox,
 }
 
 impl Command for Seen {
@@ -333,6 +339,8 @@ impl Command for Seen {
     fn apply(self, batch: &Batch<'_>) -> Result<(), StoreError> {
         let sql = "UPDATE account SET seen = ?2, logins = logins + 1 WHERE name = ?1";
         batch.run(sql, params![self.name, self.at])?;
-        Ok(())
+        let (user, client) = (self.name, self.from);
+        let event = || Ok::<_, StoreError>(Event::LoggedIn { user, client });
+        self.outbox.note(batch, self.at, event)
     }
 }

@@ -67,6 +67,7 @@ impl World {
 
     pub(super) fn deps(&self, config: &AccountsConfig, pool: Blocking) -> AccountsDeps {
         AccountsDeps {
+            outbox: crate::outbox::Outbox::new(1000),
             store: self.store.clone(),
             people: People::new(config, &self.dice).unwrap(),
             pool,

@@ -5,6 +5,8 @@ use std::fmt::{self, Display};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::vfs::VfsError;
+
 /// A typed result: what serde makes of it is for programs, its `Display` is for people (lines, without the last line
 /// end).
 pub trait Report: Serialize + Display {}
@@ -95,6 +97,19 @@ impl AdminError {
             cause = why.source();
         }
         Self::new(Code::Failed, message)
+    }
+}
+
+impl From<VfsError> for AdminError {
+    fn from(why: VfsError) -> Self {
+        let mut error = Self::failed(&why);
+        error.code = match why {
+            VfsError::NotFound(_) => Code::NotFound,
+            VfsError::Exists(_) => Code::Exists,
+            VfsError::Busy(_) | VfsError::Recovering => Code::Busy,
+            _ => Code::Failed,
+        };
+        error
     }
 }
 

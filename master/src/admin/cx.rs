@@ -1,29 +1,32 @@
 //! What a command gets: who calls, and what it may use.
 
+use std::any::Any;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use drftpd_actors::{Blocking, Clock, Dice, Drain, EventBus, Health};
-use drftpd_protocol::SessionId;
+use drftpd_protocol::{SessionId, VfsPath};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::answer::{AdminError, Code};
-use crate::accounts::{Account, People};
+use super::table::Commands;
+use crate::accounts::{Account, Action, People};
 use crate::api::Scopes;
 use crate::config::MasterConfig;
 use crate::copies::CopiesClient;
+use crate::extend::Plugins;
 use crate::ftp::SessionsClient;
 use crate::ftp::data::DataSide;
 use crate::outbox::Outbox;
 use crate::reload::Reload;
-use crate::rights::Rights;
+use crate::rights::{Rights, Target};
 use crate::scrub::ScrubClient;
 use crate::slaves::{Enroll, SlavesClient};
 use crate::store::{Durability, Store};
 use crate::transfer::TransfersClient;
-use crate::vfs::VfsClient;
+use crate::vfs::{Entry, VfsClient, VfsError};
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -60,6 +63,17 @@ pub struct User {
     pub peer: IpAddr,
 }
 
+impl Caller {
+    /// Who it is, for records: the user, the token, or the owner.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Owner => "owner".to_owned(),
+            Self::User(user) => user.account.name.clone(),
+            Self::Token(token) => format!("token {}", token.name),
+        }
+    }
+}
+
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -79,6 +93,8 @@ pub struct Cx {
     pub of: Arc<Facilities>,
     /// Where long answers go, line by line, at the caller's pace; only some doors have it.
     pub lines: Option<mpsc::Sender<Vec<u8>>>,
+    /// The command and its arguments, as they may be told others; known when it is carried out.
+    pub said: (&'static str, String),
 }
 
 /// What commands may use, with and without a running master.
@@ -135,9 +151,25 @@ pub struct Online {
     pub ftp: Vec<SocketAddr>,
     /// What data connections share: relays.
     pub data: Arc<DataSide>,
+    /// Plugins that are on.
+    pub plugins: Plugins,
 }
 
 impl Facilities {
+    /// Who is told what has happened, by this process or by the next master.
+    pub fn outbox(&self) -> Outbox {
+        let online = self.online.get();
+        online.map_or_else(
+            || Outbox::new(self.config.events.keep),
+            |it| it.outbox.clone(),
+        )
+    }
+
+    /// All commands there are.
+    pub fn commands(&self) -> &Commands {
+        self.config.extensions.commands()
+    }
+
     /// Settings that promise less than the defaults do, for people.
     pub fn weak_settings(&self) -> Vec<String> {
         let relaxed = self.config.store.durability == Durability::Relaxed;
@@ -155,6 +187,39 @@ impl Facilities {
 }
 
 impl Cx {
+    /// What a path leads to, as far as the caller may see that; the owner of the socket and tokens see everything.
+    ///
+    /// # Errors
+    /// [`Code::NotFound`], [`Code::NotRunning`], or that the file list fails.
+    pub async fn seen(&self, path: &VfsPath) -> Result<(VfsPath, Entry), AdminError> {
+        let absent = || AdminError::new(Code::NotFound, format!("{path} does not exist"));
+        let looked = self.online()?.vfs.look(path, true).await;
+        let looked = looked.map_err(|why| match why {
+            VfsError::Store(_) | VfsError::Ask(_) => AdminError::failed(&why),
+            _ => absent(),
+        })?;
+        let entry = looked.entry.ok_or_else(absent)?;
+        if let Caller::User(user) = &self.caller {
+            let rules = self.of.rights.rules();
+            let sees = |path| {
+                let judged = rules.judge(&user.account, Action::View, Target::at(path));
+                judged.is_ok()
+            };
+            if !sees(&looked.path) || !looked.via.iter().all(sees) {
+                return Err(absent());
+            }
+        }
+        Ok((looked.path, entry))
+    }
+
+    /// What a plugin shares with its commands.
+    ///
+    /// # Errors
+    /// [`Code::NotRunning`] without a master, [`Code::Failed`] where the plugin is off.
+    pub fn plugin<T: Any + Send + Sync>(&self, name: &str) -> Result<Arc<T>, AdminError> {
+        self.online()?.plugins.of(name)
+    }
+
     /// The running master.
     ///
     /// # Errors

@@ -7,11 +7,13 @@
 
 pub mod answer;
 pub mod args;
+mod around;
 pub mod commands;
 pub mod cx;
 pub mod page;
 pub mod site;
 pub mod socket;
+pub mod table;
 pub mod wire;
 
 #[cfg(test)]
@@ -24,6 +26,7 @@ pub use answer::{AdminError, Answer, Code, Report};
 pub use args::{Args, Kind, Param};
 pub use cx::{Caller, Cx, Facilities, Online, Token};
 pub use page::Listing;
+pub use table::Commands;
 
 use crate::accounts::Account;
 use crate::rights::Rules;
@@ -94,7 +97,7 @@ impl Command {
     }
 }
 
-/// All commands, by name.
+/// All commands of the master itself, by name; [`Commands`] has those of plugins, too.
 pub static COMMANDS: &[&Command] = &[
     &commands::store::BACKUP,
     &commands::bans::ADD,
@@ -175,29 +178,6 @@ pub static COMMANDS: &[&Command] = &[
     &commands::sessions::WHO,
 ];
 
-/// The command that words begin with, and the words behind its name. Case does not count.
-pub fn find<W: AsRef<[u8]>>(words: &[W]) -> Option<(&'static Command, &[W])> {
-    let is = |word: &W, name: &str| word.as_ref().eq_ignore_ascii_case(name.as_bytes());
-    let begins = |command: &&&Command| {
-        let names: Vec<&str> = command.name.split(' ').collect();
-        words.len() >= names.len() && names.iter().zip(words).all(|(name, word)| is(word, name))
-    };
-    let command = COMMANDS.iter().find(begins)?;
-    Some((command, &words[command.name.split(' ').count()..]))
-}
-
-/// The name of a command that is called so, in the table or by SITE.
-pub fn called(name: &str) -> Option<&'static str> {
-    let is = |command: &&&Command| {
-        command.name.eq_ignore_ascii_case(name)
-            || command
-                .site
-                .iter()
-                .any(|site| site.eq_ignore_ascii_case(name))
-    };
-    COMMANDS.iter().find(is).map(|command| command.name)
-}
-
 /// What somebody hears who may not use a command.
 const NOT_FOR_YOU: &str = "this is for operators of the site";
 
@@ -206,7 +186,7 @@ const NOT_FOR_YOU: &str = "this is for operators of the site";
 ///
 /// # Errors
 /// Whatever it says, or that it is not for this caller.
-pub async fn run(command: &'static Command, cx: Cx, args: Result<Args, AdminError>) -> Outcome {
+pub async fn run(command: &'static Command, mut cx: Cx, args: Result<Args, AdminError>) -> Outcome {
     if !command.is_for(&cx.caller, &cx.of.rights.rules()) {
         warn!(command = command.name, who = %cx.caller, "command refused");
         return Err(AdminError::new(Code::Denied, NOT_FOR_YOU));
@@ -214,7 +194,8 @@ pub async fn run(command: &'static Command, cx: Cx, args: Result<Args, AdminErro
     let args = args?;
     let who = cx.caller.to_string();
     let shown = command.changes.then(|| args.to_string());
-    let outcome = (command.run)(cx, args).await;
+    cx.said = (command.name, shown.clone().unwrap_or_default());
+    let outcome = around::run(command, cx, args).await;
     if let Some(args) = shown {
         let failed = outcome.as_ref().err().map(|error| error.code);
         info!(command = command.name, %args, %who, ?failed, "command");

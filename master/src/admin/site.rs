@@ -7,7 +7,7 @@ use drftpd_protocol::ftp::args::Words;
 use futures_util::future::LocalBoxFuture;
 
 use super::{
-    Args, COMMANDS, Caller, Code, Command, Cx, Facilities, NOT_FOR_YOU, Outcome, cx::User, find,
+    Args, Caller, Code, Command, Commands, Cx, Facilities, NOT_FOR_YOU, Outcome, cx::User,
 };
 use crate::accounts::Account;
 use crate::ftp::{SiteCall, SiteEntry, SiteTable};
@@ -27,10 +27,11 @@ impl Site {
 impl SiteTable for Site {
     fn commands(&self, who: &Account) -> Vec<SiteEntry> {
         let rules = self.of.rights.rules();
-        let mut entries: Vec<_> = COMMANDS
+        let commands = self.of.commands();
+        let mut entries: Vec<_> = commands
             .iter()
             .filter(|command| command.is_for_user(who, &rules))
-            .map(|command| entry(command))
+            .map(entry)
             .collect();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         entries
@@ -41,7 +42,7 @@ impl SiteTable for Site {
             Ok(words) => words,
             Err(reply) => return Some(Box::pin(std::future::ready(reply))),
         };
-        let (command, args) = called(name, &words)?;
+        let (command, args) = called(self.of.commands(), name, &words)?;
         let args = Args::from_words(command.params, &args, &call.cwd);
         let caller = Caller::User(User {
             account: call.account,
@@ -52,6 +53,7 @@ impl SiteTable for Site {
             caller,
             of: Arc::clone(&self.of),
             lines: None,
+            said: Default::default(),
         };
         Some(Box::pin(async move {
             let outcome = super::run(command, cx, args).await;
@@ -79,15 +81,22 @@ fn words(arg: &[u8]) -> Result<Vec<Vec<u8>>, Reply> {
 
 /// The command of a SITE line, by its whole name or by an alias, and the words that are its arguments. `USER` is an alias
 /// and also how commands begin: `SITE USER bob` shows bob, `SITE USER add bob …` makes him.
-fn called(name: &str, words: &[Vec<u8>]) -> Option<(&'static Command, Vec<Vec<u8>>)> {
+fn called(
+    commands: &Commands,
+    name: &str,
+    words: &[Vec<u8>],
+) -> Option<(&'static Command, Vec<Vec<u8>>)> {
     let mut all = vec![name.as_bytes().to_vec()];
     all.extend_from_slice(words);
     // SITE HELP is the FTP side's own: it has the same table. A name of one word may be another's alias.
-    let named = find(&all).filter(|(command, _)| command.name != "help");
+    let named = commands
+        .find(&all)
+        .filter(|(command, _)| command.name != "help");
     if let Some((command, rest)) = named.filter(|(command, _)| command.name.contains(' ')) {
         return Some((command, rest.to_vec()));
     }
-    if let Some(command) = COMMANDS.iter().find(|command| command.site.contains(&name)) {
+    let by_alias = |command: &&Command| command.site.contains(&name);
+    if let Some(command) = commands.iter().find(by_alias) {
         return Some((command, words.to_vec()));
     }
     named.map(|(command, rest)| (command, rest.to_vec()))

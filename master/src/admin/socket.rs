@@ -21,7 +21,7 @@ use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use tracing::{debug, warn};
 
 use super::wire::{Line, MAX_QUESTION, Question, SOCKET, SocketPath};
-use super::{AdminError, Args, Caller, Code, Cx, Facilities, Outcome, find};
+use super::{AdminError, Args, Caller, Code, Cx, Facilities, Outcome};
 
 /// Connections at once; more wait.
 const MOST: usize = 32;
@@ -124,6 +124,7 @@ async fn answer(line: &str, of: &Arc<Facilities>, out: &mut Out) -> io::Result<(
         caller: Caller::Owner,
         of: Arc::clone(of),
         lines: Some(lines),
+        said: Default::default(),
     };
     let mut asked = Box::pin(ask(line, cx));
     let mut outcome = None;
@@ -148,7 +149,7 @@ async fn ask(line: &str, cx: Cx) -> Outcome {
     let question: Question =
         serde_json::from_str(line).map_err(|why| wrong(format!("the question: {why}")))?;
     let name: Vec<&str> = question.command.split_ascii_whitespace().collect();
-    let Some((command, [])) = find(&name) else {
+    let Some((command, [])) = cx.of.commands().find(&name) else {
         let why = format!("there is no command {:?}", question.command);
         return Err(AdminError::new(Code::UnknownCommand, why));
     };

@@ -18,6 +18,7 @@ pub(super) fn count(shared: Arc<Shared>) -> JoinHandle<Result<String, AdminError
         caller: Caller::Owner,
         of: Arc::clone(&shared.of),
         lines: None,
+        said: Default::default(),
     };
     tokio::task::spawn_local(async move {
         let stat = commands::stat::STAT;

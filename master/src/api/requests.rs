@@ -25,7 +25,7 @@ use super::reply::Refused;
 use super::tokens::{self, Hash, NoteUsed};
 use super::{Shared, follow, health, openapi};
 use crate::admin::wire::Line;
-use crate::admin::{self, AdminError, Args, Caller, Code, Command, Cx, Token, find};
+use crate::admin::{self, AdminError, Args, Caller, Code, Command, Commands, Cx, Token};
 
 /// Where commands are.
 pub(super) const BASE: &str = "/api/v1";
@@ -157,8 +157,8 @@ async fn nobody(shared: &Shared, peer: Peer) -> Refused {
     }
 }
 
-async fn document() -> impl IntoResponse {
-    Json(openapi::document())
+async fn document(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    Json(openapi::document(shared.of.commands()))
 }
 
 async fn short(
@@ -180,8 +180,8 @@ async fn long(
 }
 
 /// The command of a path.
-pub(super) fn named(words: &[String]) -> Result<&'static Command, AdminError> {
-    match find(words) {
+pub(super) fn named(commands: &Commands, words: &[String]) -> Result<&'static Command, AdminError> {
+    match commands.find(words) {
         // Exactly as the document writes it: one command has one address.
         Some((command, [])) if command.name == words.join(" ") => Ok(command),
         _ => {
@@ -197,7 +197,7 @@ async fn ask(
     name: &[String],
     request: Request,
 ) -> Result<Response, Refused> {
-    let command = named(name)?;
+    let command = named(shared.of.commands(), name)?;
     let accept = request.headers().get(ACCEPT).cloned();
     let wants = |kind: &str| {
         accept
@@ -211,6 +211,7 @@ async fn ask(
         caller: Caller::Token(token),
         of: Arc::clone(&shared.of),
         lines: None,
+        said: Default::default(),
     };
     if wants(LINES) {
         let (lines, pieces) = mpsc::channel(AHEAD);

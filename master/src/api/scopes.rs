@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::admin::{COMMANDS, Command};
+use crate::admin::{Command, Commands};
 
 /// The commands on tokens: with them a token could make itself a greater one.
 const TOKENS: &str = "token";
@@ -43,7 +43,7 @@ impl Scopes {
     ///
     /// # Errors
     /// [`BadScope`] names the word.
-    pub fn asked<W: AsRef<str>>(words: &[W]) -> Result<Self, BadScope> {
+    pub fn asked<W: AsRef<str>>(words: &[W], commands: &Commands) -> Result<Self, BadScope> {
         let scopes = Self::stored(words);
         let text = |at: usize| words[at].as_ref().to_owned();
         for (at, scope) in scopes.0.iter().enumerate() {
@@ -53,7 +53,7 @@ impl Scopes {
             if verb.is_none() && !words[at].as_ref().ends_with(":*") {
                 return Err(BadScope::Unknown(text(at)));
             }
-            if !COMMANDS.iter().any(|command| scope.allows(command)) || area.is_empty() {
+            if !commands.iter().any(|command| scope.allows(command)) || area.is_empty() {
                 return Err(BadScope::NoCommand(text(at)));
             }
         }
@@ -163,10 +163,11 @@ impl fmt::Display for Scopes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::COMMANDS;
 
     fn asked(text: &str) -> Result<Scopes, BadScope> {
         let words: Vec<&str> = text.split(',').filter(|word| !word.is_empty()).collect();
-        Scopes::asked(&words)
+        Scopes::asked(&words, &Commands::and([]))
     }
 
     fn allowed(text: &str) -> Vec<&'static str> {

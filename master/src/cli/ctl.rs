@@ -16,6 +16,7 @@ use crate::accounts::People;
 use crate::admin::wire::{Line, Question, SOCKET, SocketPath};
 use crate::admin::{self, AdminError, Answer, Args, Caller, Code, Command, Cx, Facilities};
 use crate::config::MasterConfig;
+use crate::extend::Extensions;
 use crate::rights::Rights;
 use crate::root::MasterError;
 use crate::setup::open_store;
@@ -27,8 +28,8 @@ const DIR: &str = "./drftpd-data";
 const AHEAD: usize = 64;
 
 /// `ctl WORD …`.
-pub(super) fn ctl(at: &At, json: bool, said: &[String]) -> Result<(), Failure> {
-    let outcome = ask(at, said, &mut io::stdout().lock())?;
+pub(super) fn ctl(of: &Extensions, at: &At, json: bool, said: &[String]) -> Result<(), Failure> {
+    let outcome = ask(of, at, said, &mut io::stdout().lock())?;
     match outcome {
         Ok(answer) if json => give(&pretty(&answer.result)?),
         Ok(answer) if answer.text.is_empty() => Ok(()),
@@ -44,8 +45,8 @@ pub(super) fn ctl(at: &At, json: bool, said: &[String]) -> Result<(), Failure> {
 }
 
 /// `doctor`, `check`: all findings on stdout; it has failed where something is wrong.
-pub(super) fn examine(at: &At, json: bool, command: &str) -> Result<(), Failure> {
-    let answer = ask(at, &words(&[command]), &mut io::sink())??;
+pub(super) fn examine(of: &Extensions, at: &At, json: bool, command: &str) -> Result<(), Failure> {
+    let answer = ask(of, at, &words(&[command]), &mut io::sink())??;
     give(&match json {
         true => pretty(&answer.result)?,
         false => answer.text,
@@ -61,17 +62,17 @@ fn pretty(value: &Value) -> Result<String, Failure> {
 }
 
 /// `slave add NAME`.
-pub(super) fn slave_add(at: &At, name: &str, again: bool) -> Result<(), Failure> {
+pub(super) fn slave_add(of: &Extensions, at: &At, name: &str, again: bool) -> Result<(), Failure> {
     let mut said = words(&["slave", "add", name]);
     if again {
         said.push("again".to_owned());
     }
-    secret(at, &said)
+    secret(of, at, &said)
 }
 
 /// A command that makes a token: the token alone on stdout, so that a script can take it.
-pub(super) fn secret(at: &At, said: &[String]) -> Result<(), Failure> {
-    let answer = ask(at, said, &mut io::sink())??;
+pub(super) fn secret(of: &Extensions, at: &At, said: &[String]) -> Result<(), Failure> {
+    let answer = ask(of, at, said, &mut io::sink())??;
     let token = answer.result.get("token").and_then(Value::as_str);
     let token = token.ok_or_else(|| Failure::failed("no token in the answer"))?;
     give(token)?;
@@ -82,9 +83,9 @@ pub(super) fn secret(at: &At, said: &[String]) -> Result<(), Failure> {
 }
 
 /// The configuration of the master that is meant.
-fn config(at: &At) -> Result<MasterConfig, Failure> {
+fn config(of: &Extensions, at: &At) -> Result<MasterConfig, Failure> {
     if let Some(file) = &at.config {
-        return Ok(MasterConfig::read(file, &[])?);
+        return Ok(MasterConfig::read_for(of, file, &[])?);
     }
     let dir = folder(at);
     if !dir.is_dir() {
@@ -93,9 +94,12 @@ fn config(at: &At) -> Result<MasterConfig, Failure> {
     }
     let file = dir.join("master.toml");
     if file.exists() {
-        return Ok(MasterConfig::read(&file, &[])?);
+        return Ok(MasterConfig::read_for(of, &file, &[])?);
     }
-    let mut config = MasterConfig::default();
+    let mut config = MasterConfig {
+        extensions: of.clone(),
+        ..MasterConfig::default()
+    };
     config.master.dir = dir.to_owned();
     Ok(config)
 }
@@ -106,15 +110,16 @@ fn folder(at: &At) -> &Path {
 
 /// Asks a command; pieces of a long answer go to `out`.
 pub(super) fn ask(
+    of: &Extensions,
     at: &At,
     said: &[String],
     out: &mut dyn Write,
 ) -> Result<Result<Answer, AdminError>, Failure> {
-    let Some((command, rest)) = admin::find(said) else {
+    let Some((command, rest)) = of.commands().find(said) else {
         let why = format!("there is no command {:?}; see `ctl help`", said.join(" "));
         return Ok(Err(AdminError::new(Code::UnknownCommand, why)));
     };
-    match connect(at)? {
+    match connect(of, at)? {
         Found::Master(stream) => ask_master(stream, command, rest, out),
         Found::Store(config) => ask_store(&config, command, rest, out),
     }
@@ -129,13 +134,13 @@ pub(super) enum Found {
 }
 
 /// Looks for a master, first in the folder itself: its configuration may have errors meanwhile.
-pub(super) fn connect(at: &At) -> Result<Found, Failure> {
+pub(super) fn connect(of: &Extensions, at: &At) -> Result<Found, Failure> {
     if at.config.is_none()
         && let Some(stream) = master_of(folder(at))?
     {
         return Ok(Found::Master(stream));
     }
-    let config = config(at)?;
+    let config = config(of, at)?;
     match master_of(&config.master.dir)? {
         Some(stream) => Ok(Found::Master(stream)),
         None => Ok(Found::Store(Box::new(config))),
@@ -217,6 +222,7 @@ fn ask_store(
             caller: Caller::Owner,
             of,
             lines: Some(lines),
+            said: Default::default(),
         };
         let write = async {
             while let Some(line) = pieces.recv().await {

@@ -10,15 +10,16 @@ use drftpd_actors::{Clock, Dice};
 use super::arguments::At;
 use super::ctl::{Found, ask, connect, ctl};
 use super::{Failure, absolute, say, words};
+use crate::extend::Extensions;
 use crate::store::dump;
 
 /// `dump [FILE]`.
-pub(super) fn dump(at: &At, to: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn dump(of: &Extensions, at: &At, to: Option<&Path>) -> Result<(), Failure> {
     let said = words(&["dump"]);
     let answer = match to {
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
-            let answer = ask(at, &said, &mut out)??;
+            let answer = ask(of, at, &said, &mut out)??;
             out.flush()
                 .map_err(|why| Failure::failed(format!("stdout: {why}")))?;
             answer
@@ -30,7 +31,7 @@ pub(super) fn dump(at: &At, to: Option<&Path>) -> Result<(), Failure> {
             let mut options = OpenOptions::new();
             let options = options.write(true).create(true).truncate(true).mode(0o600);
             let mut out = BufWriter::new(options.open(&fresh).map_err(failed)?);
-            let answer = ask(at, &said, &mut out)??;
+            let answer = ask(of, at, &said, &mut out)??;
             let out = out.into_inner().map_err(|why| failed(why.into_error()))?;
             out.sync_all().map_err(failed)?;
             fs::rename(&fresh, file).map_err(failed)?;
@@ -42,16 +43,16 @@ pub(super) fn dump(at: &At, to: Option<&Path>) -> Result<(), Failure> {
 }
 
 /// `backup --to FILE`: whoever has the store writes it, here or in the master.
-pub(super) fn backup(at: &At, to: &Path) -> Result<(), Failure> {
+pub(super) fn backup(of: &Extensions, at: &At, to: &Path) -> Result<(), Failure> {
     let to = absolute(to)?;
     let text = to.to_str();
     let text = text.ok_or_else(|| Failure::wrong("the file's path must be UTF-8"))?;
-    ctl(at, false, &words(&["backup", text]))
+    ctl(of, at, false, &words(&["backup", text]))
 }
 
 /// `load [FILE]`.
-pub(super) fn load(at: &At, from: Option<&Path>) -> Result<(), Failure> {
-    let Found::Store(config) = connect(at)? else {
+pub(super) fn load(of: &Extensions, at: &At, from: Option<&Path>) -> Result<(), Failure> {
+    let Found::Store(config) = connect(of, at)? else {
         return Err(Failure::failed("a master runs there; end it first"));
     };
     let mut input: Box<dyn BufRead> = match from {

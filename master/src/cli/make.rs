@@ -13,10 +13,11 @@ use super::{Failure, give, say};
 use crate::accounts::Administrator;
 use crate::config::MasterConfig;
 use crate::config::document::{DOCUMENT, Setting, fill};
+use crate::extend::Extensions;
 use crate::setup::{self, PASSWORD, make_folder};
 
 /// `init`.
-pub(super) fn init(order: &InitOrder) -> Result<(), Failure> {
+pub(super) fn init(of: &Extensions, order: &InitOrder) -> Result<(), Failure> {
     let file = absolute(&order.config)?;
     let settings = settings(order)?;
     let text = fill(DOCUMENT, &settings).map_err(|key| Failure::failed(format!("no key {key}")))?;
@@ -27,7 +28,7 @@ pub(super) fn init(order: &InitOrder) -> Result<(), Failure> {
         make_folder(folder)?;
     }
     write_new(&file, &text)?;
-    let config = MasterConfig::read(&file, &[])?;
+    let config = MasterConfig::read_for(of, &file, &[])?;
     let password = std::env::var(PASSWORD).ok();
     let made = block_on(setup::make(&config, &order.user, password.as_deref()));
     let made = made.map_err(|why| Failure::failed(why.to_string()))?;
@@ -85,7 +86,7 @@ fn write_new(file: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// `config check`.
-pub(super) fn check(file: &Path) -> Result<(), Failure> {
-    MasterConfig::read(file, &[])?;
+pub(super) fn check(of: &Extensions, file: &Path) -> Result<(), Failure> {
+    MasterConfig::read_for(of, file, &[])?;
     Ok(())
 }

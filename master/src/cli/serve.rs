@@ -14,14 +14,15 @@ use tracing::{error, info, warn};
 use super::{Failure, give, say};
 use crate::config::MasterConfig;
 use crate::deps::{Deps, Places, Serving};
+use crate::extend::Extensions;
 use crate::reload::Reload;
 use crate::root::run;
 
 /// `run --config FILE`.
-pub(super) fn serve(path: &Path) -> Result<(), Failure> {
-    let config = MasterConfig::read(path, &[])?;
-    let file = path.to_owned();
-    let process = Process::begin(&config, move || MasterConfig::read(&file, &[]))?;
+pub(super) fn serve(of: &Extensions, path: &Path) -> Result<(), Failure> {
+    let config = MasterConfig::read_for(of, path, &[])?;
+    let (of, file) = (of.clone(), path.to_owned());
+    let process = Process::begin(&config, move || MasterConfig::read_for(&of, &file, &[]))?;
     process.run(async |process: &Process| {
         let mut deps = process.deps();
         deps.ready = Some(Box::new(|serving| {

@@ -129,8 +129,9 @@ fn the_document_has_every_key_with_a_sentence() {
         sections.contains("ftp") && sections.len() >= 8,
         "{sections:?}"
     );
-    for section in sections {
-        section_is_whole(&section);
+    // What sections of plugins have is known to them alone, and tested there.
+    for section in sections.iter().filter(|section| *section != "plugins") {
+        section_is_whole(section);
     }
 }
 

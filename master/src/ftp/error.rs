@@ -6,6 +6,7 @@ use drftpd_protocol::wire::Fault;
 
 use super::data::DataError;
 use crate::accounts::LoginError;
+use crate::extend::Stopped;
 use crate::slaves::{SlaveError, fault_reply};
 use crate::transfer::TransferError;
 use crate::vfs::VfsError;
@@ -44,6 +45,9 @@ pub enum FtpError {
     /// Nothing of the user's may have that name there.
     #[error("a name that is not wanted")]
     BadName,
+    /// A plugin does not want it.
+    #[error("stopped by a plugin: {}", .0.why())]
+    Stopped(Stopped),
     /// Nobody is logged in.
     #[error("nobody is logged in")]
     NotLoggedIn,
@@ -61,6 +65,12 @@ pub enum FtpError {
     ClientGone,
 }
 
+impl From<Stopped> for FtpError {
+    fn from(stopped: Stopped) -> Self {
+        Self::Stopped(stopped)
+    }
+}
+
 impl FtpError {
     /// Says it to the client.
     pub fn reply(&self) -> Reply {
@@ -75,6 +85,7 @@ impl FtpError {
             Self::Data(error) => error.reply(),
             Self::Denied => Reply::permission_denied(),
             Self::BadName => Reply::new(553, "That name is not allowed here"),
+            Self::Stopped(stopped) => stopped.reply(),
             Self::NotLoggedIn => Reply::not_logged_in(),
             Self::Sequence(text) => Reply::bad_sequence(*text),
             Self::NameTaken => Reply::file_exists(),

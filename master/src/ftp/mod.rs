@@ -5,6 +5,7 @@
 //! [`verbs::Done`]; only the session applies its change to the [`state::State`].
 
 pub mod accept;
+mod around;
 pub mod cleanup;
 pub mod client;
 pub mod config;

@@ -22,6 +22,7 @@ use super::state::State;
 use super::writer::Outbox;
 use crate::accounts::{Account, AccountsClient, Action};
 use crate::copies::Seconds;
+use crate::extend::{Act, Asked, Plugins};
 use crate::rights::{Refused, Rights, Target};
 use crate::slaves::SlavesClient;
 use crate::tls::{Policy, Rules, Tls, policy};
@@ -61,6 +62,8 @@ pub struct Services {
     pub data: Arc<DataSide>,
     /// TLS; nothing where the network has none (simulation).
     pub tls: Option<Tls>,
+    /// Plugins that are on.
+    pub plugins: Plugins,
 }
 
 /// What a verb gets: its session as it was when the verb began, and what it may use.
@@ -323,6 +326,31 @@ impl VerbCx {
             owner: Some(&entry.owner),
         };
         self.judge(what, target)
+    }
+
+    /// Asks whoever has a say besides the permissions, which were asked before. `entry` is what it is about, `from` where that
+    /// is now if it is to be renamed.
+    ///
+    /// # Errors
+    /// [`FtpError::Stopped`].
+    pub async fn passes(
+        &self,
+        what: Act,
+        path: &VfsPath,
+        entry: Option<&Entry>,
+        from: Option<&VfsPath>,
+    ) -> Result<(), FtpError> {
+        let account = self.account()?;
+        let question = || Asked {
+            what,
+            who: Arc::clone(account),
+            client: Some(self.client()),
+            path: path.clone(),
+            entry: entry.cloned(),
+            from: from.cloned(),
+        };
+        let gates = self.services.plugins.gates();
+        Ok(gates.ask(what, question).await?)
     }
 
     fn judge(&self, what: Action, target: Target<'_>) -> Result<(), FtpError> {

@@ -23,6 +23,7 @@ use crate::accounts::messages::{LogIn, LookUp};
 use crate::accounts::{Account, AccountsClient, LoginError, Whose};
 use crate::config::MasterConfig;
 use crate::copies::{CopiesConfig, Seconds};
+use crate::extend::Plugins;
 use crate::rights::{self, Rights};
 use crate::slaves::testkit::Rig;
 use crate::store::Case;
@@ -109,12 +110,20 @@ impl Site {
     }
 
     pub async fn with(edit: impl FnOnce(&mut FtpConfig), site: Arc<dyn SiteTable>) -> Self {
-        Self::build(edit, site, DataSide::default(), None).await
+        let (data, plugins) = (DataSide::default(), Plugins::default());
+        Self::build(edit, site, (data, plugins), None).await
+    }
+
+    /// A site with plugins.
+    pub async fn with_plugins(plugins: Plugins) -> Self {
+        let site = Arc::new(NoSiteCommands);
+        Self::build(|_| {}, site, (DataSide::default(), plugins), None).await
     }
 
     /// A site with data connections of its own sort.
     pub async fn with_data(data: DataSide) -> Self {
-        Self::build(|_| {}, Arc::new(NoSiteCommands), data, None).await
+        let (site, plugins) = (Arc::new(NoSiteCommands), Plugins::default());
+        Self::build(|_| {}, site, (data, plugins), None).await
     }
 
     /// A site with TLS; at port 990 it begins with the first byte.
@@ -124,13 +133,14 @@ impl Site {
             ..ClientsConfig::default()
         };
         let data = DataSide::default().for_clients(clients);
-        Self::build(|_| {}, Arc::new(NoSiteCommands), data, Some(tls)).await
+        let (site, plugins) = (Arc::new(NoSiteCommands), Plugins::default());
+        Self::build(|_| {}, site, (data, plugins), Some(tls)).await
     }
 
     async fn build(
         edit: impl FnOnce(&mut FtpConfig),
         site: Arc<dyn SiteTable>,
-        data: DataSide,
+        (data, plugins): (DataSide, Plugins),
         tls: Option<&TestTls>,
     ) -> Self {
         let mut config = FtpConfig {
@@ -169,6 +179,7 @@ impl Site {
             config: Arc::new(config),
             data: Arc::new(data),
             tls: tls.map(|tls| tls.tls.clone()),
+            plugins,
         };
         let implicit = tls.map(|_| "127.0.0.1:990".parse().unwrap());
         let server = start(

@@ -47,19 +47,22 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn of(kinds: &[String], paths: &[String]) -> Self {
+    /// These kinds, at and below these directories.
+    pub fn of(kinds: &[String], paths: &[String]) -> Self {
         Self {
             kinds: kinds.to_vec(),
             paths: paths.to_vec(),
         }
     }
 
-    /// Whether an event is one of these: what is renamed also for where it was before.
+    /// Whether an event is one of these: what is renamed also for where it was before. What happened nowhere in the tree is for
+    /// those who name no directories.
     pub fn has(&self, event: &Event) -> bool {
         let of_kind = self.kinds.is_empty() || self.kinds.iter().any(|it| it == event.kind());
         let holds = |path: &VfsPath| directories::hold_for(&self.paths, path);
         let (path, before) = event.paths();
-        of_kind && (holds(path) || before.is_some_and(holds))
+        let somewhere = path.is_some_and(holds) || before.is_some_and(holds);
+        of_kind && (self.paths.is_empty() || somewhere)
     }
 }
 
@@ -181,6 +184,8 @@ impl Check for EventsConfig {
             let key = |key: &str| format!("{list}[{at}].{key}");
             let twice = !names.insert(name.to_owned());
             wrong(twice, key("name"), "is the name of two readers");
+            let plugins = name.starts_with("plugin.");
+            wrong(plugins, key("name"), "must not begin with plugin.");
             let why = "must be 1 to 64 letters, digits or one of . _ -";
             wrong(!is_name(name), key("name"), why);
             let mut kinds = wanted.kinds.iter();

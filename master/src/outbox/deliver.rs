@@ -18,6 +18,7 @@ use super::handle::Outbox;
 use super::program::Program;
 use super::queue::{self, Has, Numbered, SetReaders};
 use super::webhook::Webhook;
+use crate::extend::ToActor;
 use crate::store::{Store, StoreError};
 
 /// Its name in logs.
@@ -28,7 +29,7 @@ const MAILBOX: usize = 1;
 const PAGE: usize = 256;
 
 /// What readers are told through.
-pub(super) trait Sink: 'static {
+pub(crate) trait Sink: 'static {
     /// Gives these events, all or none; those that were given before its failure are given again.
     fn give<'s>(&'s mut self, events: &'s [Numbered]) -> LocalBoxFuture<'s, Result<(), Refused>>;
 
@@ -39,7 +40,7 @@ pub(super) trait Sink: 'static {
 /// A reader did not take events.
 #[derive(Debug, thiserror::Error)]
 #[error("{why}")]
-pub(super) struct Refused {
+pub(crate) struct Refused {
     pub why: String,
     /// How long it wants to be left alone.
     pub wait: Option<Duration>,
@@ -71,16 +72,19 @@ pub struct OutboxDeps {
     pub drain: Drain,
 }
 
-/// Starts a deliverer for each reader of the configuration.
+/// Starts a deliverer for each reader of the configuration, and for the plugins that want events.
 ///
 /// # Errors
 /// When the store fails, or a secret or authority cannot be read.
-pub async fn start(
+pub(crate) async fn start(
     place: &Place,
     deps: OutboxDeps,
+    plugins: Vec<ToActor>,
     parent: &Recipient<ChildDown>,
 ) -> Result<(), CannotTell> {
-    let gone = deps.store.change(SetReaders(deps.config.readers())).await?;
+    let mut readers = deps.config.readers();
+    readers.extend(plugins.iter().map(|plugin| plugin.name.clone()));
+    let gone = deps.store.change(SetReaders(readers)).await?;
     if !gone.is_empty() {
         info!(
             readers = gone.join(" "),
@@ -97,6 +101,10 @@ pub async fn start(
             sink,
             parent,
         );
+    }
+    for sink in plugins {
+        let (name, wanted) = (sink.name.clone(), sink.wanted.clone());
+        begin(place, deps.clone(), (&name, wanted), sink, parent);
     }
     for program in &config.programs {
         let sink = Program::new(program.clone());

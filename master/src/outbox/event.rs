@@ -3,11 +3,14 @@
 //! In the store and to programs outside an event is one JSON object whose `kind` says what the other keys are. Keys are
 //! only ever added.
 
+use std::net::IpAddr;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use drftpd_protocol::VfsPath;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use crate::vfs::{Entry, Kind};
 
@@ -42,6 +45,12 @@ pub enum Event {
         path: At,
         /// Bytes.
         size: u64,
+    },
+    /// A directory was found on a disk and is listed now.
+    #[serde(rename = "dir.found")]
+    DirFound {
+        /// Where it is.
+        path: At,
     },
     /// A file or link is deleted.
     #[serde(rename = "file.deleted")]
@@ -93,17 +102,53 @@ pub enum Event {
         /// Whose it is.
         user: String,
     },
+    /// Accounts or groups were changed by a command.
+    #[serde(rename = "account.changed")]
+    AccountChanged {
+        /// The command: `user add`, `group change`, ….
+        command: String,
+        /// Its arguments by name, as in the log: secrets are hidden.
+        args: String,
+        /// Who gave it.
+        by: String,
+    },
+    /// Somebody has proved by password who they are.
+    #[serde(rename = "login")]
+    LoggedIn {
+        /// Who.
+        user: String,
+        /// From where.
+        client: IpAddr,
+    },
+    /// Something of a plugin's.
+    #[serde(rename = "plugin")]
+    Plugin {
+        /// The plugin.
+        plugin: String,
+        /// What has happened, in its words.
+        what: String,
+        /// Where.
+        path: At,
+        /// Who did it.
+        by: Option<String>,
+        /// What else there is to know.
+        facts: Map<String, Value>,
+    },
 }
 
 /// Every kind there is, as configurations name them.
-pub const KINDS: [&str; 7] = [
+pub const KINDS: [&str; 11] = [
     "file.uploaded",
     "file.found",
+    "dir.found",
     "file.deleted",
     "renamed",
     "dir.made",
     "dir.removed",
     "link.made",
+    "account.changed",
+    "login",
+    "plugin",
 ];
 
 impl Event {
@@ -112,24 +157,31 @@ impl Event {
         match self {
             Self::FileUploaded { .. } => "file.uploaded",
             Self::FileFound { .. } => "file.found",
+            Self::DirFound { .. } => "dir.found",
             Self::FileDeleted { .. } => "file.deleted",
             Self::Renamed { .. } => "renamed",
             Self::DirMade { .. } => "dir.made",
             Self::DirRemoved { .. } => "dir.removed",
             Self::LinkMade { .. } => "link.made",
+            Self::AccountChanged { .. } => "account.changed",
+            Self::LoggedIn { .. } => "login",
+            Self::Plugin { .. } => "plugin",
         }
     }
 
-    /// Where it happened, and for a rename where that was before.
-    pub fn paths(&self) -> (&VfsPath, Option<&VfsPath>) {
+    /// Where it happened, if it did somewhere, and for a rename where that was before.
+    pub fn paths(&self) -> (Option<&VfsPath>, Option<&VfsPath>) {
         match self {
-            Self::Renamed { from, path, .. } => (&path.0, Some(&from.0)),
+            Self::AccountChanged { .. } | Self::LoggedIn { .. } => (None, None),
+            Self::Renamed { from, path, .. } => (Some(&path.0), Some(&from.0)),
             Self::FileUploaded { path, .. }
             | Self::FileFound { path, .. }
+            | Self::DirFound { path }
             | Self::FileDeleted { path, .. }
             | Self::DirMade { path, .. }
             | Self::DirRemoved { path, .. }
-            | Self::LinkMade { path, .. } => (&path.0, None),
+            | Self::LinkMade { path, .. }
+            | Self::Plugin { path, .. } => (Some(&path.0), None),
         }
     }
 
@@ -218,6 +270,7 @@ mod tests {
                 path: path.clone(),
                 size: 7,
             },
+            Event::DirFound { path: path.clone() },
             Event::FileDeleted {
                 path: path.clone(),
                 by: None,
@@ -239,7 +292,26 @@ mod tests {
                 path: path.clone(),
                 by,
             },
-            Event::LinkMade { path, user },
+            Event::LinkMade {
+                path: path.clone(),
+                user,
+            },
+            Event::AccountChanged {
+                command: "user add".to_owned(),
+                args: "user=\"x\" password=<hidden>".to_owned(),
+                by: "owner".to_owned(),
+            },
+            Event::LoggedIn {
+                user: "ann".to_owned(),
+                client: [192, 0, 2, 1].into(),
+            },
+            Event::Plugin {
+                plugin: "nuke".to_owned(),
+                what: "nuked".to_owned(),
+                path,
+                by: None,
+                facts: Map::from_iter([("why".to_owned(), "bad".into())]),
+            },
         ]
     }
 

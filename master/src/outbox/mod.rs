@@ -18,8 +18,9 @@ mod webhook;
 #[cfg(test)]
 mod tests;
 
-pub use config::{EventsConfig, ProgramConfig, WebhookConfig};
-pub use deliver::{CannotTell, NAME, OutboxDeps, start};
+pub use config::{EventsConfig, ProgramConfig, Wanted, WebhookConfig};
+pub use deliver::{CannotTell, NAME, OutboxDeps};
+pub(crate) use deliver::{Refused, Sink, start};
 pub use event::{At, Event, KINDS};
 pub use handle::{Outbox, ReaderState};
 pub use queue::{Numbered, Place};

@@ -89,6 +89,7 @@ fn shown(event: &Event) -> String {
         | Event::DirRemoved { by, .. } => by.clone(),
         _ => None,
     };
+    let path = path.map(ToString::to_string).unwrap_or_default();
     let from = from.map(|from| format!("{from} -> ")).unwrap_or_default();
     let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
     format!("{} {from}{path}{by}", event.kind())

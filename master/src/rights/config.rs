@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::read;
 use super::rules::Rules;
+use crate::admin::Commands;
 use crate::store::Case;
 
 /// What holds where no file is named, with comments: for people who log in each their own, and everything for operators.
@@ -40,9 +41,9 @@ impl RightsConfig {
     ///
     /// # Errors
     /// Everything that is wrong with it, each with file and line.
-    pub fn read(&mut self, case: Case) -> Result<(), Vec<ConfigError>> {
+    pub fn read(&mut self, case: Case, commands: &Commands) -> Result<(), Vec<ConfigError>> {
         self.rules = match &self.file {
-            Some(file) => Arc::new(read::file(file, case)?),
+            Some(file) => Arc::new(read::file(file, case, commands)?),
             None if case == Case::Sensitive => Arc::clone(&DEFAULT),
             None => Arc::new(plain(case)),
         };

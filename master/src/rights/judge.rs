@@ -98,6 +98,12 @@ impl Rules {
         self.says(Directive::DenyDownload, &self.text(path), who)
     }
 
+    /// Whether the lines of a kind that plugins ask for name somebody at a path that they see.
+    pub fn name(&self, directive: Directive, who: &Account, path: &VfsPath) -> bool {
+        let text = self.text(path);
+        !who.is_outside(path) && self.sees(who, &text) && self.says(directive, &text, who)
+    }
+
     /// Whether somebody sees a path and everything on the way to it.
     fn sees(&self, who: &Account, text: &PathText) -> bool {
         let mut way = text.with_above();

@@ -20,6 +20,7 @@ pub(crate) mod second;
 mod tests;
 
 pub use config::RightsConfig;
+pub use directive::Directive;
 pub use handle::Rights;
 pub use here::Here;
 pub use judge::{Refused, Target};

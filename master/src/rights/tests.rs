@@ -140,7 +140,7 @@ fn a_file_is_read_in_the_form_that_its_name_says() {
     };
     let conf = file("perms.conf", "upload * *\n");
     let toml = file("p.toml", "upload = [{ path = \"*\", who = \"*\" }]\n");
-    let read = |file| read::file(file, Case::Sensitive);
+    let read = |file| read::file(file, Case::Sensitive, &crate::admin::Commands::and([]));
     assert_eq!(read(&conf).unwrap(), read(&toml).unwrap());
     let wrong = file("wrong.conf", "upload\n");
     let error = read(&wrong).unwrap_err()[0].to_string();

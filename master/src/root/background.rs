@@ -6,10 +6,13 @@ use actix::Recipient;
 use drftpd_actors::{ChildDown, EventBus};
 
 use super::MasterError;
+use crate::accounts::People;
 use crate::config::MasterConfig;
 use crate::copies::{self, CopiesClient, CopiesDeps, Maker, Seconds};
 use crate::deps::Deps;
+use crate::extend::{self, Given, Plugins, ToActor};
 use crate::outbox::{self, Outbox, OutboxDeps};
+use crate::rights::Rights;
 use crate::scrub::{self, ScrubClient, ScrubDeps};
 use crate::slaves::SlavesClient;
 use crate::store::Store;
@@ -72,11 +75,36 @@ pub(super) fn scrubber(
     scrub::start(&deps.places.core, given, parent.clone())
 }
 
+/// Starts plugins; answers them, and who of them is to be told what has happened.
+pub(super) fn plugins(
+    config: &Arc<MasterConfig>,
+    deps: &Deps,
+    (store, vfs, bus): (&Store, &VfsClient, &EventBus),
+    (people, rights): (&People, &Rights),
+    parent: &Recipient<ChildDown>,
+) -> Result<(Plugins, Vec<ToActor>), MasterError> {
+    let given = Given {
+        config: Arc::clone(config),
+        rights: rights.clone(),
+        store: store.clone(),
+        vfs: vfs.clone(),
+        people: people.clone(),
+        bus: bus.clone(),
+        net: Arc::clone(&deps.net),
+        clock: deps.clock.clone(),
+        dice: deps.dice.clone(),
+        blocking: deps.blocking.clone(),
+        drain: deps.drain.clone(),
+    };
+    extend::start(&given, &deps.places.core, parent)
+}
+
 /// Starts to tell readers what has happened.
 pub(super) async fn tell(
     config: &MasterConfig,
     deps: &Deps,
     (store, outbox): (&Store, &Outbox),
+    plugins: Vec<ToActor>,
     parent: &Recipient<ChildDown>,
 ) -> Result<(), MasterError> {
     let given = OutboxDeps {
@@ -87,5 +115,5 @@ pub(super) async fn tell(
         clock: deps.clock.clone(),
         drain: deps.drain.clone(),
     };
-    Ok(outbox::start(&deps.places.core, given, parent).await?)
+    Ok(outbox::start(&deps.places.core, given, plugins, parent).await?)
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::background::{copier, scrubber, seconds, tell};
+use super::background::{copier, plugins, scrubber, seconds, tell};
 use super::looked::Watch;
 use super::{MasterError, XFERLOG};
 use crate::accounts::{AccountsActor, AccountsClient, AccountsDeps, People};
@@ -73,8 +73,9 @@ pub(super) async fn start(
     let xferlog = config.log.xferlog.clone();
     xferlog.map_or(Ok(()), |file| log_transfers(file, &deps, &bus, &parent))?;
     let people = People::new(&config.accounts, &deps.dice)?;
-    let accounts = accounts(&config, &deps, (&store, &people), &parent, &watch)?;
     let outbox = Outbox::new(config.events.keep);
+    let with = (&store, &people, &outbox);
+    let accounts = accounts(&config, &deps, with, &parent, &watch)?;
     let vfs = files(&config, &deps, (&store, &outbox), &parent).await?;
     watch.actor("vfs", &vfs.ping());
     let keeper = certificate(&config, &deps)?;
@@ -89,7 +90,10 @@ pub(super) async fn start(
     let clients = (&vfs, &slaves, &transfers);
     let seconds = seconds(&config, clients, keeper.is_some());
     let copies = copier(&seconds, &deps, &bus, &parent);
-    tell(&config, &deps, (&store, &outbox), &parent).await?;
+    let rights = Rights::of(current(&config, &deps));
+    let with = (&store, &vfs, &bus);
+    let (plugins, hearers) = plugins(&config, &deps, with, (&people, &rights), &parent)?;
+    tell(&config, &deps, (&store, &outbox), hearers, &parent).await?;
     let scrub = scrubber(&config, &deps, (&vfs, &slaves), &bus, &parent);
     let facilities = Arc::new(Facilities {
         store: store.clone(),
@@ -100,7 +104,7 @@ pub(super) async fn start(
         blocking: deps.blocking.clone(),
         config: Arc::clone(&config),
         weak: deps.weak.clone(),
-        rights: Rights::of(current(&config, &deps)),
+        rights,
         online: OnceLock::new(),
     });
     for weak in facilities.weak_settings() {
@@ -126,6 +130,7 @@ pub(super) async fn start(
         config: Arc::new(config.ftp.clone()),
         data: Arc::clone(&data),
         tls: keeper.as_ref().map(|keeper| keeper.tls.clone()),
+        plugins: plugins.clone(),
     };
     let implicit = match services.tls {
         Some(_) => &config.tls.listen_implicit[..],
@@ -149,6 +154,7 @@ pub(super) async fn start(
         since,
         ftp: ftp.addresses.clone(),
         data,
+        plugins,
     };
     // Nobody else sets it.
     drop(facilities.online.set(online));
@@ -271,7 +277,7 @@ fn log_transfers(
 fn accounts(
     config: &MasterConfig,
     deps: &Deps,
-    (store, people): (&Store, &People),
+    (store, people, outbox): (&Store, &People, &Outbox),
     parent: &Recipient<ChildDown>,
     watch: &Watch<'_>,
 ) -> Result<AccountsClient, MasterError> {
@@ -291,6 +297,7 @@ fn accounts(
         people: people.clone(),
         pool: deps.hashing.clone(),
         clock: deps.clock.clone(),
+        outbox: outbox.clone(),
         exempt: networks.into_iter().flatten().copied().collect(),
     };
     let spec = ChildSpec::new("accounts", ACCOUNTS_MAILBOX, Budget::CORE, parent.clone());

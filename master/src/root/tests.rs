@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::accounts::{AccountsConfig, ensure_administrator};
 use crate::deps::Serving;
+use crate::extend::Extensions;
 use crate::ftp::{DRAIN_SESSIONS, DRAIN_TRANSFERS};
 use crate::store::Store;
 
@@ -168,7 +169,7 @@ fn a_port_that_is_taken_is_named() {
 fn a_core_actor_that_gave_up_makes_the_master_drain_and_one_that_stops_then_does_not_count() {
     sim(async {
         let drain = Drain::new();
-        let mut root = Root::start(&drain, Duration::from_secs(60));
+        let mut root = Root::start(&drain, Duration::from_secs(60), &Extensions::default());
         let down = |name, how| ChildDown { name, id: 0, how };
         drftpd_actors::tell(&root.actor, down("vfs", Ended::GaveUp));
         settle().await;
@@ -188,7 +189,7 @@ fn a_core_actor_that_gave_up_makes_the_master_drain_and_one_that_stops_then_does
 fn a_core_actor_that_just_stops_while_the_master_serves_is_a_failure_too() {
     sim(async {
         let drain = Drain::new();
-        let mut root = Root::start(&drain, Duration::from_secs(60));
+        let mut root = Root::start(&drain, Duration::from_secs(60), &Extensions::default());
         let stopped = ChildDown {
             name: "slave_registry",
             id: 0,

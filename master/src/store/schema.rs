@@ -14,7 +14,8 @@ pub(super) use brought::BROUGHT;
 pub(super) use tables::{Holds, TABLES, Table};
 
 /// What brings a store from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13];
+pub(super) const MIGRATIONS: &[&str] =
+    &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14];
 
 const V1: &str = "
 -- Facts about the store itself: its identity, epoch, which names are the same.
@@ -338,6 +339,16 @@ const V13: &str = "
 -- What has happened and is still to be told, in that order; body: JSON. After: the last one that a reader has.
 CREATE TABLE outbox (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
 CREATE TABLE outbox_reader (name TEXT PRIMARY KEY, after INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+const V14: &str = "
+-- What plugins keep, each by keys of its own; value: JSON.
+CREATE TABLE plugin_row (
+    plugin TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (plugin, key)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the tables to this version's.

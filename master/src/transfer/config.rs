@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::Table;
 
 use super::chart::Chain;
-use super::filters::{self, Filters};
+use super::filters::{self, FilterKinds, Filters};
 
 /// `[transfer]`: how slots are held, and the chains of filters that choose slaves.
 ///
@@ -43,6 +43,9 @@ pub struct TransferConfig {
     pub copy_to: ChainConfig,
     /// Filters for where a further copy comes from.
     pub copy_from: ChainConfig,
+    /// The filters that this program has.
+    #[serde(skip)]
+    pub kinds: FilterKinds,
 }
 
 /// One chain: `[[transfer.CHAIN.filter]]`, in the order in which they judge.
@@ -94,6 +97,7 @@ impl Default for TransferConfig {
             download: ChainConfig::of(DOWNLOAD),
             copy_to: ChainConfig::of(COPY_TO),
             copy_from: ChainConfig::of(COPY_FROM),
+            kinds: FilterKinds::default(),
         }
     }
 }
@@ -116,7 +120,7 @@ impl TransferConfig {
         let (mut all, mut errors) = (BTreeMap::new(), Vec::new());
         for chain in Chain::ALL {
             let (key, config) = self.chain(chain);
-            match filters::make(key, &config.filter) {
+            match filters::make(key, &config.filter, &self.kinds) {
                 Ok(filters) => drop(all.insert(chain, filters)),
                 Err(wrong) => errors.extend(wrong),
             }

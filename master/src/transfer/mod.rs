@@ -6,12 +6,12 @@ pub mod client;
 mod config;
 mod coordinator;
 pub mod error;
-pub(crate) mod filters;
+pub mod filters;
 mod ledger;
 mod messages;
 pub mod types;
 
-pub use chart::Chain;
+pub use chart::{Ask, Chain, Row, Verdict};
 pub use client::{Judged, TransfersClient};
 pub use config::{ChainConfig, TransferConfig};
 pub use coordinator::{TransferDeps, TransferIds, start};

@@ -73,6 +73,9 @@ pub enum VfsError {
     /// The store may be older than its disks.
     #[error("the site is in recovery: the store is older than its disks")]
     Recovering,
+    /// Something that belongs to it must not be.
+    #[error("{0}")]
+    Unwanted(String),
     /// Not a name.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -113,6 +116,7 @@ impl VfsError {
             Self::BadMove(_) => Reply::new(553, "Cannot be renamed to that place"),
             Self::Name(why) => Reply::new(553, why.to_string()),
             Self::Path(why) => Reply::new(553, why.to_string()),
+            Self::Unwanted(why) => Reply::new(550, why.clone()),
             Self::TooManyLinks(_) => Reply::new(550, "Too many links on the way"),
             Self::NoUpload
             | Self::UnknownRoot(_)

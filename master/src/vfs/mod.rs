@@ -27,6 +27,7 @@ mod tests;
 
 pub use actor::{Deps, start};
 pub use client::{Begins, Compare, Concluded, Merged, Owner, SawAll, SawShared, Stray, VfsClient};
+pub use commands::{Along, Moving, Share};
 pub use config::{Foreign, VfsConfig};
 pub use deletions::Followed;
 pub use error::VfsError;

@@ -84,7 +84,11 @@ const NO_ROOT: &str = "0123456789abcdef0123456789abcdef";
 /// What is tried on something that is not there.
 const IN_VAIN: &[&str] = &[
     "kick",
+    "nuke dir",
+    "nuke list",
+    "nuke undo",
     "passwd",
+    "pre release",
     "recovery end",
     "root confirm",
     "root retire",
@@ -148,6 +152,10 @@ fn every_command_has_help_and_result_text() {
         ("help", &[]),
         ("kick", &["999"]),
         ("kick-all", &["soon back"]),
+        ("nuke dir", &["/x", "1", "bad"]),
+        ("nuke list", &[]),
+        ("nuke undo", &["/x"]),
+        ("pre release", &["/x", "mp3"]),
         ("recovery end", &["trash"]),
         ("reload", &[]),
         ("rescan", &["/"]),

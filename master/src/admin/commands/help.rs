@@ -4,9 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::super::{
-    AdminError, Answer, Args, COMMANDS, Code, Command, Cx, Kind, Outcome, Param, Permission, find,
-};
+use super::super::{AdminError, Answer, Args, Code, Command, Cx, Kind, Outcome, Param, Permission};
 use super::table;
 
 /// `help [COMMAND]`.
@@ -49,22 +47,23 @@ struct Argument {
 
 fn help(cx: &Cx, args: &Args) -> Outcome {
     let rules = cx.of.rights.rules();
-    let mine = COMMANDS
+    let commands = cx.of.commands();
+    let mine = commands
         .iter()
         .filter(|command| command.is_for(&cx.caller, &rules));
     let Some(asked) = args.text("command") else {
         return Answer::of(&Help {
-            commands: mine.map(|command| explain(command)).collect(),
+            commands: mine.map(explain).collect(),
             whole: false,
         });
     };
     let words: Vec<&str> = asked.split_ascii_whitespace().collect();
-    let by_name = find(&words).map(|(command, _)| command);
+    let by_name = commands.find(&words).map(|(command, _)| command);
     let found: Vec<_> = match by_name.filter(|command| command.is_for(&cx.caller, &rules)) {
         Some(command) => vec![explain(command)],
         None => mine
             .filter(|command| words.first().is_some_and(|area| is_in(command, area)))
-            .map(|command| explain(command))
+            .map(explain)
             .collect(),
     };
     if found.is_empty() {

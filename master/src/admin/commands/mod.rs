@@ -30,4 +30,4 @@ pub mod user_show;
 pub mod users;
 
 mod people;
-mod table;
+pub(crate) mod table;

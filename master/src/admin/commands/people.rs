@@ -9,6 +9,7 @@ use crate::accounts::edit::{By, Edit, EditError};
 use crate::accounts::masks::Mask;
 use crate::accounts::{Account, table};
 use crate::api::Scopes;
+use crate::outbox::Event;
 use crate::store::{Batch, StoreError};
 
 /// Who acts.
@@ -25,11 +26,7 @@ pub(super) fn by(cx: &Cx) -> By {
 
 /// Who acts, for what keeps their name.
 pub(super) fn author(cx: &Cx) -> String {
-    match &cx.caller {
-        Caller::Owner => "owner".to_owned(),
-        Caller::User(user) => user.account.name.clone(),
-        Caller::Token(token) => format!("token {}", token.name),
-    }
+    cx.caller.name()
 }
 
 /// Somebody who is logged in.
@@ -43,12 +40,28 @@ pub(super) fn oneself(cx: &Cx) -> Result<&Account, AdminError> {
     }
 }
 
+/// What is told of a change.
+fn changed(cx: &Cx) -> Event {
+    let (command, args) = cx.said.clone();
+    Event::AccountChanged {
+        command: command.to_owned(),
+        args,
+        by: cx.caller.name(),
+    }
+}
+
 /// Makes a change, judged by what is stored when it is made.
 pub(super) async fn edit<T: Send + 'static>(
     cx: &Cx,
     work: impl FnOnce(&Batch<'_>) -> Result<T, EditError> + Send + 'static,
 ) -> Result<T, AdminError> {
     let changes = cx.of.people.changes.clone();
+    let (outbox, now, event) = (cx.of.outbox(), cx.of.clock.unix(), changed(cx));
+    let work = move |batch: &Batch<'_>| {
+        let done = work(batch)?;
+        outbox.note(batch, now, || Ok::<_, EditError>(event))?;
+        Ok(done)
+    };
     let edited = cx.of.store.change(Edit { changes, work }).await;
     edited.map_err(AdminError::from)
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Writes a heading and rows, two blanks between columns; the last column is not padded.
-pub(super) fn write<const N: usize>(
+pub(crate) fn write<const N: usize>(
     f: &mut fmt::Formatter<'_>,
     heading: [&str; N],
     rows: &[[String; N]],
@@ -30,17 +30,17 @@ pub(super) fn write<const N: usize>(
 }
 
 /// A size for people.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     bytesize::ByteSize(bytes).display().iec().to_string()
 }
 
 /// Seconds for people.
-pub(super) fn seconds(seconds: u64) -> String {
+pub(crate) fn seconds(seconds: u64) -> String {
     humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string()
 }
 
 /// A moment for people, UTC.
-pub(super) fn moment(unix: i64) -> String {
+pub(crate) fn moment(unix: i64) -> String {
     let Ok(secs) = u64::try_from(unix) else {
         return "-".to_owned();
     };

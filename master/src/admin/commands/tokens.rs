@@ -84,7 +84,7 @@ async fn create(cx: Cx, args: Args) -> Outcome {
         let why = format!("must be 1 to {NAME} letters, digits and .-_@");
         return Err(AdminError::argument("name", why));
     }
-    let scopes = Scopes::asked(args.words("scopes"));
+    let scopes = Scopes::asked(args.words("scopes"), cx.of.commands());
     let scopes = scopes.map_err(|why| AdminError::argument("scopes", why))?;
     let created = cx.of.clock.unix();
     let expires = created + lifetime(args.text("expires"))?;

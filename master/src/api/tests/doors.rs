@@ -10,7 +10,7 @@ use drftpd_protocol::{SessionId, VfsPath};
 use super::Site;
 use crate::accounts::Account;
 use crate::admin::cx::User;
-use crate::admin::{COMMANDS, Caller, Token, find, site};
+use crate::admin::{Caller, Token, site};
 use crate::api::Scopes;
 use crate::api::openapi::{document, path};
 use crate::api::requests::named;
@@ -31,9 +31,10 @@ fn every_door_has_every_command_under_the_same_name_with_the_same_help() {
     sim(async {
         let site = Site::start().await;
         let by_site = site::Site::new(Arc::clone(&site.of)).commands(&account(true));
-        let document = document();
-        assert_eq!(by_site.len(), COMMANDS.len());
-        for command in COMMANDS {
+        let commands = site.of.commands();
+        let document = document(commands);
+        assert_eq!(by_site.len(), commands.iter().count());
+        for command in commands.iter() {
             let shown = command.site.first().copied().unwrap_or(command.name);
             let entry = by_site
                 .iter()
@@ -44,15 +45,18 @@ fn every_door_has_every_command_under_the_same_name_with_the_same_help() {
                 (&command.syntax(), command.about)
             );
             let words: Vec<&str> = command.name.split(' ').collect();
-            let (by_ctl, rest) = find(&words).unwrap();
+            let (by_ctl, rest) = commands.find(&words).unwrap();
             assert!(
-                std::ptr::eq(by_ctl, *command) && rest.is_empty(),
+                std::ptr::eq(by_ctl, command) && rest.is_empty(),
                 "{}",
                 command.name
             );
             let path = path(command);
             let words: Vec<String> = path.split('/').skip(3).map(str::to_owned).collect();
-            assert!(std::ptr::eq(named(&words).unwrap(), *command), "{path}");
+            assert!(
+                std::ptr::eq(named(commands, &words).unwrap(), command),
+                "{path}"
+            );
             assert_eq!(document["paths"][&path]["post"]["summary"], command.about);
         }
     });
@@ -72,7 +76,7 @@ fn every_door_gives_the_same_verdict() {
                 session: SessionId(1),
                 peer,
             };
-            for command in COMMANDS {
+            for command in site.of.commands().iter() {
                 let words: Vec<String> = command.name.split(' ').map(str::to_uppercase).collect();
                 let arg = [&words[1..], &[WRONG.to_owned()]].concat().join(" ");
                 let call = SiteCall {
@@ -97,11 +101,11 @@ fn every_door_gives_the_same_verdict() {
             let secret = site.token(&name, scopes, 3600).await;
             let token = Caller::Token(Token {
                 name,
-                scopes: Scopes::asked(scopes).unwrap(),
+                scopes: Scopes::asked(scopes, site.of.commands()).unwrap(),
                 expires: i64::MAX,
                 peer,
             });
-            for command in COMMANDS {
+            for command in site.of.commands().iter() {
                 let path = command.name.replace(' ', "/");
                 let answer = site.post(&secret, &path, "{\"no such argument\": 1}").await;
                 let expected = match command.is_for(&token, &site.of.rights.rules()) {

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::dupes;
 use crate::accounts::Action;
+use crate::extend::Act;
 use crate::ftp::error::FtpError;
 use crate::ftp::guard::TransferGuard;
 use crate::ftp::services::{At, VerbCx};
@@ -53,6 +54,8 @@ pub async fn download(cx: &VerbCx, path: &VfsPath) -> Result<DownloadFrom, FtpEr
             return Err(VfsError::Busy(path).into());
         }
     }
+    let entry = Some(&readable.entry);
+    cx.passes(Act::Download, &path, entry, None).await?;
     Ok(DownloadFrom { path, readable })
 }
 
@@ -74,7 +77,9 @@ pub async fn upload(cx: &VerbCx, path: &VfsPath, mode: UploadMode) -> Result<Upl
             return Err(dupes::instead(cx, &path, mode, why.into()).await);
         }
     };
-    judge(cx, &path, mode, plan.existing.as_ref()).await?;
+    let there = plan.existing.as_ref();
+    judge(cx, &path, mode, there).await?;
+    cx.passes(Act::Upload, &path, there, None).await?;
     Ok(UploadTo { path, mode, plan })
 }
 

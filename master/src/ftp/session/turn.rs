@@ -14,6 +14,7 @@ use tracing::{Instrument, debug, info_span, trace};
 use super::{FtpSession, Phase, Running};
 use crate::accounts::Standing;
 use crate::ftp::DRAIN_TRANSFERS;
+use crate::ftp::around;
 use crate::ftp::error::FtpError;
 use crate::ftp::proxy::Via;
 use crate::ftp::queue::is_http;
@@ -134,7 +135,7 @@ impl FtpSession {
         self.start(
             verb.name,
             (verb.kind, opened),
-            (verb.run)(cx, arg),
+            around::run(verb, cx, arg),
             unfinished,
             ctx,
         );
@@ -300,7 +301,7 @@ impl FtpSession {
             {
                 trace!("over without a first reply");
             }
-            let done = (verb.run)(cx, Arg::default()).await;
+            let done = around::run(verb, cx, Arg::default()).await;
             let reply = done.map_or_else(|why| why.reply(), |done| done.reply);
             way.out.send(reply.to_bytes()).await
         };

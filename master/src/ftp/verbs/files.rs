@@ -6,6 +6,7 @@ use drftpd_protocol::ftp::{FtpTime, args};
 
 use super::{Arg, Change, Done, Feat, Verb, VerbResult};
 use crate::accounts::Action;
+use crate::extend::Act;
 use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
 use crate::vfs::{Kind, Times, VfsError};
@@ -135,7 +136,9 @@ pub(super) const MKD: Verb = Verb {
 
 async fn mkd(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
-    let (place, _) = cx.new_place(&path, Action::MakeDir).await?;
+    let (place, there) = cx.new_place(&path, Action::MakeDir).await?;
+    cx.passes(Act::MakeDir, &place, there.as_ref(), None)
+        .await?;
     cx.services.vfs.make_dir(&place, cx.owner()?).await?;
     Ok(Reply::path(&path.to_bytes(), "created").into())
 }
@@ -152,6 +155,8 @@ pub(super) const RMD: Verb = Verb {
 async fn rmd(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
     let there = cx.place(&path, Action::Delete).await?;
+    cx.passes(Act::RemoveDir, &there.path, Some(&there.entry), None)
+        .await?;
     cx.services.vfs.remove_dir(&there.path, cx.who()).await?;
     Ok(Reply::done("Directory removed").into())
 }
@@ -167,6 +172,8 @@ pub(super) const DELE: Verb = Verb {
 async fn dele(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
     let there = cx.place(&path, Action::Delete).await?;
+    cx.passes(Act::Delete, &there.path, Some(&there.entry), None)
+        .await?;
     cx.services.vfs.delete(&there.path, cx.who()).await?;
     Ok(Reply::done("Deleted").into())
 }
@@ -212,6 +219,8 @@ async fn rnto(cx: VerbCx, arg: Arg) -> VerbResult {
         let moved = rules.may_move_all(cx.account()?, &from.path, &to);
         moved.map_err(|_refused| FtpError::Denied)?;
     }
+    cx.passes(Act::Rename, &to, Some(&from.entry), Some(&from.path))
+        .await?;
     let replace = there.is_some_and(|there| cx.may_with(Action::Overwrite, &to, &there).is_ok());
     match cx
         .services

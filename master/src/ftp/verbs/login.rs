@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::{Arg, Change, Done, Feat, Gate, Verb, VerbResult};
 use crate::accounts::messages::LogIn;
 use crate::accounts::{Account, LoginError};
+use crate::extend::{Act, Asked};
 use crate::ftp::config::FtpConfig;
 use crate::ftp::error::FtpError;
 use crate::ftp::proxy::Via;
@@ -102,6 +103,18 @@ async fn enter(cx: &VerbCx, account: Account, ends_ghosts: bool) -> VerbResult {
         end_ghosts(cx, &account.name).await;
     }
     let account = Arc::new(account);
+    let question = || Asked {
+        what: Act::LogIn,
+        who: Arc::clone(&account),
+        client: Some(cx.client()),
+        path: account.home.clone(),
+        entry: None,
+        from: None,
+    };
+    let gates = cx.services.plugins.gates();
+    if let Err(stopped) = gates.ask(Act::LogIn, question).await {
+        return Ok(Done::with(stopped.reply(), Change::LoginFailed));
+    }
     let seated = cx.sessions.take_login(cx.session, &account).await;
     let seated = seated.map_err(|_| FtpError::Said(Reply::new(451, "Busy, try again")))?;
     if let Err(full) = seated {

@@ -1,9 +1,9 @@
 //! DrFTPD's form: `directive path [arguments] words…`, one a line; `#` begins a comment. `command name words…` is ours.
 
-use super::{Reading, Rest};
+use super::{Commands, Reading, Rest};
 
-pub(super) fn read(text: &str) -> Reading {
-    let mut reading = Reading::default();
+pub(super) fn read<'c>(text: &str, commands: &'c Commands) -> Reading<'c> {
+    let mut reading = Reading::new(commands);
     let lines = text.trim_start_matches('\u{feff}').lines();
     for (at, line) in lines.enumerate() {
         let mut words = line
@@ -16,7 +16,7 @@ pub(super) fn read(text: &str) -> Reading {
     reading
 }
 
-fn read_line(reading: &mut Reading, number: usize, name: &str, words: Vec<&str>) {
+fn read_line(reading: &mut Reading<'_>, number: usize, name: &str, words: Vec<&str>) {
     let mut words = words.into_iter();
     if name == "command" {
         return match words.next() {

@@ -10,6 +10,7 @@ use drftpd_actors::ConfigError;
 use super::directive::{Argument, Directive, ELSEWHERE, named};
 use super::rules::{Line, Rules, Written};
 use crate::accounts::who::People;
+use crate::admin::Commands;
 use crate::store::Case;
 
 /// Bytes of a file at most.
@@ -19,8 +20,8 @@ const MOST: u64 = 4 * 1024 * 1024;
 type Wrong = (usize, String);
 
 /// What was read, with the number of each line about a path in its file.
-#[derive(Debug, Default)]
-struct Reading {
+struct Reading<'c> {
+    commands: &'c Commands,
     written: Written,
     numbers: Vec<usize>,
     wrong: Vec<Wrong>,
@@ -30,7 +31,7 @@ struct Reading {
 ///
 /// # Errors
 /// Everything that is wrong with it, each with file and line.
-pub fn file(path: &Path, case: Case) -> Result<Rules, Vec<ConfigError>> {
+pub fn file(path: &Path, case: Case, commands: &Commands) -> Result<Rules, Vec<ConfigError>> {
     let failed = |why: String| {
         let mut error = ConfigError::new("", why);
         error.file = Some(path.to_owned());
@@ -43,8 +44,8 @@ pub fn file(path: &Path, case: Case) -> Result<Rules, Vec<ConfigError>> {
     let text = std::fs::read_to_string(path).map_err(|why| failed(why.to_string()))?;
     let is_table = path.extension().is_some_and(|end| end == "toml");
     let mut rules = match is_table {
-        true => table(&text, case),
-        false => lines(&text, case),
+        true => table::read(&text, commands).rules(case),
+        false => lines::read(&text, commands).rules(case),
     };
     if let Err(errors) = &mut rules {
         let named = |error: &mut ConfigError| error.file = Some(path.to_owned());
@@ -58,7 +59,7 @@ pub fn file(path: &Path, case: Case) -> Result<Rules, Vec<ConfigError>> {
 /// # Errors
 /// Everything that is wrong with it, each with its line.
 pub fn table(text: &str, case: Case) -> Result<Rules, Vec<ConfigError>> {
-    table::read(text).rules(case)
+    table::read(text, &Commands::and([])).rules(case)
 }
 
 /// Reads DrFTPD's form.
@@ -66,10 +67,19 @@ pub fn table(text: &str, case: Case) -> Result<Rules, Vec<ConfigError>> {
 /// # Errors
 /// Everything that is wrong with it, each with its line.
 pub fn lines(text: &str, case: Case) -> Result<Rules, Vec<ConfigError>> {
-    lines::read(text).rules(case)
+    lines::read(text, &Commands::and([])).rules(case)
 }
 
-impl Reading {
+impl<'c> Reading<'c> {
+    fn new(commands: &'c Commands) -> Self {
+        Self {
+            commands,
+            written: Written::default(),
+            numbers: Vec::new(),
+            wrong: Vec::new(),
+        }
+    }
+
     fn rules(mut self, case: Case) -> Result<Rules, Vec<ConfigError>> {
         let rules = Rules::new(self.written, case);
         if let Err(errors) = &rules {
@@ -126,7 +136,8 @@ impl Reading {
 
     /// Takes who may use a command.
     fn command<'t>(&mut self, number: usize, name: &str, people: impl Iterator<Item = &'t str>) {
-        let Some(known) = crate::admin::called(&name.replace('.', " ")) else {
+        let known = self.commands.called(&name.replace('.', " "));
+        let Some(known) = known.map(|command| command.name) else {
             return self.wrong(number, format!("{name}: is no command"));
         };
         if self.written.commands.contains_key(known) {

@@ -4,7 +4,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Directive, Reading, Rest};
+use super::{Commands, Directive, Reading, Rest};
 
 /// Tells in which line something stands.
 struct Text<'t>(&'t str);
@@ -16,8 +16,8 @@ impl Text<'_> {
     }
 }
 
-pub(super) fn read(text: &str) -> Reading {
-    let mut reading = Reading::default();
+pub(super) fn read<'c>(text: &str, commands: &'c Commands) -> Reading<'c> {
+    let mut reading = Reading::new(commands);
     let (table, errors) = DeTable::parse_recoverable(text);
     let text = Text(text);
     for error in errors {
@@ -50,7 +50,7 @@ pub(super) fn read(text: &str) -> Reading {
     reading
 }
 
-fn read_commands(reading: &mut Reading, text: &Text<'_>, commands: &DeTable<'_>) {
+fn read_commands(reading: &mut Reading<'_>, text: &Text<'_>, commands: &DeTable<'_>) {
     let mut commands: Vec<_> = commands.iter().collect();
     commands.sort_by_key(|(name, _)| name.span().start);
     for (name, who) in commands {
@@ -72,7 +72,7 @@ struct Said<'t> {
 }
 
 fn read_line(
-    reading: &mut Reading,
+    reading: &mut Reading<'_>,
     number: usize,
     directive: Directive,
     entry: &Spanned<DeValue<'_>>,

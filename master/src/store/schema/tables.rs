@@ -326,5 +326,10 @@ pub const TABLES: &[Table] = {
             columns: &[("name", Text), ("after", Number)],
             key: "name",
         },
+        Table {
+            name: "plugin_row",
+            columns: &[("plugin", Text), ("key", Text), ("value", Text)],
+            key: "plugin, key",
+        },
     ]
 };

@@ -16,6 +16,9 @@ mod pattern;
 mod size;
 mod together;
 
+use std::fmt;
+use std::sync::Arc;
+
 use drftpd_actors::{Check, ConfigError, parse_table};
 use serde::de::DeserializeOwned;
 use toml::Table;
@@ -34,6 +37,7 @@ pub trait SlaveFilter: Send + Sync {
 }
 
 /// One line of the table.
+#[derive(Clone, Copy)]
 pub struct FilterKind {
     /// Its name in the configuration.
     pub name: &'static str,
@@ -60,6 +64,45 @@ pub static FILTERS: &[FilterKind] = &[
     together::STRIPE,
 ];
 
+/// The filters that there are: those of [`FILTERS`], and of a program that extends the master.
+#[derive(Clone)]
+pub struct FilterKinds(Arc<[FilterKind]>);
+
+impl FilterKinds {
+    /// The master's own, and these.
+    pub fn and(more: impl IntoIterator<Item = FilterKind>) -> Self {
+        Self(FILTERS.iter().copied().chain(more).collect())
+    }
+
+    /// Names that more than one has.
+    pub(crate) fn twice(&self) -> Vec<String> {
+        let mut names: Vec<&str> = self.0.iter().map(|kind| kind.name).collect();
+        names.sort_unstable();
+        let twice = names.windows(2).filter(|pair| pair[0] == pair[1]);
+        twice.map(|pair| format!("filter {}", pair[0])).collect()
+    }
+}
+
+impl Default for FilterKinds {
+    fn default() -> Self {
+        Self::and([])
+    }
+}
+
+impl fmt::Debug for FilterKinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.iter().map(|kind| kind.name);
+        f.debug_list().entries(names).finish()
+    }
+}
+
+/// They belong to the program, not to what its configuration says.
+impl PartialEq for FilterKinds {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// Filters in the order in which they judge.
 pub type Filters = Vec<Box<dyn SlaveFilter>>;
 
@@ -67,10 +110,10 @@ pub type Filters = Vec<Box<dyn SlaveFilter>>;
 ///
 /// # Errors
 /// Everything that is wrong, with whole keys.
-pub fn make(key: &str, tables: &[Table]) -> Result<Filters, Vec<ConfigError>> {
+pub fn make(key: &str, tables: &[Table], kinds: &FilterKinds) -> Result<Filters, Vec<ConfigError>> {
     let (mut filters, mut errors) = (Vec::new(), Vec::new());
     for (at, table) in tables.iter().enumerate() {
-        match make_one(table) {
+        match make_one(table, kinds) {
             Ok(filter) => filters.push(filter),
             Err(wrong) => errors.extend(wrong.into_iter().map(|error| {
                 let key = format!("{key}.filter[{at}].{}", error.key);
@@ -85,7 +128,7 @@ pub fn make(key: &str, tables: &[Table]) -> Result<Filters, Vec<ConfigError>> {
     }
 }
 
-fn make_one(table: &Table) -> Made {
+fn make_one(table: &Table, kinds: &FilterKinds) -> Made {
     let wrong = |why: String| vec![ConfigError::new("name", why)];
     let mut table = table.clone();
     let name = match table.remove("name") {
@@ -93,9 +136,9 @@ fn make_one(table: &Table) -> Made {
         Some(_) => return Err(wrong("must be text".to_owned())),
         None => return Err(wrong("is missing".to_owned())),
     };
-    let kind = FILTERS.iter().find(|kind| kind.name == name);
+    let kind = kinds.0.iter().find(|kind| kind.name == name);
     let kind = kind.ok_or_else(|| {
-        let known: Vec<_> = FILTERS.iter().map(|kind| kind.name).collect();
+        let known: Vec<_> = kinds.0.iter().map(|kind| kind.name).collect();
         wrong(format!(
             "no filter is called \"{name}\"; there are {}",
             known.join(", ")
@@ -104,8 +147,8 @@ fn make_one(table: &Table) -> Made {
     (kind.make)(table)
 }
 
-/// A line of the table for a filter whose options are its fields.
-const fn kind<F>(name: &'static str, about: &'static str) -> FilterKind
+/// A line of the table for a filter whose options are its fields; `about` is one sentence for people.
+pub const fn kind<F>(name: &'static str, about: &'static str) -> FilterKind
 where
     F: SlaveFilter + DeserializeOwned + Check + 'static,
 {
@@ -131,7 +174,9 @@ mod tests {
     }
 
     fn wrong(text: &str) -> Vec<String> {
-        let errors = make("transfer.upload", &tables(text)).err().unwrap();
+        let errors = make("transfer.upload", &tables(text), &FilterKinds::default())
+            .err()
+            .unwrap();
         errors.into_iter().map(|error| error.key).collect()
     }
 

@@ -11,6 +11,7 @@ use drftpd_protocol::{DirId, FileId, Generation, Name, NodeId, OpSeq, RootId, Sl
 use super::found::{self, conflict_names};
 use super::shared;
 use super::unknown::Marked;
+use crate::outbox::{At, Event};
 use crate::vfs::client::{Merged, Stray};
 use crate::vfs::config::Foreign;
 use crate::vfs::error::VfsError;
@@ -369,6 +370,10 @@ fn make_dir(tree: &Tree<'_>, parent: DirId, name: Name, modified: i64) -> Result
     entry.files = 0;
     entry.generation = Generation(0);
     nodes::insert(tree, &entry)?;
+    tree.tell(|| {
+        let path = At(walk::path_of(tree, entry.id)?);
+        Ok(Event::DirFound { path })
+    })?;
     Ok(entry)
 }
 

@@ -1,5 +1,6 @@
 //! Changes of the tree, one file per family. Each is one command of the store.
 
+mod along;
 mod begin;
 mod believe;
 mod compared;
@@ -21,6 +22,7 @@ mod times;
 mod unknown;
 mod walked;
 
+pub use along::{Along, Moving, Share};
 pub(super) use begin::{Begin, Onto};
 pub(super) use believe::{BelieveDirsGone, BelieveGone, Follow, Followed};
 pub(super) use compared::MergeCompared;

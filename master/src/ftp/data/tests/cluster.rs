@@ -19,6 +19,7 @@ use crate::accounts::messages::{LogIn, LookUp};
 use crate::accounts::{Account, AccountsClient, LoginError};
 use crate::copies::{CopiesConfig, Seconds};
 use crate::events::TransferLogged;
+use crate::extend::Plugins;
 use crate::ftp::config::FtpConfig;
 use crate::ftp::data::{ClientsConfig, DataConfig, DataSide, FxpConfig, PassiveConfig};
 use crate::ftp::services::Services;
@@ -144,6 +145,7 @@ impl Cluster {
             }),
             data: Arc::clone(&data),
             tls: None,
+            plugins: Plugins::default(),
         };
         let server = crate::ftp::start(services.clone(), &[], Place::here(), down.recipient());
         let at = server.await.unwrap().addresses[0];

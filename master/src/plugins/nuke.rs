@@ -1,0 +1,490 @@
+//! `nuke`: a directory that should not be here gets another name, whoever sent what is in it loses credits, and nobody makes
+//! its old name again. `unnuke` takes all of it back.
+//!
+//! Each is one command of the store: name, credits, record and event are there together or not at all. Transfers of
+//! what lies in the directory end.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Context, Handler, ResponseFuture, Supervised};
+use drftpd_actors::{Check, ConfigError, Verdict};
+use drftpd_protocol::{Name, NodeId, VfsPath};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::accounts::people::Changes;
+use crate::admin::commands::table;
+use crate::admin::{AdminError, Answer, Args, Command, Cx, Kind, Outcome, Param, Permission};
+use crate::extend::{Act, Asked, CannotStart, Plugin, PluginCx, Shelf, section};
+use crate::outbox::{At, Event};
+use crate::store::StoreError;
+use crate::vfs::{Along, Moving, VfsClient, VfsError};
+
+#[cfg(test)]
+mod tests;
+
+const NAME: &str = "nuke";
+/// How long a look into the records may take.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// The plugin.
+pub static NUKE: Plugin = Plugin {
+    name: NAME,
+    about: "takes directories out of use, with penalties for those who sent what is in them",
+    commands: &[&DIR, &UNDO, &LIST],
+    check: |table| section::<NukeConfig>(table).map(drop),
+    start,
+};
+
+/// `[plugins.nuke]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct NukeConfig {
+    /// What a directory is called then; `{name}` is its name of before.
+    name: String,
+    /// Directories with more files are not taken.
+    most_files: u64,
+    /// The greatest multiplier.
+    most_multiplier: u64,
+}
+
+impl Default for NukeConfig {
+    fn default() -> Self {
+        Self {
+            name: "[NUKED]-{name}".to_owned(),
+            most_files: 20_000,
+            most_multiplier: 20,
+        }
+    }
+}
+
+impl Check for NukeConfig {
+    fn check(&self, errors: &mut Vec<ConfigError>) {
+        let sample = self.name.replace("{name}", "x");
+        if !self.name.contains("{name}") || Name::new(sample.into_bytes()).is_err() {
+            let why = "must be a name of a directory with {name} in it";
+            errors.push(ConfigError::new("name", why));
+        }
+        if self.most_files == 0 {
+            errors.push(ConfigError::new("most_files", "must be 1 or more"));
+        }
+    }
+}
+
+/// What its commands use.
+struct Nukes {
+    config: NukeConfig,
+    shelf: Shelf,
+    changes: Changes,
+    vfs: VfsClient,
+}
+
+/// A directory that is nuked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Record {
+    /// Where it was.
+    from: At,
+    /// Where it is, as far as nobody has moved it.
+    path: At,
+    by: String,
+    why: String,
+    multiplier: u64,
+    /// Unix seconds.
+    at: i64,
+    files: u64,
+    bytes: u64,
+    penalties: Vec<Penalty>,
+}
+
+/// What somebody lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Penalty {
+    user: String,
+    /// Of theirs in the directory.
+    bytes: u64,
+    /// Taken from them.
+    credits: i64,
+}
+
+fn start(cx: &mut PluginCx<'_>) -> Result<(), CannotStart> {
+    let nukes = Arc::new(Nukes {
+        config: cx.config()?,
+        shelf: cx.shelf(),
+        changes: cx.given().people.changes.clone(),
+        vfs: cx.given().vfs.clone(),
+    });
+    let of = Arc::clone(&nukes);
+    let guard = cx.supervise(move || Guard(of)).recipient();
+    cx.judges(&[Act::MakeDir, Act::Rename], LIMIT, &guard);
+    cx.shares(nukes);
+    Ok(())
+}
+
+/// The key of a directory's record.
+fn of_dir(dir: NodeId) -> String {
+    format!("dir/{:016x}", dir.0)
+}
+
+/// The directory of such a key.
+fn dir_of(key: &str) -> NodeId {
+    let digits = key.strip_prefix("dir/").unwrap_or_default();
+    NodeId(u64::from_str_radix(digits, 16).unwrap_or(0))
+}
+
+/// The key under which a path says which directory was there.
+fn of_path(path: &VfsPath) -> String {
+    let text = serde_json::to_value(At(path.clone()));
+    let text = text.ok().and_then(|text| text.as_str().map(str::to_owned));
+    format!("path{}", text.unwrap_or_default())
+}
+
+/// Keeps the old names of nuked directories from being made again, as long as those are there. A restart loses nothing.
+struct Guard(Arc<Nukes>);
+
+impl Actor for Guard {
+    type Context = Context<Self>;
+}
+
+impl Supervised for Guard {}
+
+impl Handler<Asked> for Guard {
+    type Result = ResponseFuture<Verdict>;
+
+    fn handle(&mut self, asked: Asked, _: &mut Self::Context) -> Self::Result {
+        let nukes = Arc::clone(&self.0);
+        Box::pin(async move {
+            match nukes.at(&asked.path).await {
+                Ok(None) => Verdict::Allow,
+                Ok(Some(_)) => Verdict::Refuse("A directory of that name was nuked".to_owned()),
+                Err(_) => Verdict::Silent(NAME),
+            }
+        })
+    }
+}
+
+impl Nukes {
+    /// Where the directory is now that was there when it was nuked.
+    async fn at(&self, path: &VfsPath) -> Result<Option<VfsPath>, VfsError> {
+        let Some(dir) = self.shelf.get::<NodeId>(&of_path(path))? else {
+            return Ok(None);
+        };
+        match self.vfs.path_of(dir).await {
+            Ok(path) => Ok(Some(path)),
+            Err(VfsError::NotFound(_)) => Ok(None),
+            Err(why) => Err(why),
+        }
+    }
+}
+
+/// What somebody loses for so many bytes: what they earned with them, and once more for each time beyond the first. Who
+/// has no ratio loses nothing, and with a multiplier of 0 nobody does.
+fn penalty(bytes: u64, ratio: i64, multiplier: u64) -> i64 {
+    if ratio <= 0 || multiplier == 0 {
+        return 0;
+    }
+    let bytes = i128::from(bytes);
+    let lost = bytes * i128::from(ratio) / 1000 + bytes * i128::from(multiplier - 1);
+    i64::try_from(lost).unwrap_or(i64::MAX)
+}
+
+/// Nukes what is renamed.
+struct Nuking {
+    nukes: Arc<Nukes>,
+    from: VfsPath,
+    by: String,
+    why: String,
+    multiplier: u64,
+    penalties: Vec<Penalty>,
+}
+
+impl Along for Nuking {
+    type Answer = Record;
+
+    fn check(&mut self, moving: &Moving<'_>) -> Result<(), VfsError> {
+        moving.is_directory_of(self.nukes.config.most_files)?;
+        for dir in moving.directories()? {
+            let record = self.nukes.shelf.get_in::<Record>(moving, &of_dir(dir))?;
+            if let Some(record) = record {
+                let why = format!("{} is nuked already", record.path.0);
+                return Err(VfsError::Unwanted(why));
+            }
+        }
+        let mut bytes = BTreeMap::<String, u64>::new();
+        for share in moving.shares()? {
+            *bytes.entry(share.owner.user).or_default() += share.bytes;
+        }
+        for (user, bytes) in bytes {
+            let credits = penalty(bytes, ratio(moving, &user)?, self.multiplier);
+            self.penalties.push(Penalty {
+                user,
+                bytes,
+                credits,
+            });
+        }
+        Ok(())
+    }
+
+    fn write(self, moved: &Moving<'_>) -> Result<Record, VfsError> {
+        let record = Record {
+            from: At(self.from),
+            path: At(moved.path()?),
+            by: self.by,
+            why: self.why,
+            multiplier: self.multiplier,
+            at: moved.now(),
+            files: moved.entry().files,
+            bytes: moved.entry().size,
+            penalties: self.penalties,
+        };
+        for Penalty { user, credits, .. } in &record.penalties {
+            give(moved, user, -credits, &record)?;
+        }
+        let (shelf, dir) = (&self.nukes.shelf, moved.entry().id);
+        shelf.put_in(moved, &of_dir(dir), &record)?;
+        shelf.put_in(moved, &of_path(&record.from.0), &dir)?;
+        moved.end_transfers()?;
+        moved.tell(told("nuked", &record, &record.by))?;
+        let changes = self.nukes.changes.clone();
+        moved.on_commit(move || changes.add());
+        Ok(record)
+    }
+}
+
+/// Takes back a nuke.
+struct Undoing {
+    nukes: Arc<Nukes>,
+    record: Record,
+    by: String,
+}
+
+impl Along for Undoing {
+    type Answer = Record;
+
+    fn check(&mut self, moving: &Moving<'_>) -> Result<(), VfsError> {
+        let key = of_dir(moving.entry().id);
+        let there = self.nukes.shelf.get_in::<Record>(moving, &key)?;
+        // Somebody else was faster.
+        let gone = || VfsError::Unwanted("it is not nuked".to_owned());
+        self.record = there.ok_or_else(gone)?;
+        Ok(())
+    }
+
+    fn write(self, moved: &Moving<'_>) -> Result<Record, VfsError> {
+        let (shelf, record) = (&self.nukes.shelf, self.record);
+        for Penalty { user, credits, .. } in &record.penalties {
+            give(moved, user, *credits, &record)?;
+        }
+        shelf.remove_in(moved, &of_dir(moved.entry().id))?;
+        shelf.remove_in(moved, &of_path(&record.from.0))?;
+        let record = Record {
+            path: At(moved.path()?),
+            ..record
+        };
+        moved.tell(told("unnuked", &record, &self.by))?;
+        let changes = self.nukes.changes.clone();
+        moved.on_commit(move || changes.add());
+        Ok(record)
+    }
+}
+
+fn ratio(moving: &Moving<'_>, user: &str) -> Result<i64, StoreError> {
+    let query = "SELECT ratio FROM account WHERE name = ?1";
+    Ok(moving.get(query, [user], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// Gives credits, or takes them; an account that is gone has none.
+fn give(moved: &Moving<'_>, user: &str, credits: i64, _: &Record) -> Result<(), StoreError> {
+    let sql = "UPDATE account SET credits = credits + ?2 WHERE name = ?1";
+    moved.run(sql, crate::store::params![user, credits])?;
+    Ok(())
+}
+
+fn told(what: &str, record: &Record, by: &str) -> Event {
+    let facts = json!({
+        "from": record.from,
+        "why": record.why,
+        "multiplier": record.multiplier,
+        "files": record.files,
+        "bytes": record.bytes,
+    });
+    Event::Plugin {
+        plugin: NAME.to_owned(),
+        what: what.to_owned(),
+        path: record.path.clone(),
+        by: Some(by.to_owned()),
+        facts: facts.as_object().cloned().unwrap_or_default(),
+    }
+}
+
+/// `nuke dir PATH MULTIPLIER WHY`.
+static DIR: Command = Command {
+    name: "nuke dir",
+    site: &["NUKE"],
+    params: &[
+        Param::new("path", Kind::Path, "the directory"),
+        Param::new(
+            "multiplier",
+            Kind::Number,
+            "1: what was earned with it is lost; each more: its bytes once more; 0: nothing",
+        ),
+        Param::new("why", Kind::Rest, "what is wrong with it"),
+    ],
+    about: "gives a directory another name, and takes credits from those who sent what is in it",
+    permission: Permission::Operator,
+    changes: true,
+    run: |cx, args| Box::pin(nuke(cx, args)),
+};
+
+async fn nuke(cx: Cx, args: Args) -> Outcome {
+    let nukes = cx.plugin::<Nukes>(NAME)?;
+    let multiplier = args.number("multiplier").unwrap_or(0);
+    if multiplier > nukes.config.most_multiplier {
+        let why = format!("must be at most {}", nukes.config.most_multiplier);
+        return Err(AdminError::argument("multiplier", why));
+    }
+    let (from, _) = cx.seen(args.path("path")?).await?;
+    let nowhere = || AdminError::argument("path", "must be a directory below the top");
+    let (parent, name) = from.parent().zip(from.name()).ok_or_else(nowhere)?;
+    let (before, after) = nukes.config.name.split_once("{name}").unwrap_or_default();
+    let name = [before.as_bytes(), name.as_bytes(), after.as_bytes()].concat();
+    let to = Name::new(name).map_err(|why| AdminError::argument("path", why))?;
+    let to = parent
+        .join(to)
+        .map_err(|why| AdminError::argument("path", why))?;
+    let by = cx.caller.name();
+    let nuking = Nuking {
+        nukes: Arc::clone(&nukes),
+        from: from.clone(),
+        by: by.clone(),
+        why: args.text("why").unwrap_or_default().to_owned(),
+        multiplier,
+        penalties: Vec::new(),
+    };
+    let record = nukes.vfs.rename_along(&from, &to, &by, nuking).await?;
+    Answer::of(&Report {
+        nukes: vec![record],
+    })
+}
+
+/// `nuke undo PATH`.
+static UNDO: Command = Command {
+    name: "nuke undo",
+    site: &["UNNUKE"],
+    params: &[
+        Param::new(
+            "path",
+            Kind::Path,
+            "the directory, as it is called now or was before",
+        ),
+        Param::optional("why", Kind::Rest, "for the log"),
+    ],
+    about: "gives a nuked directory its name back, and credits to those who lost them for it",
+    permission: Permission::Operator,
+    changes: true,
+    run: |cx, args| Box::pin(undo(cx, args)),
+};
+
+async fn undo(cx: Cx, args: Args) -> Outcome {
+    let nukes = cx.plugin::<Nukes>(NAME)?;
+    let path = args.path("path")?;
+    let now = match nukes.at(path).await? {
+        Some(now) => now,
+        None => path.clone(),
+    };
+    let (now, entry) = cx.seen(&now).await?;
+    let none = || AdminError::argument("path", "is not nuked");
+    let record = nukes.shelf.get::<Record>(&of_dir(entry.id));
+    let record = record.map_err(|why| AdminError::failed(&why))?;
+    let record = record.ok_or_else(none)?;
+    let name = record.from.0.name().cloned().ok_or_else(none)?;
+    let to = now.parent().unwrap_or_default().join(name);
+    let to = to.map_err(|why| AdminError::argument("path", why))?;
+    let by = cx.caller.name();
+    let undoing = Undoing {
+        nukes: Arc::clone(&nukes),
+        record,
+        by: by.clone(),
+    };
+    let record = nukes.vfs.rename_along(&now, &to, &by, undoing).await?;
+    Answer::of(&Report {
+        nukes: vec![record],
+    })
+}
+
+/// `nuke list [PATH]`.
+static LIST: Command = Command {
+    name: "nuke list",
+    site: &["NUKES"],
+    params: &[Param::optional("path", Kind::Path, "only what is below it")],
+    about: "shows directories that are nuked, by whom, why, and what it cost",
+    permission: Permission::Operator,
+    changes: false,
+    run: |cx, args| Box::pin(list(cx, args)),
+};
+
+async fn list(cx: Cx, args: Args) -> Outcome {
+    let nukes = cx.plugin::<Nukes>(NAME)?;
+    let below = args.path("path").ok().cloned().unwrap_or_default();
+    let (mut found, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = nukes.shelf.page::<Record>("dir/", &after);
+        let page = page.map_err(|why| AdminError::failed(&why))?;
+        let Some((last, _)) = page.last() else { break };
+        after.clone_from(last);
+        for (key, record) in page {
+            // What is gone is not told of, nor what the caller does not see.
+            let Ok(path) = nukes.vfs.path_of(dir_of(&key)).await else {
+                continue;
+            };
+            if below.contains(&path) && cx.seen(&path).await.is_ok() {
+                let path = At(path);
+                found.push(Record { path, ..record });
+            }
+        }
+    }
+    found.sort_by_key(|record| std::cmp::Reverse(record.at));
+    Answer::of(&Report { nukes: found })
+}
+
+#[derive(Serialize)]
+struct Report {
+    nukes: Vec<Record>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heading = [
+            "WHEN",
+            "DIRECTORY",
+            "FILES",
+            "SIZE",
+            "x",
+            "BY",
+            "LOST",
+            "WHY",
+        ];
+        let rows = self.nukes.iter().map(|nuke| {
+            let lost = nuke.penalties.iter().map(|of| {
+                let credits = u64::try_from(of.credits).unwrap_or(0);
+                format!("{} {}", of.user, table::size(credits))
+            });
+            [
+                table::moment(nuke.at),
+                nuke.path.0.to_string(),
+                nuke.files.to_string(),
+                table::size(nuke.bytes),
+                nuke.multiplier.to_string(),
+                nuke.by.clone(),
+                lost.collect::<Vec<_>>().join(", "),
+                nuke.why.clone(),
+            ]
+        });
+        match self.nukes.is_empty() {
+            true => write!(f, "nothing is nuked"),
+            false => table::write(f, heading, &rows.collect::<Vec<_>>()),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! A rename with whatever else its caller wants to be done in the same batch: all of it is there after a crash, or nothing.
+
+use std::ops::Deref;
+
+use drftpd_protocol::wire::RootOp;
+use drftpd_protocol::{NodeId, VfsPath};
+
+use super::Rename;
+use crate::outbox::Event;
+use crate::store::{Batch, id, number, params};
+use crate::vfs::client::{Owner, VfsClient};
+use crate::vfs::error::VfsError;
+use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, walk};
+use crate::vfs::types::{Entry, Kind};
+
+/// Everything below an entry, itself first, with its kind.
+const BELOW: &str = "WITH RECURSIVE below (id, kind) AS (
+        SELECT id, kind FROM node WHERE id = ?1
+        UNION ALL
+        SELECT node.id, node.kind FROM below JOIN node ON node.parent = below.id
+        WHERE below.kind = 0)
+    SELECT id, kind FROM below";
+/// Complete files below a directory, by whose they are.
+const SHARES: &str = "WITH RECURSIVE dir (id) AS (
+        SELECT ?1
+        UNION ALL
+        SELECT node.id FROM dir JOIN node ON node.parent = dir.id WHERE node.kind = 0)
+    SELECT node.owner, node.grp, sum(node.size), count(*) FROM dir JOIN node ON node.parent = dir.id
+    WHERE node.kind = 1 AND node.state = 2 GROUP BY node.owner, node.grp ORDER BY node.owner, node.grp";
+
+/// Whether a file below a directory is not complete.
+const UNFINISHED: &str = "WITH RECURSIVE dir (id) AS (
+        SELECT ?1
+        UNION ALL
+        SELECT node.id FROM dir JOIN node ON node.parent = dir.id WHERE node.kind = 0)
+    SELECT 1 FROM dir JOIN node ON node.parent = dir.id WHERE node.kind = 1 AND node.state <> 2 LIMIT 1";
+
+/// What is done together with a rename.
+pub trait Along: Send + 'static {
+    /// What is answered.
+    type Answer: Send + 'static;
+
+    /// Looks whether it may be, before anything is written; writes nothing.
+    ///
+    /// # Errors
+    /// When it may not: nothing is done then, the rename neither.
+    fn check(&mut self, moving: &Moving<'_>) -> Result<(), VfsError>;
+
+    /// Writes, after the rename has.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn write(self, moved: &Moving<'_>) -> Result<Self::Answer, VfsError>;
+}
+
+/// What is renamed, in the open batch.
+pub struct Moving<'t> {
+    tree: &'t Tree<'t>,
+    entry: Entry,
+}
+
+/// What somebody has below a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// Whose.
+    pub owner: Owner,
+    /// Bytes of complete files.
+    pub bytes: u64,
+    /// How many.
+    pub files: u64,
+}
+
+impl<'t> Deref for Moving<'t> {
+    type Target = Batch<'t>;
+
+    fn deref(&self) -> &Batch<'t> {
+        self.tree
+    }
+}
+
+impl Moving<'_> {
+    /// What it is, as it was before the rename.
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// Wall clock, Unix seconds.
+    pub fn now(&self) -> i64 {
+        self.tree.now
+    }
+
+    /// Refuses what is no directory, or has more files than this.
+    ///
+    /// # Errors
+    /// [`VfsError::NotADirectory`], [`VfsError::Unwanted`].
+    pub fn is_directory_of(&self, most: u64) -> Result<(), VfsError> {
+        if self.entry.kind != Kind::Dir {
+            return Err(VfsError::NotADirectory(self.path()?));
+        }
+        match self.entry.files > most {
+            true => Err(VfsError::Unwanted(format!(
+                "it has {} files, more than {most}",
+                self.entry.files
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    /// Whose the complete files below it are.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn shares(&self) -> Result<Vec<Share>, VfsError> {
+        let shares = self.all(SHARES, [number(self.entry.id.0)], |row| {
+            Ok(Share {
+                owner: Owner {
+                    user: row.get(0)?,
+                    group: row.get(1)?,
+                },
+                bytes: id(row, 2)?,
+                files: id(row, 3)?,
+            })
+        });
+        Ok(shares?)
+    }
+
+    /// Ends all transfers of files below it, as if the files were deleted: 426; uploads stay to be gone on with.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn end_transfers(&self) -> Result<(), VfsError> {
+        let files = self.below()?.into_iter();
+        for (node, _) in files.filter(|(_, kind)| *kind == 1) {
+            self.tree.is_gone(node);
+        }
+        Ok(())
+    }
+
+    /// Gives it, and all below it, to a user and to a group, where such a one is named.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn give_to(&self, user: Option<&str>, group: Option<&str>) -> Result<(), VfsError> {
+        for (node, _) in self.below()? {
+            let sql = "UPDATE node SET owner = coalesce(?2, owner), grp = coalesce(?3, grp) WHERE id = ?1";
+            self.run(sql, params![number(node.0), user, group])?;
+        }
+        Ok(())
+    }
+
+    /// Sets the time of modification of it, and of all below it; copies follow.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn touch(&self, modified: i64) -> Result<(), VfsError> {
+        for (node, kind) in self.below()? {
+            let sql = "UPDATE node SET modified = ?2 WHERE id = ?1";
+            self.run(sql, params![number(node.0), modified])?;
+            let entry = nodes::by_id(self.tree, node)?;
+            let Some(entry) = entry.filter(|_| kind == 1) else {
+                continue;
+            };
+            let (file, place) = (entry.file(), walk::place_of(self.tree, &entry)?);
+            for root in copies::roots_of(self.tree, node)? {
+                let at = place.clone();
+                log::append(self.tree, root, &RootOp::SetTime { file, at, modified })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whoever wants to know.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn tell(&self, event: Event) -> Result<(), VfsError> {
+        self.tree.tell(|| Ok(event))
+    }
+
+    /// Whether a file below it is being uploaded, or its upload broke off.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn has_unfinished(&self) -> Result<bool, VfsError> {
+        let one = self.get(UNFINISHED, [number(self.entry.id.0)], |_| Ok(()))?;
+        Ok(one.is_some())
+    }
+
+    /// The directories that it lies in, itself, and those below it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn directories(&self) -> Result<Vec<NodeId>, VfsError> {
+        let above = walk::steps(self.tree, self.entry.parent)?.into_iter();
+        let below = self.below()?.into_iter();
+        let dirs = below.filter(|(_, kind)| *kind == 0).map(|(node, _)| node);
+        Ok(above.map(|step| step.id).chain(dirs).collect())
+    }
+
+    /// Where it is at this moment.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn path(&self) -> Result<VfsPath, VfsError> {
+        walk::path_of(self.tree, self.entry.id)
+    }
+
+    fn below(&self) -> Result<Vec<(NodeId, i64)>, VfsError> {
+        let rows = self.all(BELOW, [number(self.entry.id.0)], |row| {
+            Ok((NodeId(id(row, 0)?), row.get(1)?))
+        });
+        Ok(rows?)
+    }
+}
+
+/// Renames, and does what belongs to it.
+struct RenameAlong<A> {
+    rename: Rename,
+    along: A,
+}
+
+impl<A: Along> TreeCommand for RenameAlong<A> {
+    type Answer = A::Answer;
+
+    fn apply(mut self, tree: &Tree<'_>) -> Result<A::Answer, VfsError> {
+        let entry = walk::existing(tree, &self.rename.from, false)?;
+        let moving = Moving { tree, entry };
+        self.along.check(&moving)?;
+        self.rename.apply(tree)?;
+        self.along.write(&moving)
+    }
+}
+
+impl VfsClient {
+    /// Renames, and does what belongs to it in the same batch. `by`: who does it.
+    ///
+    /// # Errors
+    /// What the rename says, or the other part before anything was written.
+    pub async fn rename_along<A: Along>(
+        &self,
+        from: &VfsPath,
+        to: &VfsPath,
+        by: &str,
+        along: A,
+    ) -> Result<A::Answer, VfsError> {
+        let rename = Rename {
+            from: from.clone(),
+            to: to.clone(),
+            replace: false,
+            by: Some(by.to_owned()),
+        };
+        self.change(RenameAlong { rename, along }).await
+    }
+}
