@@ -122,6 +122,10 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// File for one line per transfer, in the format of wu-ftpd; none is written where this is not set.
     pub xferlog: Option<PathBuf>,
+    /// File for one line of JSON per event; none is written where this is not set.
+    pub events: Option<PathBuf>,
+    /// File for lines as glftpd writes them into its `glftpd.log`; none is written where this is not set.
+    pub glftpd: Option<PathBuf>,
 }
 
 /// `[shutdown]`: how it ends.
@@ -160,6 +164,8 @@ impl Default for LogConfig {
             level,
             format,
             xferlog: None,
+            events: None,
+            glftpd: None,
         }
     }
 }
@@ -185,6 +191,15 @@ impl PlacesConfig {
 }
 
 impl LogConfig {
+    /// Logs in files of their own, by their keys.
+    fn files(&self) -> [(&'static str, &Option<PathBuf>); 3] {
+        [
+            ("log.xferlog", &self.xferlog),
+            ("log.events", &self.events),
+            ("log.glftpd", &self.glftpd),
+        ]
+    }
+
     /// The part that the log itself needs.
     pub fn telemetry(&self) -> TelemetryConfig {
         TelemetryConfig {
@@ -222,9 +237,11 @@ impl MasterConfig {
         let mut gone = Vec::new();
         let no_folder = |folder: &Path| !folder.as_os_str().is_empty() && !folder.is_dir();
         let missing = |file: &Path| file.parent().is_some_and(no_folder);
-        if let Some(file) = config.log.xferlog.as_deref().filter(|file| missing(file)) {
-            let why = format!("{}: its folder does not exist", file.display());
-            gone.push(ConfigError::new("log.xferlog", why));
+        for (key, file) in config.log.files() {
+            if let Some(file) = file.as_deref().filter(|file| missing(file)) {
+                let why = format!("{}: its folder does not exist", file.display());
+                gone.push(ConfigError::new(key, why));
+            }
         }
         gone.extend(config.tls.acme.iter().flat_map(AcmeConfig::missing));
         gone.iter_mut()
@@ -242,6 +259,8 @@ impl MasterConfig {
     pub fn beside(&mut self, folder: &Path) {
         let others = [
             &mut self.log.xferlog,
+            &mut self.log.events,
+            &mut self.log.glftpd,
             &mut self.tls.certificate,
             &mut self.tls.key,
             &mut self.api.certificate,

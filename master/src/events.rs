@@ -37,8 +37,40 @@ pub struct TransferLogged {
     pub ended: i64,
     /// Whether it was complete (226); else it broke off or was aborted.
     pub complete: bool,
+    /// Whether the account is one for everybody.
+    pub anonymous: bool,
     /// TLS of its data connection, as its slave told.
     pub tls: Option<TlsSeen>,
+}
+
+/// Somebody has logged in, or is logged in no longer.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct LoginChanged {
+    /// The session.
+    pub session: SessionId,
+    /// Who.
+    pub user: String,
+    /// Their primary group.
+    pub group: String,
+    /// The client's address.
+    pub client: IpAddr,
+    /// Who a bouncer says they are.
+    pub ident: Option<String>,
+    /// Whether the control connection has TLS.
+    pub secure: bool,
+    /// Logged in, or out.
+    pub is_in: bool,
+}
+
+/// Somebody said a wrong password, or a name that nobody has. Which one is not told: it may have been a password.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct LoginFailed {
+    /// The session.
+    pub session: SessionId,
+    /// The client's address.
+    pub client: IpAddr,
 }
 
 /// A walk found files on a slave's disk that nobody had brought there through this master; they are in the tree now.

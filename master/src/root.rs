@@ -30,11 +30,8 @@ use crate::store::StoreError;
 use crate::tls::CannotSecure;
 use crate::vfs::VfsError;
 
-/// Writes the log of transfers.
-const XFERLOG: &str = "xferlog";
-/// Children without which the master is as good as before; so it is without plugins.
-const PLUGINS: [&str; 6] = [
-    XFERLOG,
+/// Children without which the master is as good as before; so it is without plugins and logs.
+const PLUGINS: [&str; 5] = [
     crate::api::events::NAME,
     crate::acme::NAME,
     crate::copies::NAME,
@@ -94,9 +91,11 @@ pub enum MasterError {
         /// Why not.
         source: std::io::Error,
     },
-    /// The log of transfers.
-    #[error("log.xferlog: {file}")]
-    XferLog {
+    /// A log in a file of its own.
+    #[error("{key}: {file}")]
+    Log {
+        /// Its key in the configuration.
+        key: &'static str,
         /// The file.
         file: String,
         /// Why not.
@@ -206,7 +205,9 @@ impl Handler<ChildDown> for MasterRoot {
             return; // as it should be
         }
         let mut plugins = self.extensions.plugins().iter();
-        if PLUGINS.contains(&down.name) || plugins.any(|plugin| plugin.name == down.name) {
+        let log = crate::logs::NAMES.contains(&down.name);
+        let plugin = log || plugins.any(|plugin| plugin.name == down.name);
+        if plugin || PLUGINS.contains(&down.name) {
             error!(actor = down.name, how = ?down.how, "plugin is down and stays off");
             return;
         }

@@ -7,6 +7,12 @@ use drftpd_protocol::{SessionId, SlaveId, VfsPath};
 use serde_json::{Map, Value as Json};
 
 use super::answer::AdminError;
+use crate::audit::cut;
+
+/// The longest text of an argument in the audit log, in bytes.
+const LONGEST_SHOWN: usize = 300;
+/// What stands for a secret.
+const HIDDEN: &str = "<hidden>";
 
 /// One argument that a command takes.
 #[derive(Debug, Clone, Copy)]
@@ -306,6 +312,24 @@ impl Args {
         }
     }
 
+    /// Everything that was said, as one JSON object for the audit log: without secrets, and no longer than logs bear.
+    pub fn shown(&self) -> Map<String, Json> {
+        let text = |text: String| Json::String(cut(text, LONGEST_SHOWN));
+        let shown = |value: &Value| match value {
+            Value::Text(value) => text(value.clone()),
+            Value::Secret(_) => text(HIDDEN.to_owned()),
+            Value::Slave(slave) => text(slave.to_string()),
+            Value::Session(session) => Json::from(session.0),
+            Value::Path(path) => text(path.to_string()),
+            Value::Number(number) => Json::from(*number),
+            Value::Words(words) => text(words.join(",")),
+            Value::Said => Json::Bool(true),
+        };
+        let all = self.0.iter();
+        all.map(|(name, value)| ((*name).to_owned(), shown(value)))
+            .collect()
+    }
+
     /// Whether a switch was said.
     pub fn said(&self, name: &str) -> bool {
         self.0.get(name) == Some(&Value::Said)
@@ -318,7 +342,7 @@ impl fmt::Display for Args {
             let gap = if at == 0 { "" } else { " " };
             match value {
                 Value::Text(text) => write!(f, "{gap}{name}={text:?}")?,
-                Value::Secret(_) => write!(f, "{gap}{name}=<hidden>")?,
+                Value::Secret(_) => write!(f, "{gap}{name}={HIDDEN}")?,
                 Value::Slave(slave) => write!(f, "{gap}{name}={slave}")?,
                 Value::Session(session) => write!(f, "{gap}{name}={session}")?,
                 Value::Path(path) => write!(f, "{gap}{name}={path}")?,

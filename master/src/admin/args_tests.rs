@@ -34,8 +34,8 @@ fn words_and_json_say_the_same() {
         "limit": 5, "tags": ["x", "y"]});
     assert_eq!(json(object).unwrap(), by_words);
     assert_eq!(
-        by_words.to_string(),
-        "again limit=5 name=s1 path=/a session=7 tags=\"x,y\" way=\"up\""
+        Json::Object(by_words.shown()),
+        json!({"again": true, "limit": 5, "name": "s1", "path": "/a", "session": 7, "tags": "x,y", "way": "up"})
     );
     assert_eq!(by_words.number("limit"), Some(5));
     assert_eq!(by_words.words("tags"), ["x", "y"]);

@@ -2,7 +2,7 @@
 //!
 //! A command is one block in a file of [`commands`] and one line in [`COMMANDS`]. From the table come `SITE` (see
 //! [`site`]), the control socket and `drftpd-master ctl` (see [`socket`]), and all help. Arguments are read by their
-//! [`Param`]s, the permission is checked, and the act is noted in the log, in [`run`] alone: nothing can be done by one
+//! [`Param`]s, the permission is checked, and the act is noted in [`crate::audit`], in [`run`] alone: nothing can be done by one
 //! door and not by the others. The HTTP API is in [`crate::api`].
 
 pub mod answer;
@@ -20,7 +20,7 @@ pub mod wire;
 mod tests;
 
 use futures_util::future::LocalBoxFuture;
-use tracing::{info, warn};
+use tracing::warn;
 
 pub use answer::{AdminError, Answer, Code, Report};
 pub use args::{Args, Kind, Param};
@@ -29,6 +29,7 @@ pub use page::Listing;
 pub use table::Commands;
 
 use crate::accounts::Account;
+use crate::audit::Record;
 use crate::rights::Rules;
 
 /// One command.
@@ -43,7 +44,7 @@ pub struct Command {
     pub about: &'static str,
     /// Who may use it.
     pub permission: Permission,
-    /// Whether it changes something: then it is noted in the log.
+    /// Whether it changes something, or gives away what all of the site is: then it is noted in the audit log.
     pub changes: bool,
     /// Carries it out.
     pub run: Run,
@@ -99,6 +100,7 @@ impl Command {
 
 /// All commands of the master itself, by name; [`Commands`] has those of plugins, too.
 pub static COMMANDS: &[&Command] = &[
+    &commands::audit::LIST,
     &commands::store::BACKUP,
     &commands::bans::ADD,
     &commands::bans::LIST,
@@ -181,7 +183,7 @@ pub static COMMANDS: &[&Command] = &[
 /// What somebody hears who may not use a command.
 const NOT_FOR_YOU: &str = "this is for operators of the site";
 
-/// Runs a command for somebody: permission, log, act. Arguments come as they were read: what is wrong with them is only for
+/// Runs a command for somebody: permission, audit log, act. Arguments come as they were read: what is wrong with them is only for
 /// those who may use the command.
 ///
 /// # Errors
@@ -192,13 +194,12 @@ pub async fn run(command: &'static Command, mut cx: Cx, args: Result<Args, Admin
         return Err(AdminError::new(Code::Denied, NOT_FOR_YOU));
     }
     let args = args?;
-    let who = cx.caller.to_string();
-    let shown = command.changes.then(|| args.to_string());
-    cx.said = (command.name, shown.clone().unwrap_or_default());
-    let outcome = around::run(command, cx, args).await;
-    if let Some(args) = shown {
-        let failed = outcome.as_ref().err().map(|error| error.code);
-        info!(command = command.name, %args, %who, ?failed, "command");
+    if !command.changes {
+        return around::run(command, cx, args).await;
     }
+    cx.said = (command.name, args.to_string());
+    let record = Record::begin(&cx, command, &args).await;
+    let outcome = around::run(command, cx, args).await;
+    record.end(&outcome).await;
     outcome
 }

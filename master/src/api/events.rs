@@ -23,7 +23,7 @@ const MAILBOX: usize = 1024;
 
 /// Kinds that can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum About {
+pub(crate) enum About {
     Sessions,
     Transfers,
     Slaves,
@@ -97,7 +97,7 @@ impl Told {
 }
 
 /// An event of the bus as followers see it.
-trait Shown: Event {
+pub(crate) trait Shown: Event {
     const ABOUT: About = About::Events;
     const NAME: &'static str;
 

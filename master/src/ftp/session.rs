@@ -10,6 +10,7 @@ mod turn;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -34,7 +35,9 @@ use super::shared_io::SharedIo;
 use super::state::State;
 use super::verbs::Kind;
 use super::writer::{self, Outbox};
+use crate::accounts::Account;
 use crate::accounts::limits::Limit;
+use crate::events::LoginChanged;
 
 /// How long a full queue of lines may stand still.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -73,6 +76,8 @@ pub(super) struct FtpSession {
     span: Span,
     // What the client has made of it.
     state: Rc<State>,
+    /// Who has been told of as logged in.
+    told: Option<Arc<Account>>,
     /// Up to which change of accounts the one in the state was looked at.
     account_seen: Option<u64>,
     endpoint: Option<Endpoint>,
@@ -134,6 +139,7 @@ impl FtpSession {
             local,
             via: deps.via,
             state: Rc::default(),
+            told: None,
             account_seen: None,
             endpoint: None,
             reach: Reach::default(),
@@ -245,6 +251,7 @@ impl FtpSession {
             self.sessions.login_changed(self.id, false);
             self.live.edit(|row| row.user = None);
         }
+        self.tell_login();
         self.queue.clear();
         self.tap.over();
         let said = self
@@ -259,6 +266,28 @@ impl FtpSession {
         } else {
             ctx.stop();
         }
+    }
+
+    /// Tells whoever wants to know who is logged in here, where that has changed. Nobody is once it closes.
+    fn tell_login(&mut self) {
+        let open = self.phase != Phase::Closing;
+        let now = self.state.account().filter(|_| open).cloned();
+        if now.is_some() == self.told.is_some() {
+            return;
+        }
+        let (is_in, before) = (now.is_some(), std::mem::replace(&mut self.told, now));
+        let Some(account) = before.or_else(|| self.told.clone()) else {
+            return;
+        };
+        self.services.bus.publish(LoginChanged {
+            session: self.id,
+            user: account.name.clone(),
+            group: account.group.clone(),
+            client: self.peer.ip().to_canonical(),
+            ident: self.via.as_ref().and_then(|via| via.ident.clone()),
+            secure: self.state.secure.is_some(),
+            is_in,
+        });
     }
 
     /// Looks at the clock when something could be overdue, and again when the next thing could be.
@@ -303,9 +332,11 @@ impl Actor for FtpSession {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        let _entered = self.span.enter();
+        let _entered = self.span.clone().entered();
         let user = self.state.account().map(|account| account.name.as_str());
         info!(user, "session ended");
+        self.phase = Phase::Closing;
+        self.tell_login();
         // Guards free their slots; this is for a slot whose answer came when nobody waited any more.
         let (id, cleanup, services) = (self.id, self.cleanup.clone(), Rc::clone(&self.services));
         drop(tokio::task::spawn_local(async move {

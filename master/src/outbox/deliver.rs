@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use super::config::{EventsConfig, Wanted};
 use super::handle::Outbox;
+use super::log::LogReader;
 use super::program::Program;
 use super::queue::{self, Has, Numbered, SetReaders};
 use super::webhook::Webhook;
@@ -72,23 +73,34 @@ pub struct OutboxDeps {
     pub drain: Drain,
 }
 
-/// Starts a deliverer for each reader of the configuration, and for the plugins that want events.
+/// Starts a deliverer for each reader of the configuration, for each of the master's logs, and for the plugins that want
+/// events.
 ///
 /// # Errors
 /// When the store fails, or a secret or authority cannot be read.
 pub(crate) async fn start(
     place: &Place,
     deps: OutboxDeps,
-    plugins: Vec<ToActor>,
+    (plugins, logs): (Vec<ToActor>, Vec<LogReader>),
     parent: &Recipient<ChildDown>,
 ) -> Result<(), CannotTell> {
     let mut readers = deps.config.readers();
     readers.extend(plugins.iter().map(|plugin| plugin.name.clone()));
+    readers.extend(logs.iter().map(|log| log.name.to_owned()));
     let gone = deps.store.change(SetReaders(readers)).await?;
     if !gone.is_empty() {
         info!(
             readers = gone.join(" "),
             "events are kept for these no longer"
+        );
+    }
+    for log in logs {
+        begin(
+            place,
+            deps.clone(),
+            (log.name, Wanted::default()),
+            log,
+            parent,
         );
     }
     let config = Arc::clone(&deps.config);

@@ -11,6 +11,7 @@ mod config;
 mod deliver;
 mod event;
 mod handle;
+mod log;
 mod program;
 mod queue;
 mod webhook;
@@ -23,6 +24,7 @@ pub use deliver::{CannotTell, NAME, OutboxDeps};
 pub(crate) use deliver::{Refused, Sink, start};
 pub use event::{At, Event, KINDS};
 pub use handle::{Outbox, ReaderState};
+pub use log::LogReader;
 pub use queue::{Numbered, Place};
 
 use crate::store::{Store, StoreError};

@@ -11,7 +11,7 @@ use crate::config::MasterConfig;
 use crate::copies::{self, CopiesClient, CopiesDeps, Maker, Seconds};
 use crate::deps::Deps;
 use crate::extend::{self, Given, Plugins, ToActor};
-use crate::outbox::{self, Outbox, OutboxDeps};
+use crate::outbox::{self, LogReader, Outbox, OutboxDeps};
 use crate::rights::Rights;
 use crate::scrub::{self, ScrubClient, ScrubDeps};
 use crate::slaves::SlavesClient;
@@ -104,7 +104,7 @@ pub(super) async fn tell(
     config: &MasterConfig,
     deps: &Deps,
     (store, outbox): (&Store, &Outbox),
-    plugins: Vec<ToActor>,
+    (plugins, logs): (Vec<ToActor>, Vec<LogReader>),
     parent: &Recipient<ChildDown>,
 ) -> Result<(), MasterError> {
     let given = OutboxDeps {
@@ -115,5 +115,6 @@ pub(super) async fn tell(
         clock: deps.clock.clone(),
         drain: deps.drain.clone(),
     };
-    Ok(outbox::start(&deps.places.core, given, plugins, parent).await?)
+    let told = (plugins, logs);
+    Ok(outbox::start(&deps.places.core, given, told, parent).await?)
 }

@@ -1,19 +1,18 @@
 //! Starts the areas, each after those that it asks.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use actix::{Addr, Recipient};
-use drftpd_actors::{Budget, ChildDown, ChildSpec, EventBus, Health, Place, supervise};
+use drftpd_actors::{Budget, ChildDown, ChildSpec, EventBus, Health, supervise};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::MasterError;
 use super::background::{copier, plugins, scrubber, seconds, tell};
 use super::looked::Watch;
-use super::{MasterError, XFERLOG};
 use crate::accounts::{AccountsActor, AccountsClient, AccountsDeps, People};
 use crate::acme::{self, Acme};
 use crate::admin::site::Site;
@@ -22,9 +21,9 @@ use crate::admin::{Facilities, Online};
 use crate::api::{self, Api, Shared, Told, Vital};
 use crate::config::MasterConfig;
 use crate::deps::{Deps, Serving};
-use crate::events::TransferLogged;
 use crate::ftp::data::DataSide;
 use crate::ftp::{self, Services};
+use crate::logs;
 use crate::outbox::Outbox;
 use crate::rights::Rights;
 use crate::slaves::{self, Authority, Enroll, SlavesClient, SlavesDeps};
@@ -32,12 +31,9 @@ use crate::store::{Store, look_for_space};
 use crate::tls::{CannotSecure, Certificates, Current, Keeper};
 use crate::transfer::{self, TransferDeps, TransfersClient};
 use crate::vfs::{self, VfsClient};
-use crate::xferlog::XferLog;
 
 /// Questions that may wait for the accounts before askers do.
 const ACCOUNTS_MAILBOX: usize = 256;
-/// Transfers that may wait for their line in the log before lines are dropped.
-const XFERLOG_MAILBOX: usize = 1024;
 
 /// Everything that was started, for the end.
 pub(super) struct Parts {
@@ -70,8 +66,7 @@ pub(super) async fn start(
         within: config.admin.alive_within,
     };
     watch.places(&deps);
-    let xferlog = config.log.xferlog.clone();
-    xferlog.map_or(Ok(()), |file| log_transfers(file, &deps, &bus, &parent))?;
+    let logs = logs::start(&config, &deps, (&store, &bus), &parent)?;
     let people = People::new(&config.accounts, &deps.dice)?;
     let outbox = Outbox::new(config.events.keep);
     let with = (&store, &people, &outbox);
@@ -93,7 +88,7 @@ pub(super) async fn start(
     let rights = Rights::of(current(&config, &deps));
     let with = (&store, &vfs, &bus);
     let (plugins, hearers) = plugins(&config, &deps, with, (&people, &rights), &parent)?;
-    tell(&config, &deps, (&store, &outbox), hearers, &parent).await?;
+    tell(&config, &deps, (&store, &outbox), (hearers, logs), &parent).await?;
     let scrub = scrubber(&config, &deps, (&vfs, &slaves), &bus, &parent);
     let facilities = Arc::new(Facilities {
         store: store.clone(),
@@ -256,22 +251,6 @@ fn enroll(config: &MasterConfig, deps: &Deps, store: &Store) -> Result<Enroll, M
         dice,
         lifetime,
     ))
-}
-
-fn log_transfers(
-    file: PathBuf,
-    deps: &Deps,
-    bus: &EventBus,
-    parent: &Recipient<ChildDown>,
-) -> Result<(), MasterError> {
-    let name = file.display().to_string();
-    let again = deps.reload.as_ref().map(|reload| reload.current());
-    let log = XferLog::open(file, deps.blocking.clone(), again);
-    let log = log.map_err(|source| MasterError::XferLog { file: name, source })?;
-    let spec = ChildSpec::new(XFERLOG, XFERLOG_MAILBOX, Budget::PLUGIN, parent.clone());
-    let actor = supervise(&Place::here(), spec, move || log);
-    bus.subscribe::<TransferLogged>(XFERLOG, actor.recipient());
-    Ok(())
 }
 
 fn accounts(

@@ -14,8 +14,9 @@ pub(super) use brought::BROUGHT;
 pub(super) use tables::{Holds, TABLES, Table};
 
 /// What brings a store from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] =
-    &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14];
+pub(super) const MIGRATIONS: &[&str] = &[
+    V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15,
+];
 
 const V1: &str = "
 -- Facts about the store itself: its identity, epoch, which names are the same.
@@ -349,6 +350,26 @@ CREATE TABLE plugin_row (
     value TEXT NOT NULL,
     PRIMARY KEY (plugin, key)
 ) STRICT, WITHOUT ROWID;
+";
+
+const V15: &str = "
+-- Every act that changes something; args: JSON. Rows are only added, and the result is set once: nothing while it runs.
+CREATE TABLE audit (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    door TEXT NOT NULL,             -- socket, store, site, api
+    who TEXT NOT NULL,
+    peer TEXT,
+    command TEXT NOT NULL,
+    args TEXT NOT NULL,
+    result TEXT
+) STRICT;
+CREATE TRIGGER audit_stays BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
+CREATE TRIGGER audit_once BEFORE UPDATE ON audit
+    WHEN OLD.result IS NOT NULL OR (NEW.seq, NEW.at, NEW.door, NEW.who, NEW.peer, NEW.command, NEW.args)
+        IS NOT (OLD.seq, OLD.at, OLD.door, OLD.who, OLD.peer, OLD.command, OLD.args)
+    BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
 ";
 
 /// Brings the tables to this version's.

@@ -102,6 +102,7 @@ fn every_command_has_help_and_result_text() {
     let master = cluster.run();
     assert_eq!(master.ftp().log_in("admin", "secret"), 230);
     let samples: &[(&str, &[&str])] = &[
+        ("audit list", &[]),
         ("backup", &["store.copy"]),
         ("ban add", &["192.0.2.0/24", "2h", "guesses"]),
         ("ban list", &[]),

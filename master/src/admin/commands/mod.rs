@@ -1,5 +1,6 @@
 //! The commands, one family in each file. A command is a constant here and a line in [`super::COMMANDS`].
 
+pub mod audit;
 pub mod bans;
 pub mod copies;
 pub mod differences;

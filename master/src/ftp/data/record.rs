@@ -25,14 +25,14 @@ impl Record {
     /// 150 has been said.
     pub fn begin(cx: &VerbCx, path: &VfsPath, direction: Direction, slave: SlaveId) -> Self {
         cx.live.transfer_began(path.clone(), direction);
-        let user = cx.account().map(|account| account.name.clone());
+        let account = cx.account().ok();
         Self {
             services: cx.services.clone(),
             live: cx.live.clone(),
             begun: Instant::now(),
             event: TransferLogged {
                 session: cx.session,
-                user: user.unwrap_or_default(),
+                user: account.map_or_else(String::new, |account| account.name.clone()),
                 client: cx.client(),
                 path: path.clone(),
                 direction,
@@ -41,6 +41,7 @@ impl Record {
                 took: Duration::ZERO,
                 ended: 0,
                 complete: false,
+                anonymous: account.is_some_and(|account| account.anonymous),
                 tls: None,
             },
             forgotten: false,

@@ -261,6 +261,7 @@ impl FtpSession {
             row.client.clone_from(&self.state.client);
             row.cwd.clone_from(&self.state.cwd);
         });
+        self.tell_login();
     }
 
     /// A bouncer has told whom it brings: from now on that is the client.

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::{Arg, Change, Done, Feat, Gate, Verb, VerbResult};
 use crate::accounts::messages::LogIn;
 use crate::accounts::{Account, LoginError};
+use crate::events::LoginFailed;
 use crate::extend::{Act, Asked};
 use crate::ftp::config::FtpConfig;
 use crate::ftp::error::FtpError;
@@ -78,6 +79,10 @@ async fn pass(cx: VerbCx, arg: Arg) -> VerbResult {
             let config = &cx.services.config;
             let failed = cx.state.failed_logins;
             warn!(tries = failed + 1, "login failed");
+            cx.services.bus.publish(LoginFailed {
+                session: cx.session,
+                client: cx.client(),
+            });
             tokio::time::sleep(delay(config, failed)).await;
             Ok(Done {
                 ends: failed + 1 >= config.login_tries,

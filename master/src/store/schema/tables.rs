@@ -331,5 +331,19 @@ pub const TABLES: &[Table] = {
             columns: &[("plugin", Text), ("key", Text), ("value", Text)],
             key: "plugin, key",
         },
+        Table {
+            name: "audit",
+            columns: &[
+                ("seq", Number),
+                ("at", Number),
+                ("door", Text),
+                ("who", Text),
+                ("peer", Text),
+                ("command", Text),
+                ("args", Text),
+                ("result", Text),
+            ],
+            key: "seq",
+        },
     ]
 };

@@ -98,3 +98,22 @@ fn groups_of_accounts_of_an_older_store_are_groups() {
         .unwrap();
     assert_eq!(group, ("staff".to_owned(), 7));
 }
+
+#[test]
+fn the_audit_log_is_only_added_to() {
+    let mut conn = Connection::open_in_memory().unwrap();
+    migrate(&mut conn).unwrap();
+    let sql = "INSERT INTO audit (seq, at, door, who, command, args) VALUES (1, 7, 'site', 'ann', 'kick', '{}')";
+    conn.execute_batch(sql).unwrap();
+    for (refused, sql) in [
+        (true, "DELETE FROM audit"),
+        (true, "UPDATE audit SET who = 'bob'"),
+        (true, "UPDATE audit SET result = 'ok', args = '[]'"),
+        (true, "UPDATE audit SET peer = '192.0.2.1'"),
+        (false, "UPDATE audit SET result = 'ok'"),
+        (true, "UPDATE audit SET result = 'failed'"),
+        (true, "DELETE FROM audit"),
+    ] {
+        assert_eq!(conn.execute_batch(sql).is_err(), refused, "{sql}");
+    }
+}
