@@ -55,6 +55,13 @@ fn run(of: &Extensions, command: Command) -> Result<(), Failure> {
         Command::Dump { at, to } => data::dump(of, &at, to.as_deref()),
         Command::Backup { at, to } => data::backup(of, &at, &to),
         Command::Check { at, json } => ctl::examine(of, &at, json, "check"),
+        Command::Import {
+            at,
+            format,
+            from,
+            apply,
+            json,
+        } => data::import(of, &at, (format, &from), apply, json),
         Command::Load { at, from } => data::load(of, &at, from.as_deref()),
     }
 }

@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod events;
 pub mod extend;
 pub mod ftp;
+pub mod import;
 mod logs;
 pub mod outbox;
 pub mod plugins;

@@ -122,6 +122,7 @@ pub static COMMANDS: &[&Command] = &[
     &commands::groups::SHOW,
     &commands::help::HELP,
     &commands::presence::IDLERS,
+    &commands::import::IMPORT,
     &commands::sessions::KICK,
     &commands::sessions::KICK_ALL,
     &commands::presence::LEECHERS,

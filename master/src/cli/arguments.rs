@@ -85,6 +85,23 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Takes over users and groups of another daemon: says what would be made and what cannot be taken, and makes it with
+    /// --apply. A master may run meanwhile.
+    Import {
+        #[command(flatten)]
+        at: At,
+        /// Whose files: drftpd (4.x, a folder), glftpd (a folder), passwd or csv (a file).
+        #[arg(value_enum)]
+        format: ImportFormat,
+        /// The folder or the file, on the machine of the master.
+        from: PathBuf,
+        /// Makes what is new.
+        #[arg(long)]
+        apply: bool,
+        /// Gives the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Makes the store anew from a dump; no master may run, and there must be no store yet.
     Load {
         #[command(flatten)]
@@ -253,6 +270,19 @@ pub(crate) struct InitOrder {
 pub(crate) enum Profile {
     /// An FTP service: overwriting allowed, uploads visible.
     Plain,
+}
+
+/// Whose accounts are taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ImportFormat {
+    /// DrFTPD 4.x.
+    Drftpd,
+    /// glftpd.
+    Glftpd,
+    /// Lines as in /etc/passwd.
+    Passwd,
+    /// Lines with commas between; the first one names the columns.
+    Csv,
 }
 
 /// An address with a port; a name is looked up.

@@ -1,13 +1,14 @@
-//! `dump` and `load`: the store as JSON lines; `backup`: its file.
+//! `dump` and `load`: the store as JSON lines; `backup`: its file; `import`: accounts of other daemons.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use clap::ValueEnum;
 use drftpd_actors::{Clock, Dice};
 
-use super::arguments::At;
+use super::arguments::{At, ImportFormat};
 use super::ctl::{Found, ask, connect, ctl};
 use super::{Failure, absolute, say, words};
 use crate::extend::Extensions;
@@ -48,6 +49,24 @@ pub(super) fn backup(of: &Extensions, at: &At, to: &Path) -> Result<(), Failure>
     let text = to.to_str();
     let text = text.ok_or_else(|| Failure::wrong("the file's path must be UTF-8"))?;
     ctl(of, at, false, &words(&["backup", text]))
+}
+
+/// `import FORMAT FROM [--apply]`.
+pub(super) fn import(
+    of: &Extensions,
+    at: &At,
+    (format, from): (ImportFormat, &Path),
+    apply: bool,
+    json: bool,
+) -> Result<(), Failure> {
+    let format = format.to_possible_value();
+    let format = format.ok_or_else(|| Failure::wrong("no such format"))?;
+    let from = absolute(from)?;
+    let text = from.to_str();
+    let text = text.ok_or_else(|| Failure::wrong("the path must be UTF-8"))?;
+    let said = ["import", format.get_name(), text, "apply"];
+    let said = if apply { &said[..] } else { &said[..3] };
+    ctl(of, at, json, &words(said))
 }
 
 /// `load [FILE]`.

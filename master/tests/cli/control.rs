@@ -83,6 +83,7 @@ fn a_folder_with_a_long_path_has_its_control_socket_too() {
 const NO_ROOT: &str = "0123456789abcdef0123456789abcdef";
 /// What is tried on something that is not there.
 const IN_VAIN: &[&str] = &[
+    "import",
     "kick",
     "nuke dir",
     "nuke list",
@@ -151,6 +152,7 @@ fn every_command_has_help_and_result_text() {
         ("dump", &["name=backup.jsonl"]),
         ("event readers", &[]),
         ("help", &[]),
+        ("import", &["passwd", "nothing"]),
         ("kick", &["999"]),
         ("kick-all", &["soon back"]),
         ("nuke dir", &["/x", "1", "bad"]),

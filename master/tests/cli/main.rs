@@ -5,6 +5,7 @@
 mod audit;
 mod cluster;
 mod control;
+mod import;
 mod keys;
 mod making;
 #[cfg(feature = "failpoints")]

@@ -325,7 +325,10 @@ fn write(batch: &Batch<'_>, name: &str, change: &Change) -> Result<(), EditError
 }
 
 /// Sets a limit in one of the two tables, or takes it away.
-pub(super) fn set_limit(
+///
+/// # Errors
+/// When the database fails.
+pub(crate) fn set_limit(
     batch: &Batch<'_>,
     (table, column): (&str, &str),
     name: &str,

@@ -10,6 +10,7 @@ pub mod events;
 pub mod forget;
 pub mod groups;
 pub mod help;
+pub mod import;
 pub mod presence;
 pub mod process;
 pub mod rescan;
