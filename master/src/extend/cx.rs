@@ -131,6 +131,12 @@ impl PluginCx<'_> {
         self.running.hooks.after(on, terms, to);
     }
 
+    /// Has the names of all entries indexed, for `VfsClient::named`: each new name costs a little more then, and at the first
+    /// start with this plugin the whole tree is indexed before the master serves.
+    pub fn wants_names(&mut self) {
+        self.running.names = true;
+    }
+
     /// Gives its commands something: they have it by [`Cx::plugin`](crate::admin::Cx::plugin).
     pub fn shares<T: Any + Send + Sync>(&mut self, state: Arc<T>) {
         self.running.shared.insert(self.name, state);

@@ -56,6 +56,8 @@ pub struct Plugins(pub(super) Arc<Running>);
 pub(super) struct Running {
     pub gates: Gates,
     pub hooks: Hooks,
+    /// Whether entries are looked up by their names alone.
+    pub names: bool,
     pub shared: BTreeMap<&'static str, Arc<dyn Any + Send + Sync>>,
 }
 
@@ -80,6 +82,11 @@ impl Plugins {
     /// Who is called before and after commands.
     pub fn hooks(&self) -> &Hooks {
         &self.0.hooks
+    }
+
+    /// Whether any of them looks entries up by their names alone.
+    pub(crate) fn want_names(&self) -> bool {
+        self.0.names
     }
 
     /// What a plugin shares with its commands.

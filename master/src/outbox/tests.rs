@@ -1,9 +1,9 @@
 //! The queue over a real store and file list, with readers of the test.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
-use drftpd_actors::testkit::{MemNet, sim};
+use drftpd_actors::testkit::{MemNet, Stub, sim};
 use drftpd_actors::{Clock, Drain};
 use drftpd_protocol::{RootId, VfsPath};
 use futures_util::future::LocalBoxFuture;
@@ -12,6 +12,7 @@ use super::config::Wanted;
 use super::deliver::{OutboxDeps, Reader, Refused, Sink};
 use super::queue::{Has, SetReaders, add, places, waiting};
 use super::*;
+use crate::extend::{Happened, ToActor};
 use crate::store::{Batch, Command, StoreError};
 use crate::vfs::testkit::TestVfs;
 use crate::vfs::{Owner, PreparedBytes, UploadMode};
@@ -334,5 +335,40 @@ fn what_was_taken_before_a_failure_is_not_given_again() {
         reader.step(&mut sink).await.unwrap_err();
         reader.step(&mut sink).await.unwrap_err();
         assert_eq!(sink.0, [1, 2, 2]);
+    });
+}
+
+#[test]
+fn a_plugin_is_told_again_what_it_refused_and_nothing_before_that() {
+    sim(async {
+        let world = World::start(&["plugin.x"]).await;
+        for at in ["/a", "/b", "/c"] {
+            world.upload(at).await;
+        }
+        let (seen, ill) = (
+            Arc::<Mutex<Vec<u64>>>::default(),
+            Arc::new(AtomicBool::new(true)),
+        );
+        let (told, is_ill) = (Arc::clone(&seen), Arc::clone(&ill));
+        let actor = Stub::<Happened>::start(move |Happened(numbered)| {
+            if numbered.seq == 2 && is_ill.load(Ordering::Relaxed) {
+                return Err("not now".to_owned());
+            }
+            told.lock().unwrap().push(numbered.seq);
+            Ok(())
+        });
+        let wanted = Wanted::of(&["file.uploaded".to_owned()], &[]);
+        let mut sink = ToActor {
+            name: "plugin.x".to_owned(),
+            wanted: wanted.clone(),
+            to: actor.recipient(),
+        };
+        let reader = world.reader("plugin.x", wanted);
+        assert!(reader.step(&mut sink).await.is_err());
+        assert_eq!(*seen.lock().unwrap(), [1]);
+        ill.store(false, Ordering::Relaxed);
+        assert_eq!(reader.step(&mut sink).await, Ok(true));
+        assert_eq!(*seen.lock().unwrap(), [1, 1, 2, 3]);
+        assert_eq!(reader.step(&mut sink).await, Ok(false));
     });
 }

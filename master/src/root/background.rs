@@ -76,7 +76,7 @@ pub(super) fn scrubber(
 }
 
 /// Starts plugins; answers them, and who of them is to be told what has happened.
-pub(super) fn plugins(
+pub(super) async fn plugins(
     config: &Arc<MasterConfig>,
     deps: &Deps,
     (store, vfs, bus): (&Store, &VfsClient, &EventBus),
@@ -96,7 +96,9 @@ pub(super) fn plugins(
         blocking: deps.blocking.clone(),
         drain: deps.drain.clone(),
     };
-    extend::start(&given, &deps.places.core, parent)
+    let (plugins, readers) = extend::start(&given, &deps.places.core, parent)?;
+    vfs.index_names(plugins.want_names()).await?;
+    Ok((plugins, readers))
 }
 
 /// Starts to tell readers what has happened.

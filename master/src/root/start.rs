@@ -87,7 +87,7 @@ pub(super) async fn start(
     let copies = copier(&seconds, &deps, &bus, &parent);
     let rights = Rights::of(current(&config, &deps));
     let with = (&store, &vfs, &bus);
-    let (plugins, hearers) = plugins(&config, &deps, with, (&people, &rights), &parent)?;
+    let (plugins, hearers) = plugins(&config, &deps, with, (&people, &rights), &parent).await?;
     tell(&config, &deps, (&store, &outbox), (hearers, logs), &parent).await?;
     let scrub = scrubber(&config, &deps, (&vfs, &slaves), &bus, &parent);
     let facilities = Arc::new(Facilities {

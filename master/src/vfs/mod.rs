@@ -11,6 +11,7 @@ pub mod error;
 mod forget;
 mod heads;
 mod messages;
+mod names;
 mod pages;
 mod plan;
 mod reads;
