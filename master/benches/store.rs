@@ -1,5 +1,5 @@
 //! How fast the file list is: whole uploads (intent and commit) alone and 64 at once, a listing,
-//! and the adoption of a tree. `cargo bench -p drftpd-master --bench store`; the folder for the
+//! and the adoption of a tree; with `NO_INDEX` set without the index of names. `cargo bench -p drftpd-master --bench store`; the folder for the
 //! store is `TMPDIR`, which should be on a disk and not in memory.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use drftpd_actors::testkit::Probe;
-use drftpd_actors::{Blocking, ChildDown, Clock, Dice, Place, block_on};
+use drftpd_actors::{Blocking, ChildDown, Clock, Dice, Drain, Place, block_on};
 use drftpd_master::outbox::Outbox;
+use drftpd_master::search::{Names, SearchConfig, SearchDeps};
 use drftpd_master::store::{Case, Durability, Store, StoreConfig};
 use drftpd_master::vfs::{Deps, Owner, PreparedBytes, UploadMode, VfsClient, VfsConfig, start};
 use drftpd_protocol::wire::{DirStep, WalkEntry, WalkNode, WalkPage};
@@ -33,15 +34,27 @@ async fn open(folder: &Path, durability: Durability) -> (VfsClient, Probe<ChildD
         durability,
         ..StoreConfig::DEFAULT
     };
+    let store = Store::open(folder, &config, Case::Sensitive, &clock, &dice).unwrap();
+    let index = SearchDeps {
+        config: SearchConfig {
+            enabled: std::env::var_os("NO_INDEX").is_none(),
+            ..SearchConfig::default()
+        },
+        store: store.clone(),
+        names: Names::new(std::env::var_os("NO_INDEX").is_none()),
+        drain: Drain::new(),
+    };
     let deps = Deps {
         copies: Default::default(),
-        store: Store::open(folder, &config, Case::Sensitive, &clock, &dice).unwrap(),
+        store,
         blocking: Blocking::new(4),
         config: VfsConfig::default(),
         clock,
         outbox: Outbox::new(1),
+        names: index.names.clone(),
     };
     let down = Probe::start();
+    drftpd_master::search::start(&Place::here(), index, down.recipient());
     let vfs = start(&Place::here(), deps, down.recipient()).await.unwrap();
     vfs.root_shown(ROOT, &slave()).await.unwrap();
     let dir = VfsPath::absolute(b"/incoming").unwrap();

@@ -21,6 +21,8 @@ use crate::ftp::data::{ClientsConfig, DataConfig, FxpConfig, PassiveConfig};
 use crate::outbox::EventsConfig;
 use crate::rights::RightsConfig;
 use crate::scrub::ScrubConfig;
+use crate::search::SearchConfig;
+use crate::sections::SectionsConfig;
 use crate::slaves::SlavesConfig;
 use crate::store::{NamesConfig, StoreConfig};
 use crate::tls::TlsConfig;
@@ -61,6 +63,10 @@ pub struct MasterConfig {
     pub scrub: ScrubConfig,
     /// `[storage]`
     pub storage: VfsConfig,
+    /// `[search]`
+    pub search: SearchConfig,
+    /// `[sections]`
+    pub sections: SectionsConfig,
     /// `[accounts]`
     pub accounts: AccountsConfig,
     /// `[rights]`
@@ -290,6 +296,8 @@ impl Check for MasterConfig {
         self.copies.check(errors);
         self.scrub.check(errors);
         self.storage.check(errors);
+        self.search.check(errors);
+        self.sections.check(errors);
         self.accounts.check(errors);
         self.store.check(errors);
         self.events.check(errors);

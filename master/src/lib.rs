@@ -23,6 +23,8 @@ pub mod reload;
 pub mod rights;
 mod root;
 pub mod scrub;
+pub mod search;
+pub mod sections;
 pub mod setup;
 pub mod slaves;
 pub mod store;

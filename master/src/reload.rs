@@ -77,6 +77,7 @@ fn merge(older: &MasterConfig, newer: MasterConfig) -> MasterConfig {
     merged.log.level = newer.log.level;
     merged.shutdown = newer.shutdown;
     merged.rights = newer.rights;
+    merged.sections = newer.sections;
     merged.api = ApiConfig {
         // Where it listens, and how, is taken once.
         on_admin: older.api.on_admin,
@@ -110,6 +111,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
         ("log.level", merged.log == older.log),
         ("shutdown", merged.shutdown == older.shutdown),
         ("rights", merged.rights == older.rights),
+        ("sections", merged.sections == older.sections),
         ("tls", merged.tls == older.tls),
         ("api", merged.api == older.api),
     ] {
@@ -132,6 +134,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
         ("transfer", merged.transfer == newer.transfer),
         ("copies", merged.copies == newer.copies),
         ("storage", merged.storage == newer.storage),
+        ("search", merged.search == newer.search),
         ("accounts", merged.accounts == newer.accounts),
         ("store", merged.store == newer.store),
         ("names", merged.names == newer.names),

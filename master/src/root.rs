@@ -31,12 +31,14 @@ use crate::tls::CannotSecure;
 use crate::vfs::VfsError;
 
 /// Children without which the master is as good as before; so it is without plugins and logs.
-const PLUGINS: [&str; 5] = [
+const PLUGINS: [&str; 7] = [
     crate::api::events::NAME,
     crate::acme::NAME,
     crate::copies::NAME,
     crate::scrub::NAME,
     crate::outbox::NAME,
+    crate::search::NAME,
+    crate::sections::NAME,
 ];
 
 /// Why a master could not begin, or ended with an error.

@@ -23,6 +23,8 @@ pub struct Param {
     pub kind: Kind,
     /// Whether it may be left out.
     pub optional: bool,
+    /// Whether it must be named: it is no word in the order of the others.
+    pub named: bool,
     /// What it means, in a few words.
     pub about: &'static str,
 }
@@ -59,6 +61,7 @@ impl Param {
             name,
             kind,
             optional: false,
+            named: false,
             about,
         }
     }
@@ -69,7 +72,17 @@ impl Param {
             name,
             kind,
             optional: true,
+            named: false,
             about,
+        }
+    }
+
+    /// An argument that may be left out, and is named where it is said: `name=value` or `-name value`; of a switch its
+    /// name, or `-` and the first letter of that.
+    pub const fn named(name: &'static str, kind: Kind, about: &'static str) -> Self {
+        Self {
+            named: true,
+            ..Self::optional(name, kind, about)
         }
     }
 
@@ -79,6 +92,11 @@ impl Param {
             Kind::Word(words) => words.join("|"),
             Kind::Switch => self.name.to_owned(),
             _ => self.name.to_ascii_uppercase(),
+        };
+        let shown = match (self.named, self.kind) {
+            (true, Kind::Switch) => format!("-{}", &self.name[..1]),
+            (true, _) => format!("{}={shown}", self.name),
+            (false, _) => shown,
         };
         if self.optional {
             format!("[{shown}]")
@@ -146,7 +164,7 @@ enum Value {
 pub struct Args(BTreeMap<&'static str, Value>);
 
 impl Args {
-    /// Reads words in the order of the parameters; `name=value` may stand anywhere.
+    /// Reads words in the order of the parameters; `name=value`, and what must be named, may stand anywhere.
     ///
     /// # Errors
     /// The argument that is missing, superfluous or wrong.
@@ -157,14 +175,23 @@ impl Args {
     ) -> Result<Self, AdminError> {
         let mut args = Self::default();
         let mut plain = Vec::new();
-        for word in words {
-            match named(params, word.as_ref()) {
-                Some((param, value)) => args.put(param, value, cwd)?,
-                None => plain.push(word.as_ref()),
+        let mut words = words.iter().map(AsRef::as_ref);
+        while let Some(word) = words.next() {
+            if let Some((param, value)) = named(params, word) {
+                args.put(param, value, cwd)?;
+            } else if let Some(param) = dashed(params, word) {
+                let value = match param.kind {
+                    Kind::Switch => Some(param.name.as_bytes()),
+                    _ => words.next(),
+                };
+                let missing = || AdminError::argument(param.name, "is missing");
+                args.put(param, value.ok_or_else(missing)?, cwd)?;
+            } else {
+                plain.push(word);
             }
         }
         let mut plain = plain.into_iter().peekable();
-        for param in params {
+        for param in params.iter().filter(|param| !param.named) {
             if args.0.contains_key(param.name) || plain.peek().is_none() {
                 continue;
             }
@@ -301,6 +328,14 @@ impl Args {
         }
     }
 
+    /// A path, if there is one.
+    pub fn maybe_path(&self, name: &str) -> Option<&VfsPath> {
+        match self.0.get(name)? {
+            Value::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// A path.
     ///
     /// # Errors
@@ -363,10 +398,26 @@ impl fmt::Debug for Args {
 
 /// `name=value`, where a parameter has that name.
 fn named<'w>(params: &'static [Param], word: &'w [u8]) -> Option<(&'static Param, &'w [u8])> {
+    let is_switch =
+        |param: &&Param| param.named && param.kind == Kind::Switch && word == param.name.as_bytes();
+    if let Some(switch) = params.iter().find(is_switch) {
+        return Some((switch, word));
+    }
     let at = word.iter().position(|byte| *byte == b'=')?;
     let (name, value) = (&word[..at], &word[at + 1..]);
     let param = params.iter().find(|param| param.name.as_bytes() == name)?;
     Some((param, value))
+}
+
+/// `-name`, or `-n` of a switch, where a parameter of that name must be named.
+fn dashed(params: &'static [Param], word: &[u8]) -> Option<&'static Param> {
+    let said = word.strip_prefix(b"-")?;
+    let is = |param: &&Param| {
+        let name = param.name.as_bytes();
+        let short = param.kind == Kind::Switch && said == &name[..1];
+        param.named && (said.eq_ignore_ascii_case(name) || short)
+    };
+    params.iter().find(is)
 }
 
 /// Texts of a list, as one word.

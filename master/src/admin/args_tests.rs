@@ -87,3 +87,36 @@ fn what_is_wrong_is_named_by_its_field() {
         assert_eq!(error.field.as_deref(), Some(field), "{error}");
     }
 }
+
+#[test]
+fn what_must_be_named_takes_no_place_of_others() {
+    static PARAMS: &[Param] = &[
+        Param::new("words", Kind::Rest, ""),
+        Param::named("kind", Kind::Word(&["dir", "file"]), ""),
+        Param::named("recursive", Kind::Switch, ""),
+    ];
+    let said = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        Args::from_words(PARAMS, &words, &VfsPath::root()).map(|args| args.to_string())
+    };
+    assert_eq!(said("dir file").unwrap(), "words=\"dir file\"");
+    let all = "kind=\"dir\" recursive words=\"a b\"";
+    for line in [
+        "a b kind=dir recursive",
+        "-r a -kind dir b",
+        "-recursive kind=DIR a b",
+        "recursive -Kind dir a b",
+    ] {
+        assert_eq!(said(line).unwrap(), all, "{line}");
+    }
+    for (line, field) in [
+        ("a -kind", "kind"),
+        ("-r", "words"),
+        ("a -r -r", "recursive"),
+    ] {
+        let error = said(line).unwrap_err();
+        assert_eq!(error.field.as_deref(), Some(field), "{line}");
+    }
+    let shown: Vec<_> = PARAMS.iter().map(Param::syntax).collect();
+    assert_eq!(shown, ["WORDS", "[kind=dir|file]", "[-r]"]);
+}

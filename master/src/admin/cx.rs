@@ -21,12 +21,12 @@ use crate::ftp::SessionsClient;
 use crate::ftp::data::DataSide;
 use crate::outbox::Outbox;
 use crate::reload::Reload;
-use crate::rights::{Rights, Target};
+use crate::rights::{Rights, View, ViewError};
 use crate::scrub::ScrubClient;
 use crate::slaves::{Enroll, SlavesClient};
 use crate::store::{Durability, Store};
 use crate::transfer::TransfersClient;
-use crate::vfs::{Entry, VfsClient, VfsError};
+use crate::vfs::{Entry, Owner, VfsClient, VfsError};
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -192,24 +192,14 @@ impl Cx {
     /// # Errors
     /// [`Code::NotFound`], [`Code::NotRunning`], or that the file list fails.
     pub async fn seen(&self, path: &VfsPath) -> Result<(VfsPath, Entry), AdminError> {
-        let absent = || AdminError::new(Code::NotFound, format!("{path} does not exist"));
-        let looked = self.online()?.vfs.look(path, true).await;
-        let looked = looked.map_err(|why| match why {
-            VfsError::Store(_) | VfsError::Ask(_) => AdminError::failed(&why),
-            _ => absent(),
-        })?;
-        let entry = looked.entry.ok_or_else(absent)?;
-        if let Caller::User(user) = &self.caller {
-            let rules = self.of.rights.rules();
-            let sees = |path| {
-                let judged = rules.judge(&user.account, Action::View, Target::at(path));
-                judged.is_ok()
-            };
-            if !sees(&looked.path) || !looked.via.iter().all(sees) {
-                return Err(absent());
+        let there = self.view()?.target(path, Action::View).await;
+        let there = there.map_err(|why| match why {
+            ViewError::Vfs(why @ (VfsError::Store(_) | VfsError::Ask(_))) => {
+                AdminError::failed(&why)
             }
-        }
-        Ok((looked.path, entry))
+            _ => AdminError::new(Code::NotFound, format!("{path} does not exist")),
+        })?;
+        Ok((there.path, there.entry))
     }
 
     /// What a plugin shares with its commands.
@@ -218,6 +208,60 @@ impl Cx {
     /// [`Code::NotRunning`] without a master, [`Code::Failed`] where the plugin is off.
     pub fn plugin<T: Any + Send + Sync>(&self, name: &str) -> Result<Arc<T>, AdminError> {
         self.online()?.plugins.of(name)
+    }
+
+    /// The file list as whoever calls may see and change it: a user by the permissions, the owner and tokens all of it.
+    ///
+    /// # Errors
+    /// [`Code::NotRunning`] when no master runs.
+    pub fn view(&self) -> Result<View<'_>, AdminError> {
+        let online = self.online()?;
+        let view = View::new(&online.vfs, self.of.rights.rules(), self.account());
+        let client = match &self.caller {
+            Caller::User(user) => Some(user.peer),
+            Caller::Owner | Caller::Token(_) => None,
+        };
+        Ok(view.through(online.plugins.gates(), client))
+    }
+
+    /// The user who calls.
+    pub fn account(&self) -> Option<&Arc<Account>> {
+        match &self.caller {
+            Caller::User(user) => Some(&user.account),
+            Caller::Owner | Caller::Token(_) => None,
+        }
+    }
+
+    /// The user who calls, for those who are told who did something.
+    pub fn who(&self) -> Option<&str> {
+        self.account().map(|account| account.name.as_str())
+    }
+
+    /// The configuration that counts now.
+    pub fn config(&self) -> Arc<MasterConfig> {
+        let online = self.of.online.get();
+        let reload = online.and_then(|online| online.reload.as_ref());
+        match reload {
+            Some(reload) => Arc::clone(&reload.current().borrow()),
+            None => Arc::clone(&self.of.config),
+        }
+    }
+
+    /// Whose what is made is: the user's, or the site's own.
+    pub fn makes_for(&self) -> Owner {
+        match self.account() {
+            Some(account) => Owner {
+                user: account.name.clone(),
+                group: account.group.clone(),
+            },
+            None => {
+                let sections = &self.of.config.sections;
+                Owner {
+                    user: sections.owner.clone(),
+                    group: sections.group.clone(),
+                }
+            }
+        }
     }
 
     /// The running master.

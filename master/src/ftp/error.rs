@@ -7,6 +7,7 @@ use drftpd_protocol::wire::Fault;
 use super::data::DataError;
 use crate::accounts::LoginError;
 use crate::extend::Stopped;
+use crate::rights::ViewError;
 use crate::slaves::{SlaveError, fault_reply};
 use crate::transfer::TransferError;
 use crate::vfs::VfsError;
@@ -68,6 +69,18 @@ pub enum FtpError {
 impl From<Stopped> for FtpError {
     fn from(stopped: Stopped) -> Self {
         Self::Stopped(stopped)
+    }
+}
+
+impl From<ViewError> for FtpError {
+    fn from(why: ViewError) -> Self {
+        match why {
+            ViewError::Vfs(why) => Self::Vfs(why),
+            ViewError::Denied => Self::Denied,
+            ViewError::BadName => Self::BadName,
+            ViewError::NameTaken => Self::NameTaken,
+            ViewError::Stopped(stopped) => Self::Stopped(stopped),
+        }
     }
 }
 

@@ -22,12 +22,12 @@ use super::state::State;
 use super::writer::Outbox;
 use crate::accounts::{Account, AccountsClient, Action};
 use crate::copies::Seconds;
-use crate::extend::{Act, Asked, Plugins};
-use crate::rights::{Refused, Rights, Target};
+use crate::extend::{Act, Plugins};
+use crate::rights::{At, Rights, View};
 use crate::slaves::SlavesClient;
 use crate::tls::{Policy, Rules, Tls, policy};
 use crate::transfer::TransfersClient;
-use crate::vfs::{Entry, Looked, Owner, VfsClient, VfsError};
+use crate::vfs::{Entry, Looked, Owner, VfsClient};
 
 /// Everything a session was given. Cloned once for each session, which is one holder of each client.
 #[derive(Clone)]
@@ -240,99 +240,69 @@ impl VerbCx {
         self.state.cwd.resolve(arg)
     }
 
-    /// The entry that a path leads to, links followed to the end, if `what` is allowed there.
+    /// The file list as whoever is logged in may see and change it.
     ///
     /// # Errors
-    /// When there is none, it must not be seen, or `what` is not allowed.
+    /// [`FtpError::NotLoggedIn`].
+    pub fn view(&self) -> Result<View<'_>, FtpError> {
+        let rules = self.services.rights.rules();
+        let view = View::new(&self.services.vfs, rules, Some(self.account()?));
+        Ok(view.through(self.services.plugins.gates(), Some(self.client())))
+    }
+
+    /// [`View::target`].
+    ///
+    /// # Errors
+    /// As there, and [`FtpError::NotLoggedIn`].
     pub async fn target(&self, path: &VfsPath, what: Action) -> Result<At, FtpError> {
-        self.existing(path, true, what).await
+        Ok(self.view()?.target(path, what).await?)
     }
 
-    /// The entry that a path names, links followed but for the last name, if `what` is allowed there: for verbs that
-    /// change the entry itself, be it a link.
+    /// [`View::new_place`].
     ///
     /// # Errors
-    /// When there is none, it must not be seen, or `what` is not allowed.
-    pub async fn place(&self, path: &VfsPath, what: Action) -> Result<At, FtpError> {
-        self.existing(path, false, what).await
-    }
-
-    async fn existing(&self, path: &VfsPath, last: bool, what: Action) -> Result<At, FtpError> {
-        let Looked { path, entry, .. } = self.look(path, last).await?;
-        let entry = entry.ok_or_else(|| VfsError::NotFound(path.clone()))?;
-        self.may_with(what, &path, &entry)?;
-        Ok(At { path, entry })
-    }
-
-    /// The place of an entry that is to be made, spelled as it is asked for, and what is there by now, for whoever may make
-    /// such a thing there.
-    ///
-    /// # Errors
-    /// When its directory cannot be found or must not be seen, or `what` is not allowed.
+    /// As there, and [`FtpError::NotLoggedIn`].
     pub async fn new_place(
         &self,
         path: &VfsPath,
         what: Action,
     ) -> Result<(VfsPath, Option<Entry>), FtpError> {
-        let there = self.look(path, false).await?;
-        let place = match (there.path.parent(), path.name()) {
-            (Some(directory), Some(name)) => directory.join(name.clone())?,
-            _ => there.path,
-        };
-        self.may(what, &place)?;
-        Ok((place, there.entry))
+        Ok(self.view()?.new_place(path, what).await?)
     }
 
-    /// Where a path leads, and what is there. The way is judged and not its end: links that the user does not see lead
-    /// nowhere, and why a path leads nowhere does not tell what there is on its way.
+    /// [`View::look`].
     ///
     /// # Errors
-    /// When a directory on the way is not there, or the file list fails.
+    /// As there, and [`FtpError::NotLoggedIn`].
     pub async fn look(&self, path: &VfsPath, last: bool) -> Result<Looked, FtpError> {
-        let absent = || VfsError::NotFound(path.clone());
-        let looked = self.services.vfs.look(path, last).await;
-        let looked = looked.map_err(|why| match why {
-            VfsError::Store(_) | VfsError::Ask(_) => why,
-            _ => absent(),
-        })?;
-        let seen = |link: &VfsPath| self.may(Action::View, link).is_ok();
-        match looked.via.iter().all(seen) {
-            true => Ok(looked),
-            false => Err(absent().into()),
-        }
+        Ok(self.view()?.look(path, last).await?)
     }
 
-    /// Whether the user may do something at a resolved path, be there something or not. What may not even be seen is as
-    /// if it were absent.
+    /// [`View::may`].
     ///
     /// # Errors
-    /// [`FtpError::Vfs`], [`FtpError::Denied`], [`FtpError::BadName`], [`FtpError::NotLoggedIn`].
+    /// As there, and [`FtpError::NotLoggedIn`].
     pub fn may(&self, what: Action, resolved: &VfsPath) -> Result<(), FtpError> {
-        self.judge(what, Target::at(resolved))
+        Ok(self.view()?.may(what, resolved)?)
     }
 
-    /// Whether the user may do something with an entry, which may be their own.
+    /// [`View::may_with`].
     ///
     /// # Errors
-    /// As [`VerbCx::may`].
+    /// As there, and [`FtpError::NotLoggedIn`].
     pub fn may_with(
         &self,
         what: Action,
         resolved: &VfsPath,
         entry: &Entry,
     ) -> Result<(), FtpError> {
-        let target = Target {
-            path: resolved,
-            owner: Some(&entry.owner),
-        };
-        self.judge(what, target)
+        Ok(self.view()?.may_with(what, resolved, entry)?)
     }
 
-    /// Asks whoever has a say besides the permissions, which were asked before. `entry` is what it is about, `from` where that
-    /// is now if it is to be renamed.
+    /// [`View::passes`].
     ///
     /// # Errors
-    /// [`FtpError::Stopped`].
+    /// As there, and [`FtpError::NotLoggedIn`].
     pub async fn passes(
         &self,
         what: Act,
@@ -340,35 +310,6 @@ impl VerbCx {
         entry: Option<&Entry>,
         from: Option<&VfsPath>,
     ) -> Result<(), FtpError> {
-        let account = self.account()?;
-        let question = || Asked {
-            what,
-            who: Arc::clone(account),
-            client: Some(self.client()),
-            path: path.clone(),
-            entry: entry.cloned(),
-            from: from.cloned(),
-        };
-        let gates = self.services.plugins.gates();
-        Ok(gates.ask(what, question).await?)
+        Ok(self.view()?.passes(what, path, entry, from).await?)
     }
-
-    fn judge(&self, what: Action, target: Target<'_>) -> Result<(), FtpError> {
-        let judged = self.services.rights.rules();
-        let judged = judged.judge(self.account()?, what, target);
-        judged.map_err(|why| match why {
-            Refused::Hidden => VfsError::NotFound(target.path.clone()).into(),
-            Refused::Denied => FtpError::Denied,
-            Refused::Name => FtpError::BadName,
-        })
-    }
-}
-
-/// Something that is there.
-#[derive(Debug)]
-pub struct At {
-    /// Its path, resolved.
-    pub path: VfsPath,
-    /// What it is.
-    pub entry: Entry,
 }

@@ -84,6 +84,22 @@ impl Rules {
         Err(Refused::Denied)
     }
 
+    /// Whether somebody sees everything below a directory, and may do `what` with all of it, whoever owns it: `false` also
+    /// where lines tell one thing below from another.
+    pub fn may_all_below(&self, who: &Account, what: Action, dir: &VfsPath) -> bool {
+        if who.is_outside(dir) {
+            return false;
+        }
+        let text = self.text(dir);
+        let says = |directive| self.says_below(directive, &text, who) == Some(true);
+        says(Directive::PrivPath)
+            && match what {
+                Action::View => true,
+                Action::Delete => says(Directive::Delete),
+                _ => false,
+            }
+    }
+
     /// Whether lines forbid somebody other hosts at the other end, whatever else allows them.
     pub fn denies_fxp(&self, who: &Account, path: &VfsPath, direction: Direction) -> bool {
         let directive = match direction {

@@ -1,7 +1,8 @@
 //! Who may do what where: the permission language, read from a file, compiled once, judged by one function.
 //!
 //! [`Rules::judge`] decides for every verb, on the resolved target; [`Here`] is the same for the entries of a listing.
-//! Pure but for [`read`], which reads the file, and [`Rights`], the handle by which sessions have the newest rules.
+//! Pure but for [`read`], which reads the file, [`Rights`], the handle by which sessions have the newest rules, and
+//! [`View`], by which paths are looked up and judged.
 
 pub mod config;
 pub mod directive;
@@ -11,6 +12,7 @@ mod judge;
 mod pattern;
 pub mod read;
 mod rules;
+mod view;
 
 #[cfg(test)]
 mod random_tests;
@@ -25,3 +27,4 @@ pub use handle::Rights;
 pub use here::Here;
 pub use judge::{Refused, Target};
 pub use rules::{Line, Rules, Written};
+pub use view::{At, View, ViewError};

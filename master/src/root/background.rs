@@ -14,8 +14,11 @@ use crate::extend::{self, Given, Plugins, ToActor};
 use crate::outbox::{self, LogReader, Outbox, OutboxDeps};
 use crate::rights::Rights;
 use crate::scrub::{self, ScrubClient, ScrubDeps};
+use crate::search::{self, Names, SearchDeps};
+use crate::sections::{self, KeeperDeps};
 use crate::slaves::SlavesClient;
 use crate::store::Store;
+use crate::tls::Current;
 use crate::transfer::TransfersClient;
 use crate::vfs::VfsClient;
 
@@ -119,4 +122,31 @@ pub(super) async fn tell(
     };
     let told = (plugins, logs);
     Ok(outbox::start(&deps.places.core, given, told, parent).await?)
+}
+
+/// Begins to index names.
+pub(super) fn index(
+    config: &MasterConfig,
+    deps: &Deps,
+    (store, names): (&Store, Names),
+    parent: &Recipient<ChildDown>,
+) {
+    let given = SearchDeps {
+        config: config.search.clone(),
+        store: store.clone(),
+        names,
+        drain: deps.drain.clone(),
+    };
+    search::start(&deps.places.core, given, parent.clone());
+}
+
+/// Begins to make the directories of days.
+pub(super) fn days(deps: &Deps, vfs: &VfsClient, config: Current, parent: &Recipient<ChildDown>) {
+    let given = KeeperDeps {
+        config,
+        vfs: vfs.clone(),
+        clock: deps.clock.clone(),
+        drain: deps.drain.clone(),
+    };
+    sections::start(&deps.places.core, given, parent.clone());
 }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::MasterError;
-use super::background::{copier, plugins, scrubber, seconds, tell};
+use super::background::{copier, days, index, plugins, scrubber, seconds, tell};
 use super::looked::Watch;
 use crate::accounts::{AccountsActor, AccountsClient, AccountsDeps, People};
 use crate::acme::{self, Acme};
@@ -26,6 +26,7 @@ use crate::ftp::{self, Services};
 use crate::logs;
 use crate::outbox::Outbox;
 use crate::rights::Rights;
+use crate::search::Names;
 use crate::slaves::{self, Authority, Enroll, SlavesClient, SlavesDeps};
 use crate::store::{Store, look_for_space};
 use crate::tls::{CannotSecure, Certificates, Current, Keeper};
@@ -71,7 +72,8 @@ pub(super) async fn start(
     let outbox = Outbox::new(config.events.keep);
     let with = (&store, &people, &outbox);
     let accounts = accounts(&config, &deps, with, &parent, &watch)?;
-    let vfs = files(&config, &deps, (&store, &outbox), &parent).await?;
+    let names = Names::new(config.search.enabled);
+    let vfs = files(&config, &deps, (&store, &outbox, &names), &parent).await?;
     watch.actor("vfs", &vfs.ping());
     let keeper = certificate(&config, &deps)?;
     let certificates = keeper.as_ref().map(|keeper| keeper.certificates.clone());
@@ -89,6 +91,8 @@ pub(super) async fn start(
     let with = (&store, &vfs, &bus);
     let (plugins, hearers) = plugins(&config, &deps, with, (&people, &rights), &parent).await?;
     tell(&config, &deps, (&store, &outbox), (hearers, logs), &parent).await?;
+    index(&config, &deps, (&store, names), &parent);
+    days(&deps, &vfs, current(&config, &deps), &parent);
     let scrub = scrubber(&config, &deps, (&vfs, &slaves), &bus, &parent);
     let facilities = Arc::new(Facilities {
         store: store.clone(),
@@ -289,7 +293,7 @@ fn accounts(
 async fn files(
     config: &MasterConfig,
     deps: &Deps,
-    (store, outbox): (&Store, &Outbox),
+    (store, outbox, names): (&Store, &Outbox, &Names),
     parent: &Recipient<ChildDown>,
 ) -> Result<VfsClient, MasterError> {
     let given = vfs::Deps {
@@ -299,6 +303,7 @@ async fn files(
         copies: Arc::new(config.copies.clone()),
         clock: deps.clock.clone(),
         outbox: outbox.clone(),
+        names: names.clone(),
     };
     Ok(vfs::start(&deps.places.vfs, given, parent.clone()).await?)
 }

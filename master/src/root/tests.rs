@@ -1,5 +1,7 @@
 //! The whole master in one thread over a network in memory, and what its root makes of children that are down.
 
+mod commands;
+
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,7 +1,8 @@
 //! The tables, and how an older store becomes a newer one.
 //!
 //! A change of the tables is one more entry of [`MIGRATIONS`]; entries are never edited. A table or
-//! column that is added must also stand in [`TABLES`], so that dumps hold it (a test compares).
+//! column that is added must also stand in [`TABLES`], so that dumps hold it (a test compares); what is made from others
+//! (`search…`) is not dumped.
 
 use rusqlite::Connection;
 
@@ -15,7 +16,7 @@ pub(super) use tables::{Holds, TABLES, Table};
 
 /// What brings a store from the version that is its index to the next one.
 pub(super) const MIGRATIONS: &[&str] = &[
-    V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15,
+    V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16,
 ];
 
 const V1: &str = "
@@ -370,6 +371,16 @@ CREATE TRIGGER audit_once BEFORE UPDATE ON audit
     WHEN OLD.result IS NOT NULL OR (NEW.seq, NEW.at, NEW.door, NEW.who, NEW.peer, NEW.command, NEW.args)
         IS NOT (OLD.seq, OLD.at, OLD.door, OLD.who, OLD.peer, OLD.command, OLD.args)
     BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
+";
+
+const V16: &str = "
+-- Entries whose names are to come into the index, in that order, and the index: words and numbers of entries alone.
+CREATE TABLE search_queue (seq INTEGER PRIMARY KEY, node INTEGER NOT NULL) STRICT;
+CREATE VIRTUAL TABLE search USING fts5 (
+    words, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii'
+);
+-- The newest directories of one.
+CREATE INDEX node_new ON node (parent, created) WHERE kind = 0;
 ";
 
 /// Brings the tables to this version's.

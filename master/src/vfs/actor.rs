@@ -33,6 +33,7 @@ use super::uploads::Uploads;
 use super::{plan, reads};
 use crate::copies::CopiesConfig;
 use crate::outbox::Outbox;
+use crate::search::Names;
 use crate::store::{Pending, Store};
 
 /// Questions that may wait; askers beyond wait for room.
@@ -55,6 +56,8 @@ pub struct Deps {
     pub clock: Clock,
     /// Is told of what was completed.
     pub outbox: Outbox,
+    /// Is told of new names.
+    pub names: Names,
 }
 
 /// Starts the file list: uploads of a master that is gone are noted as such, then the actor runs.
@@ -75,6 +78,7 @@ pub async fn start(
         store: deps.store.clone(),
         clock: deps.clock,
         outbox: deps.outbox,
+        names: deps.names,
         heads,
         deletions: Deletions::default(),
         live: watch::Sender::new(Arc::default()),
@@ -105,6 +109,7 @@ pub struct VfsActor {
     store: Store,
     clock: Clock,
     outbox: Outbox,
+    names: Names,
     heads: OpsHeads,
     deletions: Deletions,
     live: watch::Sender<Arc<Uploads>>,
@@ -232,6 +237,7 @@ impl VfsActor {
             copies: Arc::clone(&self.copies),
             asked: Arc::clone(&self.asked),
             outbox: self.outbox.clone(),
+            names: self.names.clone(),
         };
         Ok(self.store.submit(InTree { command, given })?)
     }

@@ -3,6 +3,7 @@
 //! Every change answers after the commit that holds it, `begin_upload` excepted.
 
 mod copies;
+mod operators;
 mod scrub;
 mod shared;
 mod walks;

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::{Deps, VfsClient, VfsConfig, start};
 use crate::copies::CopiesConfig;
 use crate::outbox::Outbox;
+use crate::search::Names;
 use crate::store::{Case, Store, StoreConfig};
 
 /// A file list that lives as long as this.
@@ -39,6 +40,7 @@ impl TestVfs {
             config: VfsConfig::default(),
             copies: Arc::new(copies),
             outbox: Outbox::new(1000),
+            names: Names::new(true),
             clock: clock.clone(),
         };
         let down = Probe::start();

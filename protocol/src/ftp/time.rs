@@ -40,6 +40,12 @@ impl FtpTime {
         self.millis
     }
 
+    /// Year, month and day, UTC.
+    pub fn date(self) -> (i64, i64, i64) {
+        let at = Civil::from_unix(self.seconds);
+        (at.year, at.month, at.day)
+    }
+
     /// Reads `YYYYMMDDHHMMSS` and an optional fraction, of which milliseconds are kept.
     ///
     /// A leap second (60) is the second after 59.

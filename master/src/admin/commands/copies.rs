@@ -36,7 +36,7 @@ pub(in crate::admin) const LOOK: Command = Command {
 
 #[derive(Serialize)]
 struct Listed {
-    /// How many there are; not all are shown.
+    /// How many there are; not all are shown, and none that the caller does not see.
     waiting: u64,
     files: Vec<File>,
 }
@@ -65,11 +65,15 @@ async fn list(cx: Cx) -> Outcome {
     let failed = |why: VfsError| AdminError::failed(&why);
     let (jobs, waiting) = online.vfs.copy_jobs(MOST).await.map_err(failed)?;
     let under_way = online.copies.under_way();
+    let view = cx.view()?;
     let mut files = Vec::with_capacity(jobs.len());
     for job in jobs {
         let Some(copied) = online.vfs.copied(job.node).await.map_err(failed)? else {
             continue; // deleted, and not yet looked at
         };
+        if !view.sees(&copied.path) {
+            continue;
+        }
         let copying = under_way.get(&job.node).map(|under| Copying {
             from: under.from.clone(),
             to: under.to.clone(),

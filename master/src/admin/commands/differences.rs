@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use drftpd_protocol::{FileId, RootId};
+use drftpd_protocol::{FileId, RootId, VfsPath};
 use serde::Serialize;
 
 use super::super::{AdminError, Answer, Args, Code, Command, Cx, Kind, Outcome, Param, Permission};
@@ -78,8 +78,15 @@ async fn list(cx: Cx) -> Outcome {
         .differences(MOST)
         .await
         .map_err(|why| AdminError::failed(&why))?;
+    let view = cx.view()?;
+    // Where it would be in the tree.
+    let seen = |it: &Difference| {
+        let path = VfsPath::root().resolve(&it.path);
+        path.is_ok_and(|path| view.sees(&path)) || cx.account().is_none()
+    };
+    let some = some.into_iter().filter(seen);
     Answer::of(&Listed {
-        differences: some.into_iter().map(Shown::from).collect(),
+        differences: some.map(Shown::from).collect(),
         all,
     })
 }

@@ -17,6 +17,7 @@ pub mod rescan;
 pub mod retire;
 pub mod roots;
 pub mod scrub;
+pub mod sections;
 pub mod sessions;
 pub mod slaves;
 pub mod standing;
@@ -30,6 +31,7 @@ pub mod user_list;
 pub mod user_masks;
 pub mod user_show;
 pub mod users;
+pub mod vfs;
 
 mod people;
 pub(crate) mod table;

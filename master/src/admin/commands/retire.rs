@@ -84,7 +84,9 @@ async fn lose(cx: &Cx, args: &Args, leaving: Leaving) -> Result<Loss, AdminError
     {
         return Err(failed(VfsError::UnknownRoot(*root)));
     }
-    let loss = online.vfs.loss(leaving).await.map_err(failed)?;
+    let mut loss = online.vfs.loss(leaving).await.map_err(failed)?;
+    let view = cx.view()?;
+    loss.paths.retain(|path| view.sees(path));
     if (loss.last > 0 || loss.uploads > 0) && !args.said("force") {
         return Err(AdminError::argument("force", WouldLose(&loss)));
     }

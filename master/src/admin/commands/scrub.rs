@@ -7,12 +7,16 @@ use serde::Serialize;
 
 use super::super::{AdminError, Answer, Args, Code, Command, Cx, Kind, Outcome, Param, Permission};
 use super::table;
+use super::vfs::refused;
+use crate::accounts::Action;
 use crate::scrub::Now;
 use crate::vfs::VfsError;
 use crate::vfs::scrub::{Finding, Found, Pass, Scope};
 
 /// Findings that are shown; the others are counted.
 const MOST: usize = 200;
+/// Stands for a path that the caller does not see.
+const HIDDEN: &str = "-";
 
 /// `scrub start`.
 pub(in crate::admin) const START: Command = Command {
@@ -87,6 +91,10 @@ struct Started {
 async fn start(cx: Cx, args: Args) -> Outcome {
     let online = cx.online()?;
     let scope = scope(args.text("what"))?;
+    if let Scope::Below(path) = &scope {
+        let seen = cx.view()?.target(path, Action::View).await;
+        seen.map_err(|why| refused("what", why))?;
+    }
     let roots = online.vfs.begin_passes(scope).await;
     let roots = roots.map_err(|why| match why {
         VfsError::UnknownRoot(_) | VfsError::NotFound(_) => AdminError {
@@ -158,6 +166,7 @@ async fn status(cx: Cx) -> Outcome {
     let online = cx.online()?;
     let (passes, paused) = online.vfs.passes().await.map_err(failed)?;
     let now = online.scrub.now();
+    let view = cx.view()?;
     let mut shown = Vec::with_capacity(passes.len());
     for pass in passes {
         let path = match pass.below {
@@ -165,7 +174,14 @@ async fn status(cx: Cx) -> Outcome {
             below => online.vfs.path_of(below).await.ok(),
         };
         let now = now.get(&pass.root).filter(|_| pass.runs);
-        shown.push(show(pass, path, now));
+        let mut pass = show(pass, path.as_ref(), now);
+        if path.is_some_and(|path| !view.sees(&path)) {
+            pass.path = Some(HIDDEN.to_owned());
+        }
+        if matches!(now, Some(Now::Reads(path)) if !view.sees(path)) {
+            pass.reading = Some(HIDDEN.to_owned());
+        }
+        shown.push(pass);
     }
     let config = &cx.of.config.scrub;
     Answer::of(&Status {
@@ -176,7 +192,7 @@ async fn status(cx: Cx) -> Outcome {
     })
 }
 
-fn show(pass: Pass, path: Option<VfsPath>, now: Option<&Now>) -> Shown {
+fn show(pass: Pass, path: Option<&VfsPath>, now: Option<&Now>) -> Shown {
     let (reading, waits) = match now {
         Some(Now::Reads(path)) => (Some(path.to_string()), None),
         Some(Now::Waits(why)) => (None, Some(why.clone())),
@@ -184,7 +200,7 @@ fn show(pass: Pass, path: Option<VfsPath>, now: Option<&Now>) -> Shown {
     };
     Shown {
         root: pass.root,
-        path: path.map(|path| path.to_string()),
+        path: path.map(ToString::to_string),
         runs: pass.runs,
         began: pass.began,
         ended: pass.ended,
@@ -256,11 +272,17 @@ struct Told {
 async fn report(cx: Cx) -> Outcome {
     let online = cx.online()?;
     let (findings, found) = online.vfs.scrub_findings(MOST).await.map_err(failed)?;
+    let view = cx.view()?;
     let mut told = Vec::with_capacity(findings.len());
     for finding in findings {
         // Where the file is now, if it is there.
-        let path = online.vfs.path_of(finding.file.node).await;
-        let path = path.map_or(finding.path.clone(), |path| path.to_string());
+        let now = online.vfs.path_of(finding.file.node).await;
+        let was = || VfsPath::absolute(finding.path.as_bytes()).ok();
+        let seen = now.as_ref().ok().cloned().or_else(was);
+        if cx.account().is_some() && seen.is_none_or(|path| !view.sees(&path)) {
+            continue;
+        }
+        let path = now.map_or(finding.path.clone(), |path| path.to_string());
         told.push(tell(path, finding));
     }
     Answer::of(&Report {

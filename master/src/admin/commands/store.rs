@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use drftpd_protocol::Name;
+use drftpd_protocol::{Name, VfsPath};
 use serde::Serialize;
 
 use super::super::{
@@ -79,7 +79,9 @@ fn target(cx: &Cx, said: &str) -> Result<PathBuf, AdminError> {
 async fn look_through(cx: Cx) -> Outcome {
     let failed = |why: &dyn std::error::Error| AdminError::failed(why);
     if let Some(online) = cx.of.online.get() {
-        return Answer::of(&online.vfs.check().await.map_err(|why| failed(&why))?);
+        let checked = online.vfs.check().await.map_err(|why| failed(&why))?;
+        let sees_all = cx.view()?.sees_all_below(&VfsPath::root());
+        return Answer::of(&checked.shown(sees_all));
     }
     let store = cx.of.store.clone();
     let checked = move || store.read(|sql| Ok::<_, StoreError>(check::check(sql)));

@@ -11,6 +11,7 @@ use super::super::{
 };
 use super::sessions::way;
 use super::table;
+use crate::accounts::Action;
 use crate::transfer::{Direction, Judged, Want};
 use crate::vfs::VfsError;
 
@@ -62,7 +63,9 @@ async fn dry_run(cx: Cx, args: Args) -> Outcome {
         _ => Direction::Download,
     };
     let online = cx.online()?;
-    let path = online.vfs.resolve(&path).await.map_err(refused)?;
+    let view = cx.view()?;
+    let path = view.spot(&path, Action::View).await;
+    let path = path.map_err(|why| super::vfs::refused("path", why))?;
     let roots = holders(online, &path, direction).await.map_err(refused)?;
     let (session, client) = match &cx.caller {
         Caller::User(user) => (user.session, user.peer),

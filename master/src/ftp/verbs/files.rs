@@ -6,7 +6,6 @@ use drftpd_protocol::ftp::{FtpTime, args};
 
 use super::{Arg, Change, Done, Feat, Verb, VerbResult};
 use crate::accounts::Action;
-use crate::extend::Act;
 use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
 use crate::vfs::{Kind, Times, VfsError};
@@ -117,12 +116,12 @@ async fn facts_set(cx: &VerbCx, times: NewTimes, path: &[u8]) -> VerbResult {
 
 /// Sets times of an entry that the user may set times of.
 pub(super) async fn set_times(cx: &VerbCx, times: NewTimes, path: &[u8]) -> Result<(), FtpError> {
-    let there = cx.target(&cx.path(path)?, Action::SetTime).await?;
     let times = Times {
         modified: times.modify.map(FtpTime::unix),
         created: times.create.map(FtpTime::unix),
     };
-    Ok(cx.services.vfs.set_times(&there.path, times).await?)
+    cx.view()?.set_times(&cx.path(path)?, times).await?;
+    Ok(())
 }
 
 /// `MKD` (RFC 959): answers the new directory's whole path.
@@ -136,10 +135,7 @@ pub(super) const MKD: Verb = Verb {
 
 async fn mkd(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
-    let (place, there) = cx.new_place(&path, Action::MakeDir).await?;
-    cx.passes(Act::MakeDir, &place, there.as_ref(), None)
-        .await?;
-    cx.services.vfs.make_dir(&place, cx.owner()?).await?;
+    cx.view()?.make_dir(&path, cx.owner()?).await?;
     Ok(Reply::path(&path.to_bytes(), "created").into())
 }
 
@@ -154,10 +150,7 @@ pub(super) const RMD: Verb = Verb {
 
 async fn rmd(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
-    let there = cx.place(&path, Action::Delete).await?;
-    cx.passes(Act::RemoveDir, &there.path, Some(&there.entry), None)
-        .await?;
-    cx.services.vfs.remove_dir(&there.path, cx.who()).await?;
+    cx.view()?.remove_dir(&path, cx.who()).await?;
     Ok(Reply::done("Directory removed").into())
 }
 
@@ -171,10 +164,7 @@ pub(super) const DELE: Verb = Verb {
 
 async fn dele(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
-    let there = cx.place(&path, Action::Delete).await?;
-    cx.passes(Act::Delete, &there.path, Some(&there.entry), None)
-        .await?;
-    cx.services.vfs.delete(&there.path, cx.who()).await?;
+    cx.view()?.delete(&path, cx.who()).await?;
     Ok(Reply::done("Deleted").into())
 }
 
@@ -188,13 +178,12 @@ pub(super) const RNFR: Verb = Verb {
 
 async fn rnfr(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
-    let there = cx.place(&path, Action::Rename).await?;
+    let there = cx.view()?.place(&path, Action::Rename).await?;
     let reply = Reply::pending("Ready for the new name");
     Ok(Done::with(reply, Change::RenameFrom(there.path)))
 }
 
-/// `RNTO` (RFC 959). The new place is judged like any other: a file comes there as by an upload, a directory as by MKD; a
-/// file gives way only where it might be overwritten. What RNFR named is judged again, it may be another one by now.
+/// `RNTO` (RFC 959). What RNFR named is judged again, it may be another one by now.
 pub(super) const RNTO: Verb = Verb {
     name: "RNTO",
     syntax: "RNTO <SP> pathname",
@@ -206,32 +195,6 @@ async fn rnto(cx: VerbCx, arg: Arg) -> VerbResult {
     let from = cx.state.rename_from.clone();
     let from = from.ok_or(FtpError::Sequence("Say RNFR first"))?;
     let path = cx.path(arg.path()?)?;
-    let from = cx.place(&from, Action::Rename).await?;
-    let what = match from.entry.kind {
-        Kind::Dir => Action::MakeDir,
-        Kind::File | Kind::Link => Action::Upload,
-    };
-    let (to, there) = cx.new_place(&path, what).await?;
-    // The same entry in another spelling stays where it is.
-    let there = there.filter(|there| there.id != from.entry.id);
-    if from.entry.kind == Kind::Dir {
-        let rules = cx.services.rights.rules();
-        let moved = rules.may_move_all(cx.account()?, &from.path, &to);
-        moved.map_err(|_refused| FtpError::Denied)?;
-    }
-    cx.passes(Act::Rename, &to, Some(&from.entry), Some(&from.path))
-        .await?;
-    let replace = there.is_some_and(|there| cx.may_with(Action::Overwrite, &to, &there).is_ok());
-    match cx
-        .services
-        .vfs
-        .rename(&from.path, &to, replace, cx.who())
-        .await
-    {
-        Err(VfsError::Exists(_)) => Err(FtpError::NameTaken),
-        renamed => {
-            renamed?;
-            Ok(Reply::done("Renamed").into())
-        }
-    }
+    cx.view()?.rename(&from, &path, cx.who()).await?;
+    Ok(Reply::done("Renamed").into())
 }

@@ -14,8 +14,8 @@ use crate::accounts::Action;
 use crate::ftp::data::listing::{self, Listing, Style, Subject};
 use crate::ftp::data::{Endpoint, own};
 use crate::ftp::error::FtpError;
-use crate::ftp::services::{At, VerbCx};
-use crate::rights::Here;
+use crate::ftp::services::VerbCx;
+use crate::rights::{At, Here};
 use crate::transfer::Direction;
 use crate::vfs::{self, Entry, VfsError};
 

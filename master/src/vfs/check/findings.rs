@@ -35,6 +35,15 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// For somebody who may not see everything: what is wrong names paths, so that is only counted.
+    #[must_use]
+    pub fn shown(mut self, sees_all: bool) -> Self {
+        if !sees_all {
+            self.findings.clear();
+        }
+        self
+    }
+
     /// More that is wrong.
     pub(in crate::vfs) fn also(&mut self, area: &'static str, wrong: Vec<String>) {
         for what in wrong {

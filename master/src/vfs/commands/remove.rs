@@ -31,19 +31,24 @@ impl TreeCommand for RemoveDir {
         if !nodes::is_empty(tree, dir.id)? {
             return Err(VfsError::NotEmpty(self.path));
         }
-        let at = walk::place_of(tree, &dir)?;
-        tree.tell(|| {
-            let (path, by) = (At(walk::path_of(tree, dir.id)?), self.by);
-            Ok(Event::DirRemoved { path, by })
-        })?;
-        for root in copies::dir_removed(tree, dir.id)? {
-            let at = at.clone();
-            log::append(tree, root, &RootOp::RemoveDir { dir: dir.id, at })?;
-        }
-        nodes::remove(tree, dir.id)?;
-        nodes::touch(tree, dir.parent)?;
-        Ok(())
+        remove_dir(tree, &dir, self.by)
     }
+}
+
+/// Takes a directory away that is empty. `by`: who does it.
+pub(super) fn remove_dir(tree: &Tree<'_>, dir: &Entry, by: Option<String>) -> Result<(), VfsError> {
+    let at = walk::place_of(tree, dir)?;
+    tree.tell(|| {
+        let path = At(walk::path_of(tree, dir.id)?);
+        Ok(Event::DirRemoved { path, by })
+    })?;
+    for root in copies::dir_removed(tree, dir.id)? {
+        let at = at.clone();
+        log::append(tree, root, &RootOp::RemoveDir { dir: dir.id, at })?;
+    }
+    nodes::remove(tree, dir.id)?;
+    nodes::touch(tree, dir.parent)?;
+    Ok(())
 }
 
 /// Deletes a file or a link.
@@ -61,19 +66,25 @@ impl TreeCommand for Delete {
         if entry.kind == Kind::Dir {
             return Err(VfsError::IsDirectory(self.path));
         }
-        // One that runs ends: its slave throws the bytes away, and its session hears of it.
-        let upload = plan::stored(tree, entry.id)?;
-        if entry.state == FileState::Complete {
-            tree.tell(|| {
-                let path = walk::path_of(tree, entry.id)?;
-                Ok(Event::deleted(&entry, path, self.by))
-            })?;
-        }
-        erase(tree, &entry, upload)?;
-        tree.is_gone(entry.id);
-        nodes::touch(tree, entry.parent)?;
+        delete(tree, &entry, self.by)?;
         Ok(entry)
     }
+}
+
+/// Deletes a file or a link. `by`: who does it.
+pub(super) fn delete(tree: &Tree<'_>, entry: &Entry, by: Option<String>) -> Result<(), VfsError> {
+    // One that runs ends: its slave throws the bytes away, and its session hears of it.
+    let upload = plan::stored(tree, entry.id)?;
+    if entry.state == FileState::Complete {
+        tree.tell(|| {
+            let path = walk::path_of(tree, entry.id)?;
+            Ok(Event::deleted(entry, path, by))
+        })?;
+    }
+    erase(tree, entry, upload)?;
+    tree.is_gone(entry.id);
+    nodes::touch(tree, entry.parent)?;
+    Ok(())
 }
 
 /// What is left of an upload to this entry; it is [`VfsError::Busy`] while one runs.

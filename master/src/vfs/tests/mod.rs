@@ -38,6 +38,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::copies::CopiesConfig;
 use crate::outbox::Outbox;
+use crate::search::Names;
 use crate::store::{Case, Store, StoreConfig};
 
 pub(super) const NOW: i64 = 1_800_000_000;
@@ -95,6 +96,7 @@ impl Fixture {
         let deps = Deps {
             copies: Arc::new(copies),
             outbox: Outbox::new(1000),
+            names: Names::new(true),
             store: store.clone(),
             blocking: Blocking::inline(),
             config,

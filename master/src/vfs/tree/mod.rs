@@ -28,6 +28,7 @@ use super::error::VfsError;
 use super::heads::OpsHeads;
 use crate::copies::CopiesConfig;
 use crate::outbox::{Event, Outbox};
+use crate::search::Names;
 use crate::store::{Batch, Command, StoreError};
 use copies::Touched;
 use log::{Head, RootKey};
@@ -59,6 +60,8 @@ pub(super) struct Given {
     pub asked: Arc<Notify>,
     /// Is told of what was completed.
     pub outbox: Outbox,
+    /// Is told of new names.
+    pub names: Names,
 }
 
 /// A tree command on its way to the writer.
@@ -79,10 +82,15 @@ impl<C: TreeCommand> Command for InTree<C> {
         let tree = Tree::new(batch, &self.given);
         let answer = self.command.apply(&tree)?;
         let (asked, gone) = (tree.asked.get(), tree.gone.take());
+        let named = tree.named.get();
         let moved = tree.finish()?;
         if asked {
             let asked = self.given.asked;
             batch.on_commit(move || asked.notify_one());
+        }
+        if named {
+            let names = self.given.names;
+            batch.on_commit(move || names.noted());
         }
         if !gone.is_empty() {
             let deletions = self.given.deletions;
@@ -104,6 +112,9 @@ pub(super) struct Tree<'b> {
     pub config: &'b VfsConfig,
     pub copies: &'b CopiesConfig,
     outbox: &'b Outbox,
+    names: &'b Names,
+    /// Whether names were noted for the index.
+    named: Cell<bool>,
     /// Whether files are to be looked at because of their copies.
     asked: Cell<bool>,
     heads: RefCell<BTreeMap<RootKey, Head>>,
@@ -128,6 +139,8 @@ impl<'b> Tree<'b> {
             config: &given.config,
             copies: &given.copies,
             outbox: &given.outbox,
+            names: &given.names,
+            named: Cell::new(false),
             asked: Cell::new(false),
             heads: RefCell::default(),
             gone: RefCell::default(),
@@ -138,6 +151,14 @@ impl<'b> Tree<'b> {
     /// Transfers of this file are to end.
     pub fn is_gone(&self, node: NodeId) {
         self.gone.borrow_mut().push(node);
+    }
+
+    /// An entry's name is new, another, or gone.
+    fn named(&self, node: NodeId) -> Result<(), StoreError> {
+        if self.names.note(self.batch, node)? {
+            self.named.set(true);
+        }
+        Ok(())
     }
 
     /// Tells whoever wants to know what this command completes.

@@ -33,6 +33,15 @@ pub fn by_id(sql: &Sql<'_>, node: NodeId) -> Result<Option<Entry>, StoreError> {
     sql.get(select!("WHERE id = ?1"), [number(node.0)], read)
 }
 
+/// Kind and name of a node.
+pub fn name_by_id(sql: &Sql<'_>, node: NodeId) -> Result<Option<(Kind, Vec<u8>)>, StoreError> {
+    let query = "SELECT kind, coalesce(name, key) FROM node WHERE id = ?1";
+    sql.get(query, [number(node.0)], |row| {
+        let kind = kind_of(row.get(0)?).ok_or_else(|| unreadable(0, "no kind"))?;
+        Ok((kind, row.get(1)?))
+    })
+}
+
 /// Some entries of a directory behind a folded name, in the order of folded names.
 pub fn behind(
     sql: &Sql<'_>,
@@ -43,6 +52,20 @@ pub fn behind(
     let query = select!("WHERE parent = ?1 AND key > ?2 ORDER BY key LIMIT ?3");
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     sql.all(query, params![number(dir.0), after, limit], read)
+}
+
+/// Directories of a directory, the newest first, behind some.
+pub fn newest_dirs(
+    sql: &Sql<'_>,
+    dir: DirId,
+    skip: usize,
+    limit: usize,
+) -> Result<Vec<Entry>, StoreError> {
+    let query = select!(
+        "WHERE parent = ?1 AND kind = 0 AND id <> ?1 ORDER BY created DESC, key LIMIT ?2 OFFSET ?3"
+    );
+    let many = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    sql.all(query, params![number(dir.0), many(limit), many(skip)], read)
 }
 
 /// Directories of a directory.
@@ -150,6 +173,7 @@ pub fn insert(tree: &Tree<'_>, entry: &Entry) -> Result<(), StoreError> {
     let name = name.ok_or_else(|| StoreError::Damaged("an entry without a name".into()))?;
     let (key, kept) = key_and_name(tree, name);
     tree.used(entry.id.0);
+    tree.named(entry.id)?;
     tree.run(
         "INSERT INTO node (parent, key, id, kind, state, generation, size, files, modified, mode,
              crc32, owner, grp, name, target, created, blake3, deep, long)
@@ -204,6 +228,7 @@ pub fn update(tree: &Tree<'_>, entry: &Entry) -> Result<(), StoreError> {
 /// Gives an entry another place, which must be free.
 pub fn place(tree: &Tree<'_>, node: NodeId, dir: DirId, name: &Name) -> Result<(), StoreError> {
     let (key, kept) = key_and_name(tree, name);
+    tree.named(node)?;
     tree.run(
         "UPDATE node SET parent = ?2, key = ?3, name = ?4 WHERE id = ?1",
         params![number(node.0), number(dir.0), key, kept],
@@ -213,6 +238,7 @@ pub fn place(tree: &Tree<'_>, node: NodeId, dir: DirId, name: &Name) -> Result<(
 
 /// Takes an entry away.
 pub fn remove(tree: &Tree<'_>, node: NodeId) -> Result<(), StoreError> {
+    tree.named(node)?;
     tree.run("DELETE FROM node WHERE id = ?1", [number(node.0)])?;
     Ok(())
 }
