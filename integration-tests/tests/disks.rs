@@ -270,3 +270,38 @@ fn an_upload_beyond_the_largest_file_that_is_allowed_gives_452_and_harms_nothing
     ensure!(slave.is_alive()? && !slave.log().contains("read-only"));
     Ok(())
 }
+
+#[test]
+fn a_disk_that_fails_an_upload_takes_no_other_and_the_operator_is_told() -> Result<()> {
+    let mut cluster = Cluster::with(ClusterSpec {
+        slaves: 1,
+        // Where its bytes are made durable: the second upload is the first that the disk refuses.
+        slave_failpoints: "upload.marked=2:fail".into(),
+        ..ClusterSpec::default()
+    })?;
+    let mut ftp = cluster.login()?;
+    ftp.put(Mode::Pret, "good", b"bytes")?;
+    let data = ftp.data(Mode::Pret, "STOR", "bad")?;
+    ftp.ask("STOR bad", 150)?;
+    data.stream()?.write_all(b"lost")?;
+    let (code, said) = ftp.reply()?;
+    ensure!(code == 451, "{code} {said:?}");
+    cluster.wait_until("the root is read-only and the log says so", |cluster| {
+        let roots = cluster.ctl(&["root", "list"])?;
+        let log = std::fs::read_to_string(cluster.path().join("master.log"))?;
+        Ok(roots["roots"][0]["state"] == "read-only"
+            && log.contains("a root takes nothing any more"))
+    })?;
+    let mut next = cluster.login()?;
+    next.ask("PRET STOR next", 200)?;
+    next.ask("PASV", 452)?;
+    ensure!(next.get(Mode::Pret, "good")? == b"bytes");
+    // An operator who has looked at the disk starts the slave again.
+    cluster.kill_slave(0)?;
+    cluster.start_slave(0)?;
+    cluster.wait_online(1)?;
+    let mut ftp = cluster.login()?;
+    ftp.put(Mode::Pret, "next", b"more")?;
+    ensure!(ftp.get(Mode::Pret, "next")? == b"more");
+    Ok(())
+}

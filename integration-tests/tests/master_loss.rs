@@ -1,6 +1,6 @@
-//! A master that dies while uploads run: what their slaves have is not lost, and every client goes on.
+//! A master that dies while transfers run: what the slaves have is not lost, what they send goes on, and every client goes on.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use anyhow::{Context, Result, ensure};
 use drftpd_integration_tests::{Bytes, Cluster, Ftp, Mode};
@@ -77,5 +77,54 @@ fn a_master_killed_while_a_hundred_uploads_run_lets_all_of_them_be_resumed() -> 
     }
     cluster.wait_until("nothing is left in staging", |cluster| {
         Ok(staged(cluster) == 0)
+    })
+}
+
+#[test]
+fn downloads_go_on_when_their_master_is_killed_and_what_went_through_it_is_resumed() -> Result<()> {
+    // More than the sockets of both ends hold.
+    const SIZE: u64 = 32 << 20;
+    const READ: usize = 100_000;
+    let mut cluster = Cluster::start(1)?;
+    let whole = Bytes::vec(7, SIZE as usize);
+    cluster.login()?.put(Mode::Pret, "big.bin", &whole)?;
+    let mut clients = Vec::new();
+    for n in 0..8 {
+        let mut ftp = cluster.login()?;
+        let mode = if n % 2 == 0 { Mode::Pret } else { Mode::Pasv };
+        let data = ftp.data(mode, "RETR", "big.bin")?;
+        ftp.ask("RETR big.bin", 150)?;
+        let (mut stream, mut got) = (data.stream()?, vec![0; READ]);
+        stream.read_exact(&mut got)?;
+        clients.push((mode, ftp, stream, got));
+    }
+    cluster.kill_master()?;
+    let mut kept = Vec::new();
+    for (mode, ftp, mut stream, mut got) in clients {
+        let ended = stream.read_to_end(&mut got);
+        ensure!(whole.starts_with(&got), "wrong bytes by {mode:?}");
+        if mode == Mode::Pret {
+            ended.context("the slave sends on without the master")?;
+            ensure!(got.len() == whole.len(), "{} of a whole file", got.len());
+        } else {
+            ensure!(got.len() < whole.len(), "nobody is there to relay");
+            kept.push(got.len());
+        }
+        drop(ftp);
+    }
+    cluster.start_master()?;
+    cluster.wait_online(1)?;
+    for from in kept {
+        let mut ftp = cluster.login()?;
+        let data = ftp.data(Mode::Pasv, "RETR", "big.bin")?;
+        ftp.ask(&format!("REST {from}"), 350)?;
+        ftp.ask("RETR big.bin", 150)?;
+        let mut rest = Vec::new();
+        data.stream()?.read_to_end(&mut rest)?;
+        ftp.expect(226)?;
+        ensure!(rest == whole[from..], "resumed at {from}");
+    }
+    cluster.wait_until("the slave has no transfer left", |cluster| {
+        Ok(cluster.ctl(&["slave", "list"])?["slaves"][0]["transfers"] == 0)
     })
 }

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use actix::Message;
-use drftpd_protocol::wire::TlsSeen;
+use drftpd_protocol::wire::{RootState, TlsSeen};
 use drftpd_protocol::{RootId, SessionId, SlaveId, VfsPath};
 
 use crate::transfer::Direction;
@@ -141,6 +141,20 @@ pub struct RootHeld {
     pub missing: u64,
     /// How many it should have.
     pub copies: u64,
+}
+
+/// A root can be used otherwise than before: its disk failed, it is not there, or it is as it should be again.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct RootTurned {
+    /// The slave.
+    pub slave: SlaveId,
+    /// The root.
+    pub root: RootId,
+    /// Where the slave has it.
+    pub path: String,
+    /// How it can be used now.
+    pub state: RootState,
 }
 
 /// A walk found files with identities that this store never gave out: it was restored from a backup, and the site is in

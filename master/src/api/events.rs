@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, Recipient, Supervised};
 use drftpd_actors::{Budget, ChildDown, ChildSpec, Event, EventBus, Place, supervise};
+use drftpd_protocol::wire::RootState;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::admin::commands::sessions::way;
 use crate::events::{
-    ConflictKept, CopiesMissing, CopyDamaged, CopyRepaired, FilesAdopted, RootHeld, StoreIsOlder,
-    TransferLogged,
+    ConflictKept, CopiesMissing, CopyDamaged, CopyRepaired, FilesAdopted, RootHeld, RootTurned,
+    StoreIsOlder, TransferLogged,
 };
 
 /// The listener's name.
@@ -131,6 +132,7 @@ pub(crate) fn hear(bus: &EventBus, told: &Told, parent: Recipient<ChildDown>) {
     bus.subscribe::<ConflictKept>(NAME, actor.clone().recipient());
     bus.subscribe::<CopiesMissing>(NAME, actor.clone().recipient());
     bus.subscribe::<RootHeld>(NAME, actor.clone().recipient());
+    bus.subscribe::<RootTurned>(NAME, actor.clone().recipient());
     bus.subscribe::<StoreIsOlder>(NAME, actor.clone().recipient());
     bus.subscribe::<CopyDamaged>(NAME, actor.clone().recipient());
     bus.subscribe::<CopyRepaired>(NAME, actor.recipient());
@@ -182,6 +184,19 @@ impl Shown for RootHeld {
     fn data(&self) -> Value {
         let (missing, copies) = (self.missing, self.copies);
         json!({ "slave": self.slave, "root": self.root, "missing": missing, "copies": copies })
+    }
+}
+
+impl Shown for RootTurned {
+    const NAME: &'static str = "root.turned";
+
+    fn data(&self) -> Value {
+        let state = match self.state {
+            RootState::Present => "present",
+            RootState::ReadOnly => "read-only",
+            RootState::Absent => "absent",
+        };
+        json!({ "slave": self.slave, "root": self.root, "path": self.path, "state": state })
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 use std::time::Duration;
 
 use drftpd_protocol::wire::WalkDone;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::asked::Extent;
 use super::roots::RootCx;
@@ -177,7 +177,13 @@ pub(super) fn say_others(cx: &RootCx, edited: u64, concluded: &Concluded) {
     }
 }
 
-/// Says that a root is not walked.
-pub(super) fn say_held(cx: &RootCx) {
-    warn!(slave = %cx.slave(), root = %cx.root, "a root is held and not walked; root confirm believes it");
+/// Says that a root is not walked. Of a shared one parts are asked for many times a second: they are no news.
+pub(super) fn say_held(cx: &RootCx, extent: &Extent) {
+    let (slave, root) = (cx.slave(), cx.root);
+    match extent {
+        Extent::Whole => {
+            warn!(%slave, %root, "a root is held and not walked; root confirm believes it");
+        }
+        Extent::Parts(_) => debug!(%slave, %root, "a root is held and not walked"),
+    }
 }

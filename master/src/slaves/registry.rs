@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
-use drftpd_actors::{ChildDown, Clock, Dice, tell};
+use drftpd_actors::{ChildDown, Clock, Dice, EventBus, tell};
 use drftpd_protocol::wire::{Alive, Fault, FaultCode, RelayToken};
 use drftpd_protocol::{Epoch, RootId, SlaveId, StoreId, TransferId};
 use tokio::sync::watch;
@@ -52,6 +52,7 @@ pub(super) struct Deps {
     pub last_link: Arc<AtomicU64>,
     pub views: watch::Sender<SlaveViews>,
     pub links: watch::Sender<Links>,
+    pub bus: EventBus,
     /// Closed for a link's manager when the registry that knew it began anew.
     pub lives: watch::Sender<watch::Receiver<()>>,
 }

@@ -123,7 +123,7 @@ async fn walk(
     };
     holding(cx, begins.held);
     if begins.held {
-        findings::say_held(cx);
+        findings::say_held(cx, extent);
         return Ok(None);
     }
     let (root, credit) = (cx.root, cx.deps.config.walk_credit);

@@ -33,6 +33,8 @@ pub struct Granted {
     pub roots: BTreeSet<RootId>,
     /// Roots that are refused from now on, each with the slave that shows it.
     pub newly_refused: Vec<(RootId, SlaveId)>,
+    /// Roots that can be used otherwise than the link said before; of its first word those that are not as they should be.
+    pub turned: Vec<RootStatus>,
 }
 
 /// All links that are up.
@@ -134,13 +136,16 @@ impl<M: Clone> Roster<M> {
             .collect();
         link.refused = refused.into_iter().map(|(root, _)| root).collect();
         let roots = shown.difference(&link.refused).copied().collect();
-        link.view.roots = once_each(alive.roots, &link.refused);
+        let told = once_each(alive.roots, &link.refused);
+        let turned = turned(&link.view.roots, &told);
+        link.view.roots = told;
         link.view.transfers = alive.transfers;
         link.view.receiving = alive.receiving;
         link.view.sending = alive.sending;
         Some(Granted {
             roots,
             newly_refused,
+            turned,
         })
     }
 
@@ -207,6 +212,18 @@ impl<M: Clone> Roster<M> {
 }
 
 /// The roots that may be shown, each identity once.
+/// Those that are in another state than before.
+fn turned(before: &[RootStatus], now: &[RootStatus]) -> Vec<RootStatus> {
+    let was = |root: &RootStatus| {
+        let known = before.iter().find(|known| known.root == root.root);
+        known.map_or(RootState::Present, |known| known.state)
+    };
+    now.iter()
+        .filter(|root| was(root) != root.state)
+        .cloned()
+        .collect()
+}
+
 fn once_each(roots: Vec<RootStatus>, refused: &BTreeSet<RootId>) -> Vec<RootStatus> {
     let mut seen = refused.clone();
     roots
@@ -297,6 +314,25 @@ mod tests {
         roster.told(&slave("a"), LinkId(1), gone).unwrap();
         let granted = roster.told(&slave("b"), LinkId(2), here()).unwrap();
         assert_eq!((granted.roots.len(), granted.newly_refused.len()), (1, 0));
+    }
+
+    #[test]
+    fn what_becomes_of_a_root_is_told_once_and_also_of_a_slaves_first_word() {
+        let mut roster = roster(&["a"]);
+        let mut told = |state| {
+            let told = roster.told(&slave("a"), LinkId(1), alive(vec![root(1, state)]));
+            let turned = told.unwrap().turned;
+            turned.iter().map(|root| root.state).collect::<Vec<_>>()
+        };
+        assert_eq!(told(PRESENT), []);
+        for state in [RootState::ReadOnly, RootState::Absent, PRESENT] {
+            assert_eq!(told(state), [state]);
+            assert_eq!(told(state), []);
+        }
+        let mut roster = self::roster(&["a"]);
+        let broken = alive(vec![root(1, RootState::ReadOnly)]);
+        let told = roster.told(&slave("a"), LinkId(1), broken).unwrap();
+        assert_eq!(told.turned.len(), 1);
     }
 
     #[test]

@@ -95,6 +95,7 @@ pub async fn start(deps: SlavesDeps) -> Result<SlavesClient, SlavesStartError> {
         last_link: Arc::new(AtomicU64::new(0)),
         views: views_tx,
         links: links_tx,
+        bus: deps.bus.clone(),
         lives: lives_tx,
     };
     let spec = ChildSpec::new("slave_registry", MAILBOX, Budget::CORE, deps.parent);

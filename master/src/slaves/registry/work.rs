@@ -7,13 +7,15 @@ use std::time::Duration;
 use actix::prelude::*;
 use drftpd_actors::tell;
 use drftpd_protocol::wire::{
-    AbortTransfer, Alive, EndedSeen, Hello, Outcome, Revision, TransferEnded, Welcome,
+    AbortTransfer, Alive, EndedSeen, Hello, Outcome, Revision, RootState, RootStatus,
+    TransferEnded, Welcome,
 };
 use drftpd_protocol::{RootId, SlaveId, TransferId};
 use tokio::time::Instant;
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use super::SlaveRegistry;
+use crate::events::RootTurned;
 use crate::slaves::link::LinkHandle;
 use crate::slaves::messages::{NotAdmitted, RootsGranted};
 use crate::slaves::roster::LinkId;
@@ -74,6 +76,9 @@ impl SlaveRegistry {
         for (root, holder) in granted.newly_refused {
             error!(%slave, %root, %holder, "a root is shown by two slaves: the second is refused for it");
         }
+        for root in granted.turned {
+            self.turned(slave, root);
+        }
         let before = self.state.granted.get(slave);
         if before == Some(&granted.roots) {
             return;
@@ -90,6 +95,28 @@ impl SlaveRegistry {
             tell(&handle.manager, RootsGranted { roots });
         }
         self.state.granted.insert(slave.clone(), granted.roots);
+    }
+
+    /// A root can be used otherwise than before: whoever watches the site has to know.
+    fn turned(&self, slave: &SlaveId, status: RootStatus) {
+        let RootStatus {
+            root, path, state, ..
+        } = status;
+        match state {
+            RootState::Present => info!(%slave, %root, path, "a root can be used again"),
+            RootState::ReadOnly => error!(
+                %slave, %root, path,
+                "a root takes nothing any more: its disk failed, or is mounted read-only; the slave's log says how"
+            ),
+            RootState::Absent => warn!(%slave, %root, path, "a root is not there: not mounted?"),
+        }
+        let slave = slave.clone();
+        self.deps.bus.publish(RootTurned {
+            slave,
+            root,
+            path,
+            state,
+        });
     }
 
     /// Nobody shows a retired root any more, and the work on it ends.
