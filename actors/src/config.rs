@@ -86,19 +86,29 @@ where
     T: DeserializeOwned + Check,
     S: AsRef<str>,
 {
-    let in_file = |errors| in_file(errors, Some(path));
-    let text = std::fs::read_to_string(path)
-        .map_err(|why| in_file(vec![ConfigError::new("", why.to_string())]))?;
-    let mut table = table(&text).map_err(|error| in_file(vec![error]))?;
-    let mut errors = apply_overrides(&mut table, overrides)
-        .err()
-        .unwrap_or_default();
+    let (table, mut errors) = read_table(path, overrides)?;
     match parse_prepared(table, Some(path), prepare) {
         Ok(value) if errors.is_empty() => return Ok(value),
         Ok(_) => {}
         Err(more) => errors.extend(more),
     }
     Err(errors)
+}
+
+/// Reads a file as it is, with other values for some keys, and what is wrong with those; for whoever shows it.
+///
+/// # Errors
+/// When it cannot be read, or is not TOML.
+pub fn read_table<S: AsRef<str>>(
+    path: &Path,
+    overrides: &[S],
+) -> Result<(Table, Vec<ConfigError>), Vec<ConfigError>> {
+    let in_file = |errors| in_file(errors, Some(path));
+    let text = std::fs::read_to_string(path)
+        .map_err(|why| in_file(vec![ConfigError::new("", why.to_string())]))?;
+    let mut table = table(&text).map_err(|error| in_file(vec![error]))?;
+    let wrong = apply_overrides(&mut table, overrides).err();
+    Ok((table, wrong.unwrap_or_default()))
 }
 
 /// Reads and checks text; `file` is only named in errors.

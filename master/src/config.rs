@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use drftpd_actors::{Check, ConfigError, LogFormat, TelemetryConfig};
@@ -90,7 +91,14 @@ pub struct MasterConfig {
     /// What there is in this program to be told something.
     #[serde(skip)]
     pub extensions: Extensions,
+    /// What was said, as it was said.
+    #[serde(skip)]
+    pub given: Given,
 }
+
+/// What a file says, with what was said in its place; nothing where no file was read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Given(pub Arc<toml::Table>);
 
 /// `[master]`: where the master keeps what is its own, and how many threads it has.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -239,6 +247,8 @@ impl MasterConfig {
             config.extensions = extensions.clone();
         };
         let mut config = drftpd_actors::read_prepared(path, overrides, prepare)?;
+        let (given, _) = drftpd_actors::read_table(path, overrides)?;
+        config.given = Given(Arc::new(given));
         config.beside(path.parent().unwrap_or(Path::new("")));
         let mut gone = Vec::new();
         let no_folder = |folder: &Path| !folder.as_os_str().is_empty() && !folder.is_dir();

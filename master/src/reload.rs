@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use drftpd_actors::ConfigError;
 use tokio::sync::watch;
+use toml::Table;
 use tracing::{info, warn};
 
+use crate::accounts::AccountsConfig;
 use crate::api::ApiConfig;
-use crate::config::MasterConfig;
+use crate::config::{Given, MasterConfig};
 use crate::tls::TlsConfig;
 
 /// Reads a configuration; blocks for a small file.
@@ -74,10 +76,19 @@ impl Reload {
 /// What of the newer one counts at once; all else stays as it is until the next start.
 fn merge(older: &MasterConfig, newer: MasterConfig) -> MasterConfig {
     let mut merged = older.clone();
-    merged.log.level = newer.log.level;
+    merged.log.level.clone_from(&newer.log.level);
+    merged.given = given(&older.given, &newer.given);
     merged.shutdown = newer.shutdown;
     merged.rights = newer.rights;
     merged.sections = newer.sections;
+    merged.accounts = AccountsConfig {
+        // The pool in which passwords are hashed is made once.
+        hash_memory_kib: older.accounts.hash_memory_kib,
+        hash_rounds: older.accounts.hash_rounds,
+        hash_workers: older.accounts.hash_workers,
+        hash_queue: older.accounts.hash_queue,
+        ..newer.accounts
+    };
     merged.api = ApiConfig {
         // Where it listens, and how, is taken once.
         on_admin: older.api.on_admin,
@@ -101,6 +112,20 @@ fn merge(older: &MasterConfig, newer: MasterConfig) -> MasterConfig {
     merged
 }
 
+/// What files say of sections: where a section counts at once, at least in part, the newer one's.
+fn given(older: &Given, newer: &Given) -> Given {
+    let mut given = Table::clone(&older.0);
+    for section in [
+        "log", "shutdown", "rights", "sections", "accounts", "tls", "api",
+    ] {
+        match newer.0.get(section) {
+            Some(value) => given.insert(section.to_owned(), value.clone()),
+            None => given.remove(section),
+        };
+    }
+    Given(Arc::new(given))
+}
+
 fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
     let mut reloaded = Reloaded {
         counts: Vec::new(),
@@ -112,6 +137,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
         ("shutdown", merged.shutdown == older.shutdown),
         ("rights", merged.rights == older.rights),
         ("sections", merged.sections == older.sections),
+        ("accounts", merged.accounts == older.accounts),
         ("tls", merged.tls == older.tls),
         ("api", merged.api == older.api),
     ] {
@@ -165,19 +191,32 @@ mod tests {
         newer.tls.login = Policy::Required;
         newer.api.token_rate = 7;
         newer.api.tls = false;
+        newer.accounts.ban_after = 3;
+        newer.accounts.hash_rounds = 9;
         newer.tls.listen_implicit = vec!["127.0.0.1:990".parse().unwrap()];
         newer.tls.names = vec!["ftp.example.net".to_owned()];
         newer.tls.acme = Some(crate::acme::AcmeConfig::default());
         let reload = Reload::new(MasterConfig::default(), move || Ok(newer.clone()));
         let current = reload.current();
         let reloaded = reload.now().unwrap();
-        assert_eq!(reloaded.counts, ["log.level", "shutdown", "tls", "api"]);
+        assert_eq!(
+            reloaded.counts,
+            ["log.level", "shutdown", "accounts", "tls", "api"]
+        );
         assert_eq!(
             reloaded.waits,
-            ["ftp", "tls.listen_implicit", "tls.names", "tls.acme", "api"]
+            [
+                "ftp",
+                "tls.listen_implicit",
+                "tls.names",
+                "tls.acme",
+                "accounts",
+                "api"
+            ]
         );
         let now = current.borrow();
         assert!(now.api.token_rate == 7 && now.api.tls);
+        assert!(now.accounts.ban_after == 3 && now.accounts.hash_rounds != 9);
         assert_eq!(
             (now.log.level.as_str(), now.shutdown.drain.as_secs()),
             ("debug", 1)

@@ -40,7 +40,7 @@ pub struct AccountsDeps {
     pub clock: Clock,
     /// Is told of logins.
     pub outbox: Outbox,
-    /// Networks that are not banned for failed logins.
+    /// Networks that are not banned for failed logins, beside those of `[accounts]`.
     pub exempt: Vec<Network>,
 }
 
@@ -142,7 +142,7 @@ impl AccountsActor {
 
     /// Whether too many logins under a name have failed, where that is asked for.
     fn is_locked(&self, user: &str) -> bool {
-        let config = &self.deps.people.config;
+        let config = self.deps.people.config();
         let failed = self
             .by_name
             .count(&user.to_owned(), config.ban_window, Instant::now());
@@ -163,15 +163,12 @@ impl AccountsActor {
     }
 
     fn failed(&mut self, user: &str, from: IpAddr) {
-        let (config, now) = (&self.deps.people.config, Instant::now());
+        let (config, now) = (self.deps.people.config(), Instant::now());
         if config.lock_after > 0 {
             self.by_name.add(user.to_owned(), config.ban_window, now);
         }
-        let exempt = self
-            .deps
-            .exempt
-            .iter()
-            .any(|network| network.contains(from));
+        let mut exempt = self.deps.exempt.iter().chain(&config.ban_exempt);
+        let exempt = exempt.any(|network| network.contains(from));
         if config.ban_after == 0 || exempt {
             return;
         }
@@ -213,7 +210,7 @@ async fn log_in(deps: AccountsDeps, msg: LogIn, how: How) -> Result<Account, Log
         return Err(LoginError::Incorrect);
     };
     // What follows is only looked at when the password was right, so that it tells nothing to whoever guesses.
-    let without = !deps.people.config.require_mask;
+    let without = !deps.people.config().require_mask;
     let in_masks = masks::let_in(&stored.masks, ident.as_deref(), from, without);
     let shown = certificate.as_ref().map(<[u8; 32]>::as_slice);
     let proved = stored.certificate.is_none() || stored.certificate.as_deref() == shown;
@@ -247,7 +244,7 @@ type Proven = Option<(Stored, Option<String>)>;
 impl AccountsDeps {
     /// An account as its sessions see it.
     pub fn as_seen(&self, account: Account) -> Account {
-        let config = &self.people.config;
+        let config = self.people.config();
         Account {
             fxp: account.admin && config.administrators_fxp,
             overwrite: account.admin && config.administrators_overwrite,
@@ -306,7 +303,7 @@ impl AccountsDeps {
 
     /// Bans an address; at once in memory, and soon in the store.
     fn ban(&self, from: IpAddr, failed: u32) {
-        let (now, config) = (self.clock.unix(), &self.people.config);
+        let (now, config) = (self.clock.unix(), self.people.config());
         let long = i64::try_from(config.ban_time.as_secs()).unwrap_or(i64::MAX);
         let ban = Ban {
             network: network_of(from),

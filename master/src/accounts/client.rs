@@ -108,7 +108,7 @@ impl AccountsClient {
 
     /// Logins at once on the whole site, operators aside.
     pub fn max_logins(&self) -> Option<usize> {
-        let most = self.deps.as_ref()?.people.config.max_logins;
+        let most = self.deps.as_ref()?.people.config().max_logins;
         (most > 0).then_some(most)
     }
 

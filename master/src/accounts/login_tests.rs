@@ -255,7 +255,7 @@ fn an_address_that_guesses_is_banned_for_a_while_and_others_are_not() {
             .read(|sql| bans::stored(sql, door.world.clock.unix()))
             .unwrap();
         assert_eq!(kept.len(), 2, "the next start knows them");
-        door.world.clock.advance(door.deps.people.config.ban_time);
+        door.world.clock.advance(door.deps.people.config().ban_time);
         assert!(right("198.51.100.1").await.is_ok());
     });
 }
@@ -269,7 +269,7 @@ fn a_name_is_locked_only_where_that_is_wanted_and_not_for_longer_than_the_window
                 assert!(door.accounts.log_in(by("ann", b"wrong")).await.is_err());
             }
             assert_eq!(door.ann().await.is_err(), locked);
-            tokio::time::sleep(door.deps.people.config.ban_window).await;
+            tokio::time::sleep(door.deps.people.config().ban_window).await;
             assert!(door.ann().await.is_ok());
         }
     });

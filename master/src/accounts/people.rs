@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use drftpd_actors::{Blocking, BlockingError, Dice};
+use tokio::sync::watch;
 
 use super::bans::Bans;
 use super::config::AccountsConfig;
@@ -34,8 +35,8 @@ pub struct People {
     pub changes: Changes,
     /// Addresses that may not connect.
     pub bans: Bans,
-    /// `[accounts]`.
-    pub config: Arc<AccountsConfig>,
+    /// `[accounts]`, as it counts.
+    config: Arc<watch::Sender<Arc<AccountsConfig>>>,
     /// Where logins from addresses wait from which nobody has logged in.
     pub(super) strangers: Line,
     hasher: Hasher,
@@ -51,11 +52,28 @@ impl People {
         Ok(Self {
             changes: Changes::default(),
             bans: Bans::default(),
-            config: Arc::new(config.clone()),
+            config: Arc::new(watch::Sender::new(Arc::new(config.clone()))),
             strangers: Line::new(config.hash_queue, config.strangers()),
             hasher: Hasher::new(config)?,
             dice: dice.clone(),
         })
+    }
+
+    /// `[accounts]`, as it counts.
+    pub fn config(&self) -> Arc<AccountsConfig> {
+        Arc::clone(&self.config.borrow())
+    }
+
+    /// Another `[accounts]` counts from now on; sessions look at their accounts again. How passwords are hashed stays.
+    pub fn take(&self, config: AccountsConfig) {
+        let changed = self.config.send_if_modified(|current| {
+            let changed = **current != config;
+            *current = Arc::new(config);
+            changed
+        });
+        if changed {
+            self.changes.add();
+        }
     }
 
     /// How passwords are hashed.

@@ -120,6 +120,16 @@ impl Rules {
         !who.is_outside(path) && self.sees(who, &text) && self.says(directive, &text, who)
     }
 
+    /// Whether `who` shows nobody that somebody stands at a path.
+    pub fn hides_in_who(&self, who: &Account, at: &VfsPath) -> bool {
+        self.says(Directive::HideInWho, &self.text(at), who)
+    }
+
+    /// Whether it hides anybody anywhere.
+    pub fn hides_anybody(&self) -> bool {
+        !self.lines(Directive::HideInWho).is_empty()
+    }
+
     /// Whether somebody sees a path and everything on the way to it.
     fn sees(&self, who: &Account, text: &PathText) -> bool {
         let mut way = text.with_above();

@@ -36,7 +36,7 @@ pub struct Written {
 
 /// A line that was compiled.
 #[derive(Debug)]
-struct Compiled {
+pub(super) struct Compiled {
     pattern: Pattern,
     people: People,
 }
@@ -147,7 +147,7 @@ impl Rules {
         (*all.get_or_insert(rest) == rest).then_some(rest)
     }
 
-    fn lines(&self, directive: Directive) -> &[Compiled] {
+    pub(super) fn lines(&self, directive: Directive) -> &[Compiled] {
         &self.lines[directive as usize]
     }
 

@@ -174,7 +174,7 @@ pub(super) async fn start(
     let shown = keeper.as_ref().map(|keeper| keeper.certificates.clone());
     let api = Api::start(&config, &deps, shared, (current, shown)).await?;
     let control = match deps.on_a_machine {
-        true => Some(control(&config, facilities)?),
+        true => Some(control(&config, Arc::clone(&facilities))?),
         false => None,
     };
     let serving = Serving {
@@ -193,7 +193,7 @@ pub(super) async fn start(
         serving,
         control,
         api: Some(api),
-        level: follow_level(&deps),
+        level: follow(&deps, &facilities.people),
         _certificate: keeper,
         _acme: acme,
     })
@@ -270,11 +270,7 @@ fn accounts(
         folder: config.master.store().display().to_string(),
         source,
     })?;
-    let networks = [
-        &config.accounts.ban_exempt,
-        &config.ftp.bouncers,
-        &config.ftp.proxies,
-    ];
+    let networks = [&config.ftp.bouncers, &config.ftp.proxies];
     let given = AccountsDeps {
         store: store.clone(),
         people: people.clone(),
@@ -357,12 +353,15 @@ fn control(config: &MasterConfig, of: Arc<Facilities>) -> Result<ControlSocket, 
     })
 }
 
-/// Takes the log level of a configuration that was read again.
-fn follow_level(deps: &Deps) -> Option<JoinHandle<()>> {
+/// Takes the log level and `[accounts]` of a configuration that was read again.
+fn follow(deps: &Deps, people: &People) -> Option<JoinHandle<()>> {
     let mut current = deps.reload.as_ref()?.current();
+    let people = people.clone();
     Some(tokio::task::spawn_local(async move {
         while current.changed().await.is_ok() {
-            let level = current.borrow_and_update().log.level.clone();
+            let config = Arc::clone(&current.borrow_and_update());
+            people.take(config.accounts.clone());
+            let level = config.log.level.clone();
             if let Err(why) = drftpd_actors::set_log_level(&level) {
                 warn!(%why, "log level not changed");
             }

@@ -295,6 +295,42 @@ pub fn ban(
     Ok(())
 }
 
+/// Bans everybody until then, or lifts all bans; answers whose. Whoever says it stays, and operators do where that is
+/// nobody with an account: somebody must be able to lift it.
+///
+/// # Errors
+/// When the caller is no operator.
+pub fn ban_all(
+    batch: &Batch<'_>,
+    by: &By,
+    ban: Option<(i64, &str)>,
+) -> Result<Vec<String>, EditError> {
+    by.operator(batch)?;
+    if let Some((_, why)) = ban {
+        check_text(why).map_err(|why| EditError::wrong("reason", why))?;
+    }
+    let stays = match by {
+        By::User(name) => name.clone(),
+        By::Owner | By::Token { .. } => String::new(),
+    };
+    let (until, why) = ban.unzip();
+    let whose = match until {
+        Some(_) => "name <> ?1 AND deleted IS NULL AND (?1 <> '' OR admin = 0)",
+        None => "?1 = ?1 AND banned IS NOT NULL",
+    };
+    let of = names(
+        batch,
+        &format!("SELECT name FROM account WHERE {whose} ORDER BY name"),
+        &stays,
+    )?;
+    for name in &of {
+        // Nobody is judged one by one: it is for all, and by an operator of the site.
+        let sql = "UPDATE account SET banned = ?2, banned_why = ?3 WHERE name = ?1";
+        batch.run(sql, params![name, until, why])?;
+    }
+    Ok(of)
+}
+
 /// Writes a note about somebody; answers its number.
 ///
 /// # Errors

@@ -56,7 +56,7 @@ async fn import(cx: Cx, args: Args) -> Outcome {
     let format = format.map_err(|()| AdminError::argument("format", "is none"))?;
     let from = source(&cx, args.need_text("from")?)?;
     let (group, now) = (
-        cx.of.people.config.default_group.clone(),
+        cx.of.people.config().default_group.clone(),
         cx.of.clock.unix(),
     );
     let read = move || import::read(format, &from, &group, now);

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod bans;
+pub mod config;
 pub mod copies;
 pub mod differences;
 pub mod doctor;

@@ -83,7 +83,7 @@ pub(super) async fn end_sessions(cx: &Cx, users: &[String], why: &str) -> usize 
 
 /// The hash of a new password, if it will do for that account.
 pub(super) async fn hash(cx: &Cx, who: &Account, password: &str) -> Result<String, AdminError> {
-    let judged = cx.of.people.config.may_have_password(who, password);
+    let judged = cx.of.people.config().may_have_password(who, password);
     judged.map_err(|why| AdminError::argument("password", why))?;
     let hash = cx.of.people.hash(password, &cx.of.blocking).await;
     hash.map_err(|why| AdminError::failed(&why))

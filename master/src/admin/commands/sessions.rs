@@ -1,5 +1,6 @@
 //! Who is there, and out with one of them: `who`, `kick`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use drftpd_protocol::VfsPath;
@@ -10,7 +11,7 @@ use super::super::page::{AFTER, LIMIT};
 use super::super::{
     AdminError, Answer, Args, Caller, Code, Command, Cx, Kind, Listing, Outcome, Param, Permission,
 };
-use super::table;
+use super::{people, table};
 use crate::accounts::Action;
 use crate::ftp::SessionInfo;
 use crate::rights::Target;
@@ -113,9 +114,37 @@ async fn who(cx: Cx, args: Args) -> Outcome {
     show(&cx, listed.map_err(|why| AdminError::failed(&why))?, &args)
 }
 
+/// The sessions that a caller is shown: of others, operators aside, nobody who is where the permissions hide them.
+pub(super) fn seen(cx: &Cx, mut listed: Vec<SessionInfo>) -> Result<Vec<SessionInfo>, AdminError> {
+    let rules = cx.of.rights.rules();
+    let Caller::User(caller) = &cx.caller else {
+        return Ok(listed);
+    };
+    if caller.account.admin || !rules.hides_anybody() {
+        return Ok(listed);
+    }
+    let mut accounts = BTreeMap::new();
+    for info in &listed {
+        if let Some(user) = info
+            .user
+            .as_ref()
+            .filter(|user| !accounts.contains_key(*user))
+        {
+            accounts.insert(user.clone(), people::account(cx, user)?);
+        }
+    }
+    listed.retain(|info| {
+        let account = info.user.as_ref().and_then(|user| accounts.get(user));
+        let hidden = account.is_some_and(|account| rules.hides_in_who(account, &info.cwd));
+        info.session == caller.session || !hidden
+    });
+    Ok(listed)
+}
+
 /// Sessions as `who` shows them: of paths only those that the caller sees.
 pub(super) fn show(cx: &Cx, listed: Vec<SessionInfo>, args: &Args) -> Outcome {
     let rules = cx.of.rights.rules();
+    let listed = seen(cx, listed)?;
     let shown = |path: &VfsPath| {
         let seen = match &cx.caller {
             Caller::Owner | Caller::Token(_) => true,

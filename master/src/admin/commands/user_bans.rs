@@ -1,24 +1,23 @@
-//! Users who are kept out for a while, and notes about them: `user ban`, `user unban`, `user add-note`, `user del-note`.
+//! Users who are kept out for a while, and notes about them: `user ban`, `user unban`, all of them at once, `user add-note`, `user del-note`.
 
 use super::super::{AdminError, Answer, Args, Command, Cx, Kind, Outcome, Param, Permission};
 use super::people::{self, Done};
 use crate::accounts::edit::users;
+use crate::store::Batch;
 
 const USER: Param = Param::new("user", Kind::Text, "the user's name");
+const MINUTES: Param = Param::new(
+    "minutes",
+    Kind::Text,
+    "for how long: minutes, or a time like 2h",
+);
+const REASON: Param = Param::optional("reason", Kind::Rest, "why; those who are banned hear it");
 
 /// `user ban USER MINUTES [REASON]`.
 pub(in crate::admin) const BAN: Command = Command {
     name: "user ban",
     site: &["BAN"],
-    params: &[
-        USER,
-        Param::new(
-            "minutes",
-            Kind::Text,
-            "for how long: minutes, or a time like 2h",
-        ),
-        Param::optional("reason", Kind::Rest, "why; the user hears it"),
-    ],
+    params: &[USER, MINUTES, REASON],
     about: "keeps a user out for a while, and ends their sessions",
     permission: Permission::Operator,
     changes: true,
@@ -27,15 +26,8 @@ pub(in crate::admin) const BAN: Command = Command {
 
 async fn ban(cx: Cx, args: Args) -> Outcome {
     let name = args.need_text("user")?.to_owned();
-    let long = span(args.need_text("minutes")?);
-    let long =
-        long.ok_or_else(|| AdminError::argument("minutes", "must be minutes, or a time like 2h"))?;
-    let until = cx.of.clock.unix().saturating_add(long);
-    let reason = args.text("reason").unwrap_or_default().to_owned();
-    let why = match reason.as_str() {
-        "" => "You are banned for a while".to_owned(),
-        reason => format!("You are banned for a while: {reason}"),
-    };
+    let (until, reason) = asked(&cx, &args)?;
+    let why = heard(&reason);
     let (by, whose) = (people::by(&cx), name.clone());
     people::edit(&cx, move |batch| {
         users::ban(batch, &by, &whose, Some((until, &reason)))
@@ -47,6 +39,23 @@ async fn ban(cx: Cx, args: Args) -> Outcome {
         ended,
         ..Done::to(&name, said)
     })
+}
+
+/// Until when, and why.
+fn asked(cx: &Cx, args: &Args) -> Result<(i64, String), AdminError> {
+    let long = span(args.need_text("minutes")?);
+    let long =
+        long.ok_or_else(|| AdminError::argument("minutes", "must be minutes, or a time like 2h"))?;
+    let until = cx.of.clock.unix().saturating_add(long);
+    Ok((until, args.text("reason").unwrap_or_default().to_owned()))
+}
+
+/// What those hear whose sessions end.
+fn heard(reason: &str) -> String {
+    match reason {
+        "" => "You are banned for a while".to_owned(),
+        reason => format!("You are banned for a while: {reason}"),
+    }
 }
 
 /// Minutes, or a time with its unit, in seconds; a hundred years at most.
@@ -77,6 +86,50 @@ async fn unban(cx: Cx, args: Args) -> Outcome {
     let (by, whose) = (people::by(&cx), name.clone());
     people::edit(&cx, move |batch| users::ban(batch, &by, &whose, None)).await?;
     Answer::of(&Done::to(&name, format!("{name} may come again")))
+}
+
+/// `user ban-all MINUTES [REASON]`.
+pub(in crate::admin) const BAN_ALL: Command = Command {
+    name: "user ban-all",
+    site: &["BANALL"],
+    params: &[MINUTES, REASON],
+    about: "keeps everybody out for a while but whoever says it (by ctl and API: but operators), and ends their sessions",
+    permission: Permission::Operator,
+    changes: true,
+    run: |cx, args| Box::pin(ban_all(cx, args)),
+};
+
+async fn ban_all(cx: Cx, args: Args) -> Outcome {
+    let (until, reason) = asked(&cx, &args)?;
+    let why = heard(&reason);
+    let by = people::by(&cx);
+    let work = move |batch: &Batch<'_>| users::ban_all(batch, &by, Some((until, &reason)));
+    let banned = people::edit(&cx, work).await?;
+    let ended = people::end_sessions(&cx, &banned, &why).await;
+    let until = super::table::moment(until);
+    let said = format!("{} users are banned until {until}", banned.len());
+    Answer::of(&Done {
+        ended,
+        ..Done::to("*", said)
+    })
+}
+
+/// `user unban-all`.
+pub(in crate::admin) const UNBAN_ALL: Command = Command {
+    name: "user unban-all",
+    site: &["UNBANALL"],
+    params: &[],
+    about: "lets all users in again who are banned",
+    permission: Permission::Operator,
+    changes: true,
+    run: |cx, _| Box::pin(unban_all(cx)),
+};
+
+async fn unban_all(cx: Cx) -> Outcome {
+    let by = people::by(&cx);
+    let lifted = people::edit(&cx, move |batch| users::ban_all(batch, &by, None)).await?;
+    let said = format!("{} users may come again", lifted.len());
+    Answer::of(&Done::to("*", said))
 }
 
 /// `user add-note USER TEXT`.

@@ -24,7 +24,7 @@ async fn add_mask(cx: Cx, args: Args) -> Outcome {
     let name = args.need_text("user")?.to_owned();
     let masks = people::masks(args.text("masks"))?;
     let who = people::account(&cx, &name)?;
-    let most = cx.of.people.config.may_have_masks(&who, &masks);
+    let most = cx.of.people.config().may_have_masks(&who, &masks);
     let most = most.map_err(|why| AdminError::argument("masks", why))?;
     let (by, whose, now) = (people::by(&cx), name.clone(), cx.of.clock.unix());
     let added = people::edit(&cx, move |batch| {

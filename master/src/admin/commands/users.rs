@@ -47,7 +47,7 @@ pub(in crate::admin) const ADD_TO: Command = Command {
 async fn add(cx: Cx, args: Args, group: Option<String>) -> Outcome {
     let name = args.need_text("user")?.to_owned();
     let masks = people::masks(args.text("masks"))?;
-    let config = &cx.of.people.config;
+    let config = cx.of.people.config();
     let who = Account::new(&name, group.as_deref().unwrap_or(&config.default_group));
     let allowed = config.may_have_masks(&who, &masks);
     let most = allowed.map_err(|why| AdminError::argument("masks", why))?;
