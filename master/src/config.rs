@@ -20,6 +20,7 @@ use crate::extend::Extensions;
 use crate::ftp::FtpConfig;
 use crate::ftp::data::{ClientsConfig, DataConfig, FxpConfig, PassiveConfig};
 use crate::outbox::EventsConfig;
+use crate::pages::PagesConfig;
 use crate::rights::RightsConfig;
 use crate::scrub::ScrubConfig;
 use crate::search::SearchConfig;
@@ -78,6 +79,8 @@ pub struct MasterConfig {
     pub names: NamesConfig,
     /// `[events]`
     pub events: EventsConfig,
+    /// `[pages]`
+    pub pages: PagesConfig,
     /// `[admin]`
     pub admin: AdminConfig,
     /// `[api]`
@@ -265,6 +268,11 @@ impl MasterConfig {
         let commands = extensions.commands();
         let rights = config.rights.read(config.names.case, commands);
         gone.extend(rights.err().unwrap_or_default());
+        let pages = config.pages.read(&config.rights.rules);
+        gone.extend(pages.err().into_iter().flatten().map(|mut error| {
+            error.file.get_or_insert_with(|| path.to_owned());
+            error
+        }));
         match gone.is_empty() {
             true => Ok(config),
             false => Err(gone),
@@ -282,6 +290,7 @@ impl MasterConfig {
             &mut self.api.certificate,
             &mut self.api.key,
             &mut self.rights.file,
+            &mut self.pages.folder,
         ];
         let acme = self.tls.acme.as_mut().map(AcmeConfig::paths);
         let others = others.into_iter().chain(acme.into_iter().flatten());

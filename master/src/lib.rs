@@ -17,6 +17,7 @@ pub mod ftp;
 pub mod import;
 mod logs;
 pub mod outbox;
+pub mod pages;
 pub mod plugins;
 pub mod quickstart;
 pub mod reload;

@@ -80,6 +80,7 @@ fn merge(older: &MasterConfig, newer: MasterConfig) -> MasterConfig {
     merged.given = given(&older.given, &newer.given);
     merged.shutdown = newer.shutdown;
     merged.rights = newer.rights;
+    merged.pages = newer.pages;
     merged.sections = newer.sections;
     merged.accounts = AccountsConfig {
         // The pool in which passwords are hashed is made once.
@@ -116,7 +117,7 @@ fn merge(older: &MasterConfig, newer: MasterConfig) -> MasterConfig {
 fn given(older: &Given, newer: &Given) -> Given {
     let mut given = Table::clone(&older.0);
     for section in [
-        "log", "shutdown", "rights", "sections", "accounts", "tls", "api",
+        "log", "shutdown", "rights", "pages", "sections", "accounts", "tls", "api",
     ] {
         match newer.0.get(section) {
             Some(value) => given.insert(section.to_owned(), value.clone()),
@@ -136,6 +137,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
         ("log.level", merged.log == older.log),
         ("shutdown", merged.shutdown == older.shutdown),
         ("rights", merged.rights == older.rights),
+        ("pages", merged.pages == older.pages),
         ("sections", merged.sections == older.sections),
         ("accounts", merged.accounts == older.accounts),
         ("tls", merged.tls == older.tls),

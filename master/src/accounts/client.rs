@@ -125,6 +125,22 @@ impl AccountsClient {
         }
     }
 
+    /// What somebody may take, and says of themselves; nothing where that cannot be read.
+    pub fn credits_and_tagline(&self, user: &str) -> (i64, String) {
+        let found = self
+            .deps
+            .as_ref()
+            .map(|deps| deps.store.read(|sql| table::find(sql, user)));
+        match found {
+            Some(Ok(Some(found))) => (found.credits, found.tagline),
+            Some(Err(why)) => {
+                warn!(%why, user, "account cannot be read");
+                Default::default()
+            }
+            _ => Default::default(),
+        }
+    }
+
     /// Counts bytes that somebody has moved, soon.
     pub fn moved(&self, user: &str, way: Direction, bytes: u64) {
         let Some(deps) = self.deps.clone() else {

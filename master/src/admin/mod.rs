@@ -138,6 +138,7 @@ pub static COMMANDS: &[&Command] = &[
     &commands::differences::LIST,
     &commands::roots::LIST,
     &commands::retire::ROOT,
+    &commands::rules::RULES,
     &commands::scrub::PAUSE,
     &commands::scrub::REPORT,
     &commands::scrub::RESUME,

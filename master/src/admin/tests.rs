@@ -99,6 +99,7 @@ fn operators_commands_are_for_operators() {
             "help",
             "new",
             "passwd",
+            "rules",
             "sections",
             "seen",
             "tagline",

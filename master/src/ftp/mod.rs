@@ -10,7 +10,8 @@ pub mod cleanup;
 pub mod client;
 pub mod config;
 pub mod data;
-pub mod error;
+pub mod dress;
+mod error;
 pub mod guard;
 #[cfg(test)]
 mod guard_tests;

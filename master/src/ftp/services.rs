@@ -23,6 +23,7 @@ use super::writer::Outbox;
 use crate::accounts::{Account, AccountsClient, Action};
 use crate::copies::Seconds;
 use crate::extend::{Act, Plugins};
+use crate::pages::Pages;
 use crate::rights::{At, Rights, View};
 use crate::slaves::SlavesClient;
 use crate::tls::{Policy, Rules, Tls, policy};
@@ -46,6 +47,8 @@ pub struct Services {
     pub seconds: Seconds,
     /// SITE commands.
     pub site: Arc<dyn SiteTable>,
+    /// Pages and words for users.
+    pub pages: Pages,
     /// The network, for data connections of the master's own.
     pub net: Arc<dyn Net>,
     /// The time of day.

@@ -24,6 +24,7 @@ use crate::accounts::{Account, AccountsClient, LoginError, Whose};
 use crate::config::MasterConfig;
 use crate::copies::{CopiesConfig, Seconds};
 use crate::extend::Plugins;
+use crate::pages::Pages;
 use crate::rights::{self, Rights};
 use crate::slaves::testkit::Rig;
 use crate::store::Case;
@@ -171,6 +172,7 @@ impl Site {
             transfers,
             slaves: slaves.client.clone(),
             site,
+            pages: Pages::of(config_of_rights.subscribe()),
             net: Arc::new(net.clone().with_tls()),
             clock: clock.clone(),
             dice: Dice::seeded(1),
@@ -208,6 +210,14 @@ impl Site {
     /// From now on these permissions count, in DrFTPD's form.
     pub fn permits(&self, lines: &str) {
         self.config.send_replace(permitting(lines));
+    }
+
+    /// From now on users are shown these pages.
+    pub fn shows(&self, mut pages: crate::pages::PagesConfig) {
+        let mut config = MasterConfig::clone(&self.config.borrow());
+        pages.read(&config.rights.rules).unwrap();
+        config.pages = pages;
+        self.config.send_replace(Arc::new(config));
     }
 
     /// A connection that has not read its greeting.

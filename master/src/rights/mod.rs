@@ -9,6 +9,7 @@ pub mod directive;
 mod handle;
 mod here;
 mod judge;
+mod messages;
 mod pattern;
 pub mod read;
 mod rules;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use drftpd_protocol::VfsPath;
 
 use super::directive::{DIRECTIVES, Directive, FORMS};
+use super::messages::Messages;
 use super::pattern::{PathText, Pattern};
 use crate::accounts::Account;
 use crate::accounts::who::People;
@@ -47,6 +48,7 @@ pub struct Rules {
     written: Written,
     case: Case,
     lines: [Vec<Compiled>; DIRECTIVES],
+    messages: Messages,
 }
 
 /// Rules are the same if they say the same.
@@ -82,10 +84,12 @@ impl Rules {
             errors.sort();
             return Err(errors);
         }
+        let messages = Messages::of(&written, case);
         Ok(Self {
             written,
             case,
             lines,
+            messages,
         })
     }
 
@@ -95,7 +99,18 @@ impl Rules {
             written: Written::default(),
             case,
             lines: FORMS.map(|_| Vec::new()),
+            messages: Messages::default(),
         }
+    }
+
+    /// The names of the pages that are shown to those who enter somewhere.
+    pub fn messages(&self) -> impl Iterator<Item = &str> {
+        self.messages.names()
+    }
+
+    /// The page for somebody who enters a directory, by the first line that fits it and means them.
+    pub fn message(&self, who: &Account, path: &VfsPath) -> Option<&str> {
+        self.messages.of_path(who, || self.text(path))
     }
 
     /// What was written.

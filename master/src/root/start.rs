@@ -25,6 +25,7 @@ use crate::ftp::data::DataSide;
 use crate::ftp::{self, Services};
 use crate::logs;
 use crate::outbox::Outbox;
+use crate::pages::Pages;
 use crate::rights::Rights;
 use crate::search::Names;
 use crate::slaves::{self, Authority, Enroll, SlavesClient, SlavesDeps};
@@ -121,6 +122,7 @@ pub(super) async fn start(
         slaves: slaves.clone(),
         seconds,
         site: Arc::new(Site::new(Arc::clone(&facilities))),
+        pages: Pages::of(current(&config, &deps)),
         net: Arc::clone(&deps.net),
         clock: deps.clock.clone(),
         dice: deps.dice.clone(),

@@ -169,6 +169,7 @@ fn every_command_has_help_and_result_text() {
         ("root differences", &[]),
         ("root list", &[]),
         ("root retire", &[NO_ROOT, "force"]),
+        ("rules", &[]),
         ("scrub pause", &[]),
         ("scrub report", &[]),
         ("scrub resume", &[]),

@@ -28,11 +28,8 @@ struct Shown {
 }
 
 fn show(cx: &Cx, args: &Args) -> Outcome {
-    let reload = cx.of.online.get().and_then(|online| online.reload.as_ref());
-    let current = reload.map(|reload| reload.current().borrow().clone());
-    let given = &current.as_ref().unwrap_or(&cx.of.config).given;
     let mut config = defaults()?;
-    overlay(&mut config, &given.0);
+    overlay(&mut config, &cx.config().given.0);
     if let Some(section) = args.text("section") {
         let only = config.remove(section);
         let only = only.ok_or_else(|| {

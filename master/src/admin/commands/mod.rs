@@ -17,6 +17,7 @@ pub mod process;
 pub mod rescan;
 pub mod retire;
 pub mod roots;
+pub mod rules;
 pub mod scrub;
 pub mod sections;
 pub mod sessions;

@@ -118,7 +118,7 @@ struct Bandwidth {
 async fn bandwidth(cx: Cx) -> Outcome {
     let listed = cx.online()?.sessions.list().await;
     let listed = listed.map_err(|why| AdminError::failed(&why))?;
-    Answer::of(&sum(&sessions::seen(&cx, listed)?))
+    Answer::of(&sum(&super::sessions::seen(&cx, listed)?))
 }
 
 fn sum(listed: &[SessionInfo]) -> Bandwidth {

@@ -1,6 +1,7 @@
 //! What is remembered of a transfer: the row that others see while it runs, the line that the client hears at its end,
 //! and the event for the transfer log.
 
+use std::fmt;
 use std::time::Duration;
 
 use drftpd_protocol::{SlaveId, VfsPath};
@@ -60,10 +61,11 @@ impl Record {
     }
 
     /// All is well, with so many bytes; gives what the client hears of it.
-    pub fn complete(mut self, bytes: u64) -> String {
+    pub fn complete(mut self, bytes: u64) -> Figures {
         self.event.bytes = bytes;
         self.event.complete = true;
-        figures(bytes, self.begun.elapsed())
+        let took = self.begun.elapsed();
+        Figures { bytes, took }
     }
 }
 
@@ -84,21 +86,43 @@ impl Drop for Record {
     }
 }
 
-/// `1048576 bytes in 0.52 s (1.92 MiB/s)`.
-fn figures(bytes: u64, took: Duration) -> String {
-    const UNITS: [&str; 4] = ["B/s", "KiB/s", "MiB/s", "GiB/s"];
-    let seconds = took.as_secs_f64();
-    // Nobody needs to be precise here.
-    #[allow(clippy::cast_precision_loss)]
-    let mut rate = bytes as f64 / seconds.max(0.001);
-    let mut unit = UNITS[0];
-    for next in &UNITS[1..] {
-        if rate >= 1024.0 {
-            rate /= 1024.0;
-            unit = next;
-        }
+/// What a transfer has moved.
+#[derive(Debug, Clone, Copy)]
+pub struct Figures {
+    /// Bytes.
+    pub bytes: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Figures {
+    /// Bytes, speed, and all of it, for people.
+    pub fn shown(&self) -> [String; 3] {
+        [self.bytes.to_string(), self.speed(), self.to_string()]
     }
-    format!("{bytes} bytes in {seconds:.2} s ({rate:.2} {unit})")
+
+    fn speed(&self) -> String {
+        const UNITS: [&str; 4] = ["B/s", "KiB/s", "MiB/s", "GiB/s"];
+        // Nobody needs to be precise here.
+        #[allow(clippy::cast_precision_loss)]
+        let mut rate = self.bytes as f64 / self.took.as_secs_f64().max(0.001);
+        let mut unit = UNITS[0];
+        for next in &UNITS[1..] {
+            if rate >= 1024.0 {
+                rate /= 1024.0;
+                unit = next;
+            }
+        }
+        format!("{rate:.2} {unit}")
+    }
+}
+
+impl fmt::Display for Figures {
+    /// `1048576 bytes in 0.52 s (1.92 MiB/s)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bytes, seconds) = (self.bytes, self.took.as_secs_f64());
+        write!(f, "{bytes} bytes in {seconds:.2} s ({})", self.speed())
+    }
 }
 
 #[cfg(test)]
@@ -117,7 +141,14 @@ mod tests {
                 "5497558138880 bytes in 1.00 s (5120.00 GiB/s)",
             ),
         ] {
-            assert_eq!(figures(bytes, Duration::from_millis(millis)), want);
+            assert_eq!(
+                Figures {
+                    bytes,
+                    took: Duration::from_millis(millis)
+                }
+                .to_string(),
+                want
+            );
         }
     }
 }

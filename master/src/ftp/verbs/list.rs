@@ -295,5 +295,5 @@ async fn over_data(
     let (mut io, taken) = own::open(&cx, endpoint, &path).await?;
     let stall = cx.services.data.limits.stall_timeout;
     listing::send(&mut io, &mut listing, stall, &taken).await?;
-    Ok(Reply::transfer_complete().into())
+    Ok(cx.listed().into())
 }

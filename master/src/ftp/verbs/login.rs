@@ -129,7 +129,7 @@ async fn enter(cx: &VerbCx, account: Account, ends_ghosts: bool) -> VerbResult {
     info!(user = %account.name, "logged in");
     let reply = match account.must_change {
         true => Reply::new(230, MUST_CHANGE),
-        false => Reply::logged_in(),
+        false => cx.logged_in(&account),
     };
     Ok(Done::with(reply, Change::LoggedIn(account)))
 }
@@ -202,7 +202,7 @@ pub(super) const QUIT: Verb = Verb {
     name: "QUIT",
     syntax: "QUIT",
     gate: Gate::Anyone,
-    run: |_, _| Box::pin(std::future::ready(Ok(Done::ending(Reply::goodbye())))),
+    run: |cx, _| Box::pin(std::future::ready(Ok(Done::ending(cx.goodbye())))),
     ..Verb::PLAIN
 };
 

@@ -1,6 +1,8 @@
 //! The table of verbs. A verb is one constant in a family's file and one line here; HELP, FEAT, the login gate, the
 //! rules about order and about a running transfer, logs and `SITE WHO` all follow from it.
 
+#[cfg(test)]
+mod dress_tests;
 mod endpoint;
 #[cfg(test)]
 mod endpoint_tests;

@@ -1,7 +1,7 @@
 //! Where the user stands: CWD CDUP PWD.
 
 use drftpd_protocol::VfsPath;
-use drftpd_protocol::ftp::reply::{Reply, Text};
+use drftpd_protocol::ftp::Reply;
 
 use super::{Arg, Change, Done, Feat, Verb, VerbResult};
 use crate::accounts::Action;
@@ -42,8 +42,8 @@ async fn go(cx: VerbCx, path: VfsPath) -> VerbResult {
     if there.entry.kind != Kind::Dir {
         return Err(VfsError::NotADirectory(there.path).into());
     }
-    let text = Text::concat(&[b"Directory changed to ", &path.to_bytes()]);
-    Ok(Done::with(Reply::new(250, text), Change::Cwd(path)))
+    let reply = cx.entered(&path, &there.path);
+    Ok(Done::with(reply, Change::Cwd(path)))
 }
 
 /// `PWD` (RFC 959, quoted as its appendix II wants).

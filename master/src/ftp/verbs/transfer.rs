@@ -9,7 +9,7 @@ use super::{Arg, Change, Done, Feat, Keeps, Kind, Verb, VerbResult};
 use crate::ftp::data::announce::unique_name;
 use crate::ftp::data::channel::Channel;
 use crate::ftp::data::plans::{self, UploadTo};
-use crate::ftp::data::record::Record;
+use crate::ftp::data::record::{Figures, Record};
 use crate::ftp::data::run::{Moving, Part, begin_download, begin_upload};
 use crate::ftp::data::{DataError, Endpoint};
 use crate::ftp::error::FtpError;
@@ -53,8 +53,7 @@ async fn fetch(cx: VerbCx, endpoint: Option<Endpoint>, arg: Arg) -> VerbResult {
         match moving.end(&cx, |bytes| record.moved(bytes)).await {
             Ok(Outcome::Sent { bytes }) => {
                 moving.guard.finish();
-                let figures = record.complete(bytes);
-                return Ok(Reply::new(226, format!("Transfer complete, {figures}")).into());
+                return Ok(cx.transferred(&record.complete(bytes)).into());
             }
             Ok(_) => return Err(nonsense(&moving)),
             Err(why) => {
@@ -207,14 +206,14 @@ async fn take(
         return Err(nonsense(&moving));
     };
     let figures = commit(&cx, moving, file, prepared, record).await?;
-    let text = match naming {
-        Naming::Given => Text::from(format!("Transfer complete, {figures}")),
+    match naming {
+        Naming::Given => Ok(cx.transferred(&figures).into()),
         Naming::Made => {
             let end = format!(", transfer complete, {figures}");
-            Text::concat(&[file_is(&to.path).as_bytes(), end.as_bytes()])
+            let text = Text::concat(&[file_is(&to.path).as_bytes(), end.as_bytes()]);
+            Ok(Reply::new(226, text).into())
         }
-    };
-    Ok(Reply::new(226, text).into())
+    }
 }
 
 /// Makes a prepared file a part of the tree, as soon as it has its second copy if it must have one. The commit is not cut:
@@ -225,7 +224,7 @@ async fn commit(
     file: FileId,
     prepared: PreparedBytes,
     record: Record,
-) -> Result<String, FtpError> {
+) -> Result<Figures, FtpError> {
     let services = cx.services.clone();
     let root = slot(&moving)?.root;
     let (mut second, mut also) = (moving.second.take(), None);

@@ -133,6 +133,7 @@ impl Cluster {
             accounts: AccountsClient::new(accounts.recipient(), names.recipient()),
             transfers,
             slaves: slaves.clone(),
+            pages: crate::pages::Pages::none(),
             site: Arc::new(NoSiteCommands),
             net: Arc::new(net.clone()),
             clock,
