@@ -120,6 +120,9 @@ async fn serve(stream: UnixStream, of: Arc<Facilities>) -> io::Result<()> {
 
 async fn answer(line: &str, of: &Arc<Facilities>, out: &mut Out) -> io::Result<()> {
     let (lines, mut pieces) = mpsc::channel(AHEAD);
+    // Whoever ends the master hears that it ends.
+    let drain = of.online.get().map(|online| online.drain.clone());
+    let _answered = drain.map(|drain| drain.hold("an answer on the control socket"));
     let cx = Cx {
         caller: Caller::Owner,
         of: Arc::clone(of),

@@ -252,6 +252,11 @@ fn two_of_one_name_are_noticed() {
     let more = more.command(crate::admin::COMMANDS[0]);
     assert_eq!(
         more.twice(),
-        ["plugin nuke", "SITE BACKUP", "backup", "filter bandwidth"]
+        [
+            "plugin nuke",
+            "SITE AUDIT",
+            "audit list",
+            "filter bandwidth"
+        ]
     );
 }

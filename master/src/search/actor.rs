@@ -1,7 +1,7 @@
 //! `Indexer`: takes what is noted of names into the index, and makes the index where there is none.
 //!
 //! Nobody asks it anything. A panic or the end of the process loses nothing: how far the index is, and what is to come
-//! into it, is in the store. It gathers changes for a moment, and gives the writer as much rest as it took of its time.
+//! into it, is in the store. It gathers changes for a moment, and leaves most of the writer's time to others.
 
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use crate::store::{Store, StoreError};
 pub const NAME: &str = "search";
 /// Nobody sends it anything.
 const MAILBOX: usize = 1;
+/// It rests so many times as long as it took of the writer's time.
+const REST: u32 = 3;
 /// How long it waits after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// How often it looks for what nobody woke it for: an index that is to be made anew.
@@ -102,7 +104,7 @@ impl SearchDeps {
             if !is_whole && !self.store.change(TakeTree).await? {
                 info!("the index of names has the whole tree");
             }
-            sleep(began.elapsed()).await;
+            sleep(began.elapsed() * REST).await;
         }
     }
 }

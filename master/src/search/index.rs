@@ -10,7 +10,7 @@ use crate::store::{Batch, Command, Sql, StoreError, id, number, params};
 use crate::vfs::{Kind, name_by_id};
 
 /// Entries that one command takes in.
-const AT_ONCE: usize = 512;
+const AT_ONCE: usize = 256;
 /// Rows of the queue that one command throws away.
 const FORGET_AT_ONCE: u64 = 20_000;
 /// The index has the whole tree, but for what waits in the queue.

@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use drftpd_protocol::VfsPath;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::super::page::{AFTER, LIMIT};
 use super::super::{AdminError, Answer, Args, Command, Cx, Kind, Outcome, Param, Permission};
 use super::table;
 use crate::accounts::edit::change::moment;
 use crate::audit::{self, Act, Wanted};
+use crate::rights::View;
 use crate::store::StoreError;
 
 /// Acts that are shown where nobody says how many.
@@ -70,9 +73,33 @@ async fn list(cx: Cx, args: Args) -> Outcome {
     let mut acts = found.map_err(|why: StoreError| AdminError::failed(&why))?;
     let more = acts.len() > limit;
     acts.truncate(limit);
+    if cx.account().is_some() {
+        let view = cx.view()?;
+        for act in &mut acts {
+            if !shows(&act.args, &view) {
+                act.args = Value::Null;
+            }
+        }
+    }
     let last = acts.last().filter(|_| more);
     let next = last.map(|act| act.seq.to_string());
     Answer::of(&Acts { acts, next })
+}
+
+/// Whether the paths among arguments may all be seen.
+fn shows(args: &Value, view: &View<'_>) -> bool {
+    let seen = |text: &str| {
+        let path = text
+            .starts_with('/')
+            .then(|| VfsPath::absolute(text.as_bytes()));
+        path.is_none_or(|path| path.is_ok_and(|path| view.sees(&path)))
+    };
+    match args {
+        Value::String(text) => seen(text),
+        Value::Array(all) => all.iter().all(|one| shows(one, view)),
+        Value::Object(all) => all.values().all(|one| shows(one, view)),
+        _ => true,
+    }
 }
 
 fn wanted(args: &Args) -> Result<Wanted, AdminError> {
