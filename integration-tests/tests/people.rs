@@ -1,8 +1,10 @@
 //! Users and groups, kept by SITE as on DrFTPD, and what their users feel of it at once.
 #![allow(clippy::disallowed_methods)] // a limited transfer takes real time
 
+use std::io::{Read, Write};
+
 use anyhow::{Context, Result, ensure};
-use drftpd_integration_tests::{Cluster, Ftp, Mode};
+use drftpd_integration_tests::{Bytes, Cluster, Ftp, Mode};
 
 /// Somebody who says USER and PASS, and hears this last.
 fn tries(cluster: &Cluster, user: &str, password: &str, code: u16) -> Result<String> {
@@ -156,5 +158,70 @@ fn transfers_are_no_more_and_no_faster_than_their_user_may() -> Result<()> {
     ensure!(refused.contains("552"), "{refused}");
     root.ask("SITE CHANGE ann day_down none", 200)?;
     ensure!(ann.get(Mode::Pret, "file")?.len() == 600_000);
+    Ok(())
+}
+
+/// What somebody has, and what is held of it.
+fn credits(cluster: &Cluster, user: &str) -> Result<(i64, i64)> {
+    let shown = cluster.ctl(&["credits", "show", user])?;
+    let of = |key: &str| shown["credits"][0][key].as_i64().context("a number");
+    Ok((of("credits")?, of("held")?))
+}
+
+#[test]
+fn what_was_moved_when_the_master_was_killed_is_paid_for_to_the_byte() -> Result<()> {
+    let mut cluster = Cluster::start(1)?;
+    let mut root = cluster.login()?;
+    let big = Bytes::vec(7, 64 << 20);
+    root.put(Mode::Pret, "big.bin", &big)?;
+    root.ask("SITE ADDUSER ann hush4711", 200)?;
+    root.ask("SITE CHANGE ann ratio 3", 200)?;
+    root.ask("SITE GIVE ann 100MiB for a start", 200)?;
+    let start = 100 << 20;
+
+    let mut down = Ftp::login(cluster.ftp, "ann", "hush4711")?;
+    let data = down.data(Mode::Pret, "RETR", "big.bin")?;
+    down.ask("RETR big.bin", 150)?;
+    let mut bytes = vec![0; 1 << 20];
+    let mut reading = data.stream()?;
+    reading.read_exact(&mut bytes)?;
+    ensure!(bytes == big[..1 << 20] && credits(&cluster, "ann")? == (start, 64 << 20));
+    let mut up = Ftp::login(cluster.ftp, "ann", "hush4711")?;
+    let own = Bytes::vec(8, 500_000);
+    let data = up.data(Mode::Pret, "STOR", "own.bin")?;
+    up.ask("STOR own.bin", 150)?;
+    let mut writing = data.stream()?;
+    writing.write_all(&own[..300_000])?;
+
+    cluster.kill_master()?;
+    cluster.start_master()?;
+    cluster.wait_online(1)?;
+    cluster.wait_until("the slave has told what it moved", |cluster| {
+        Ok(credits(cluster, "ann")?.1 == 0)
+    })?;
+    drop((reading, writing));
+    let paid = start - credits(&cluster, "ann")?.0;
+    ensure!((1 << 20..64 << 20).contains(&paid), "{paid}");
+    cluster.wait_until("the upload can go on", |cluster| {
+        let mut ann = Ftp::login(cluster.ftp, "ann", "hush4711")?;
+        ann.send("SIZE own.bin")?;
+        Ok(ann.reply()?.0 == 213)
+    })?;
+    let mut ann = Ftp::login(cluster.ftp, "ann", "hush4711")?;
+    let said = ann.ask("SIZE own.bin", 213)?;
+    let kept: usize = said[4..].trim().parse()?;
+    ensure!(kept <= 300_000, "{kept}");
+    ann.upload(Mode::Pret, "APPE", "own.bin", &own[kept..])?;
+    let (has, held) = credits(&cluster, "ann")?;
+    ensure!(
+        (has, held) == (start - paid + 1_500_000, 0),
+        "{has} {held} {paid}"
+    );
+    let shown = cluster.ctl(&["stats", "show", "ann"])?;
+    let ever = &shown["periods"][4];
+    ensure!(
+        ever["down"]["bytes"] == paid && ever["up"]["bytes"] == 500_000,
+        "{ever}"
+    );
     Ok(())
 }

@@ -38,7 +38,7 @@ pub struct AccountsDeps {
     pub pool: Blocking,
     /// The time of day.
     pub clock: Clock,
-    /// Is told of logins.
+    /// Is told of logins and downloads.
     pub outbox: Outbox,
     /// Networks that are not banned for failed logins, beside those of `[accounts]`.
     pub exempt: Vec<Network>,

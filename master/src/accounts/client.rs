@@ -7,13 +7,19 @@ use std::time::Duration;
 use actix::{Addr, Recipient};
 use drftpd_actors::{AskError, ask_recipient};
 use drftpd_protocol::ftp::reply::Reply;
+use drftpd_protocol::{SlaveId, TransferId};
 use tracing::warn;
 
 use super::actor::{AccountsActor, AccountsDeps};
+use super::credits;
+use super::downloads::{Costs, Downloaded, Hold, HoldError, Over};
 use super::messages::{LogIn, LookUp};
+use super::period::Period;
 use super::quota::{self, Moved, Quota};
 use super::table::{self, Stored};
+use super::tally::{self, Figures};
 use super::types::{Account, Whose};
+use crate::outbox::Event;
 use crate::store::StoreError;
 use crate::transfer::Direction;
 
@@ -92,6 +98,13 @@ impl AccountsClient {
         }
     }
 
+    /// The same, with a store to read accounts from.
+    #[cfg(test)]
+    pub(crate) fn over(self, deps: AccountsDeps) -> Self {
+        let deps = Some(Arc::new(deps));
+        Self { deps, ..self }
+    }
+
     /// A handle over the accounts.
     pub fn of(actor: &Addr<AccountsActor>, deps: AccountsDeps) -> Self {
         Self {
@@ -112,6 +125,95 @@ impl AccountsClient {
         (most > 0).then_some(most)
     }
 
+    /// Credits that must be left when a download has taken its own.
+    pub fn least_credits(&self) -> i64 {
+        let deps = self.deps.as_ref();
+        deps.map_or(0, |deps| deps.people.config().least_credits())
+    }
+
+    /// Whether credits suffice for so many bytes.
+    ///
+    /// # Errors
+    /// [`HoldError`].
+    pub fn suffice(&self, costs: &Costs, bytes: u64) -> Result<(), HoldError> {
+        let Some(deps) = &self.deps else {
+            return Ok(());
+        };
+        let now = deps.clock.unix();
+        deps.store
+            .read(|sql| costs.suffice(sql, bytes, now))
+            .map(drop)
+    }
+
+    /// Holds credits for a download, until it is settled.
+    ///
+    /// # Errors
+    /// [`HoldError`].
+    pub async fn hold(
+        &self,
+        costs: &Costs,
+        bytes: u64,
+        (transfer, slave): (TransferId, SlaveId),
+    ) -> Result<(), HoldError> {
+        let Some(deps) = &self.deps else {
+            return Ok(());
+        };
+        let hold = Hold {
+            transfer,
+            slave,
+            costs: costs.clone(),
+            bytes,
+            now: deps.clock.unix(),
+        };
+        deps.store.change(hold).await
+    }
+
+    /// Settles a download that is over, and counts it for `account` where nothing was held. What is given back is to be
+    /// waited for where something was.
+    ///
+    /// # Errors
+    /// When it is not stored.
+    pub fn downloaded(
+        &self,
+        transfer: TransferId,
+        moved: Figures,
+        (account, event): (Option<String>, Option<Event>),
+    ) -> impl Future<Output = Result<(), StoreError>> + use<> {
+        let pending = self.deps.as_ref().map(|deps| {
+            deps.store.submit(Downloaded {
+                over: Over {
+                    transfer,
+                    moved,
+                    now: deps.clock.unix(),
+                },
+                account,
+                event,
+                outbox: deps.outbox.clone(),
+            })
+        });
+        async move {
+            match pending {
+                Some(pending) => pending?.answer().await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// What somebody has moved in a period.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn tally(&self, who: &str, period: Period, way: Direction) -> Result<Figures, StoreError> {
+        match &self.deps {
+            Some(deps) => {
+                let now = deps.clock.unix();
+                let tally = deps.store.read(|sql| tally::of(sql, who, period, now))?;
+                Ok(tally.way(way))
+            }
+            None => Ok(Figures::default()),
+        }
+    }
+
     /// What somebody may still move.
     ///
     /// # Errors
@@ -127,12 +229,17 @@ impl AccountsClient {
 
     /// What somebody may take, and says of themselves; nothing where that cannot be read.
     pub fn credits_and_tagline(&self, user: &str) -> (i64, String) {
-        let found = self
-            .deps
-            .as_ref()
-            .map(|deps| deps.store.read(|sql| table::find(sql, user)));
+        let found = self.deps.as_ref().map(|deps| {
+            let now = deps.clock.unix();
+            deps.store.read(|sql| {
+                let there = credits::balance(sql, user, now)?.unwrap_or_default();
+                Ok::<_, StoreError>(
+                    table::find(sql, user)?.map(|found| (there.credits, found.tagline)),
+                )
+            })
+        });
         match found {
-            Some(Ok(Some(found))) => (found.credits, found.tagline),
+            Some(Ok(Some(found))) => found,
             Some(Err(why)) => {
                 warn!(%why, user, "account cannot be read");
                 Default::default()

@@ -6,6 +6,7 @@ use drftpd_actors::{Check, ConfigError};
 use drftpd_protocol::Network;
 use serde::{Deserialize, Serialize};
 
+use super::limits::Unit;
 use super::policy::{MaskRule, PasswordRule};
 use super::ratio::Ratio;
 use super::{names, who};
@@ -47,6 +48,8 @@ pub struct AccountsConfig {
     pub default_group: String,
     /// Ratio of new users.
     pub default_ratio: String,
+    /// Credits that must be left when a download has taken its own; below 0: so much may be owed.
+    pub least_credits: String,
     /// What passwords must be; the first rule that speaks of the user counts.
     pub password_rules: Vec<PasswordRule>,
     /// What masks must be; the first rule that speaks of the user counts.
@@ -71,6 +74,7 @@ impl AccountsConfig {
         lock_after: 0,
         default_group: String::new(),
         default_ratio: String::new(),
+        least_credits: String::new(),
         password_rules: Vec::new(),
         mask_rules: Vec::new(),
     };
@@ -89,6 +93,11 @@ impl AccountsConfig {
         (self.hash_queue / 8).max(1)
     }
 
+    /// Bytes of credits that must be left.
+    pub fn least_credits(&self) -> i64 {
+        Unit::read_signed(&self.least_credits).unwrap_or(0)
+    }
+
     /// Ratio of new users.
     pub fn ratio(&self) -> Ratio {
         self.default_ratio.parse().unwrap_or(Ratio(1))
@@ -101,7 +110,8 @@ impl Default for AccountsConfig {
         Self {
             ban_exempt: vec![Network::of(loopback[0], 8), Network::of(loopback[1], 128)],
             default_group: "users".to_owned(),
-            default_ratio: "3".to_owned(),
+            default_ratio: "0".to_owned(),
+            least_credits: "0".to_owned(),
             ..Self::BARE
         }
     }
@@ -140,6 +150,11 @@ impl Check for AccountsConfig {
             ratio.is_err(),
             "default_ratio",
             "must be a ratio, like \"3\" or \"0.5\"",
+        );
+        wrong(
+            Unit::read_signed(&self.least_credits).is_none(),
+            "least_credits",
+            "must be a number of bytes, like \"10GB\" or \"-500MB\"",
         );
         let tokens =
             |users: &[String]| !users.is_empty() && users.iter().all(|it| who::is_token(it));

@@ -107,6 +107,16 @@ impl Unit {
         i64::try_from(value).is_ok().then_some(value)
     }
 
+    /// Bytes as people write them, with or without a sign.
+    pub fn read_signed(text: &str) -> Option<i64> {
+        let (negative, text) = match text.strip_prefix('-') {
+            Some(text) => (true, text),
+            None => (false, text),
+        };
+        let bytes = i64::try_from(Self::Bytes.read(text)?).ok()?;
+        Some(if negative { -bytes } else { bytes })
+    }
+
     /// A value for people.
     pub fn show(self, value: u64) -> String {
         let size = || bytesize::ByteSize(value).display().iec().to_string();

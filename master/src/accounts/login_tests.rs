@@ -55,7 +55,7 @@ impl Door {
     async fn change(&self, field: &str, value: &str) {
         let change = Change::read(field, &[value]).unwrap();
         let whom = Whom::User("ann".to_owned());
-        self.edit(move |batch| change::change(batch, &By::Owner, &whom, &change))
+        self.edit(move |batch| change::change(batch, &By::Owner, &whom, &change, 0))
             .await;
     }
 

@@ -15,6 +15,8 @@ pub struct NoRatio;
 impl Ratio {
     /// Downloads cost nothing.
     pub const LEECH: Self = Self(0);
+    /// A byte for a byte.
+    pub const ONE: Self = Self(1000);
     /// The greatest that can be given.
     pub const MOST: Self = Self(1_000_000);
 

@@ -14,7 +14,7 @@ use crate::store::{Case, Store, StoreConfig};
 
 const FROM: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// As it comes, but for hashes that cost nothing.
-pub(super) fn cheap() -> AccountsConfig {
+pub(crate) fn cheap() -> AccountsConfig {
     AccountsConfig {
         hash_memory_kib: 8,
         hash_rounds: 1,

@@ -56,7 +56,7 @@ impl Account {
             jail: false,
             must_change: false,
             anonymous: false,
-            ratio: Ratio(3000),
+            ratio: Ratio::LEECH,
             limits: Limits::default(),
             group_limits: Vec::new(),
         }

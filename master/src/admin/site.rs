@@ -12,6 +12,31 @@ use super::{
 use crate::accounts::Account;
 use crate::ftp::{SiteCall, SiteEntry, SiteTable};
 
+/// Names that SITE is used to, of commands with their first arguments said.
+pub(crate) static SHORT: &[(&str, &Command, &[&str])] = {
+    const RANKING: &Command = &super::commands::stats::RANKING;
+    &[
+        ("ALDN", RANKING, &["ever", "down", "users"]),
+        ("ALUP", RANKING, &["ever", "up", "users"]),
+        ("DAYDN", RANKING, &["day", "down", "users"]),
+        ("DAYUP", RANKING, &["day", "up", "users"]),
+        ("GALDN", RANKING, &["ever", "down", "groups"]),
+        ("GALUP", RANKING, &["ever", "up", "groups"]),
+        ("GDAYDN", RANKING, &["day", "down", "groups"]),
+        ("GDAYUP", RANKING, &["day", "up", "groups"]),
+        ("GMONTHDN", RANKING, &["month", "down", "groups"]),
+        ("GMONTHUP", RANKING, &["month", "up", "groups"]),
+        ("GWKDN", RANKING, &["week", "down", "groups"]),
+        ("GWKUP", RANKING, &["week", "up", "groups"]),
+        ("MNDN", RANKING, &["month", "down", "users"]),
+        ("MNUP", RANKING, &["month", "up", "users"]),
+        ("MONTHDN", RANKING, &["month", "down", "users"]),
+        ("MONTHUP", RANKING, &["month", "up", "users"]),
+        ("WKDN", RANKING, &["week", "down", "users"]),
+        ("WKUP", RANKING, &["week", "up", "users"]),
+    ]
+};
+
 /// The commands, behind `SITE`.
 pub struct Site {
     of: Arc<Facilities>,
@@ -33,6 +58,20 @@ impl SiteTable for Site {
             .filter(|command| command.is_for_user(who, &rules))
             .map(entry)
             .collect();
+        let short = SHORT
+            .iter()
+            .filter(|(_, command, _)| command.is_for_user(who, &rules));
+        entries.extend(short.map(|(name, command, said)| {
+            SiteEntry {
+                name: (*name).to_owned(),
+                syntax: command.params[said.len()..]
+                    .iter()
+                    .map(|param| param.syntax())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+                help: format!("{}: {}", command.about, said.join(" ")),
+            }
+        }));
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         entries
     }
@@ -98,6 +137,10 @@ fn called(
     let by_alias = |command: &&Command| command.site.contains(&name);
     if let Some(command) = commands.iter().find(by_alias) {
         return Some((command, words.to_vec()));
+    }
+    if let Some((_, command, said)) = SHORT.iter().find(|(short, ..)| *short == name) {
+        let said = said.iter().map(|word| word.as_bytes().to_vec());
+        return Some((command, said.chain(words.iter().cloned()).collect()));
     }
     named.map(|(command, rest)| (command, rest.to_vec()))
 }

@@ -96,16 +96,20 @@ fn operators_commands_are_for_operators() {
         open,
         [
             "bw",
+            "credits show",
             "help",
             "new",
             "passwd",
             "rules",
             "sections",
             "seen",
+            "stats ranking",
+            "stats show",
+            "stats traffic",
             "tagline",
             "user show",
             "vfs dupe",
-            "vfs search"
+            "vfs search",
         ]
     );
     assert!(

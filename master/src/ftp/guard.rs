@@ -4,126 +4,28 @@
 //! Giving back takes questions, and a drop cannot wait; so the rest is done by a task that [`Cleanup`] counts. ABOR
 //! waits (for a limited time) until the session's count is zero; a session that ends does not wait.
 
+mod upload;
+
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
 use drftpd_protocol::wire::{
-    AbortTransfer, Base, BeginTransfer, Begun, DataOpened, DataPath, DataTls, Fault, FaultCode,
-    Job, OpenData, Outcome, SpaceSeen, TlsSeen, TransferEnded,
+    AbortTransfer, BeginTransfer, Begun, DataOpened, DataPath, DataTls, Job, OpenData, Outcome,
+    SpaceSeen, TlsSeen, TransferEnded,
 };
-use drftpd_protocol::{FileId, OpSeq, RootId, VfsPath};
+use drftpd_protocol::{OpSeq, VfsPath};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use tracing::debug;
 
+use super::charge::{Charge, bytes_of};
 pub use super::cleanup::Cleanup;
 use super::services::Services;
+use crate::accounts::downloads::{Costs, HoldError};
 use crate::slaves::SlaveError;
 use crate::transfer::Slot;
-use crate::vfs::{Owner, Upload, UploadMode, VfsError};
-
-/// An upload that the file list knows of: settled there when dropped, unless its transfer took over.
-pub struct UploadGuard {
-    services: Rc<Services>,
-    cleanup: Cleanup,
-    file: FileId,
-    root: RootId,
-    /// Bytes in staging from before, which stay if nothing is received.
-    kept: Option<u64>,
-    armed: bool,
-}
-
-impl UploadGuard {
-    /// Begins an upload in the file list, in a way that cannot be cut in the middle.
-    ///
-    /// # Errors
-    /// What the file list says.
-    pub async fn begin(
-        services: &Rc<Services>,
-        cleanup: &Cleanup,
-        path: VfsPath,
-        mode: UploadMode,
-        owner: Owner,
-        root: RootId,
-    ) -> Result<(Upload, Self), VfsError> {
-        let (services, undo) = (Rc::clone(services), cleanup.clone());
-        let begin = async move {
-            let upload = services.vfs.begin_upload(&path, mode, owner, root).await?;
-            let kept = match upload.base {
-                Base::Staged { keep } => Some(keep),
-                Base::Empty | Base::Copy { .. } => None,
-            };
-            let guard = Self {
-                file: upload.file,
-                services,
-                cleanup: undo,
-                root,
-                kept,
-                armed: true,
-            };
-            Ok((upload, guard))
-        };
-        cleanup
-            .uncut(begin)
-            .await
-            .unwrap_or(Err(VfsError::NoUpload))
-    }
-
-    /// Which bytes these are.
-    pub fn file(&self) -> FileId {
-        self.file
-    }
-
-    /// The root that takes them.
-    pub fn root(&self) -> RootId {
-        self.root
-    }
-
-    /// The slave does not go on with it: it may have less of it in staging than was thought, or nothing.
-    fn refused(&mut self, why: &Fault) {
-        let known = self.kept.filter(|_| why.code != FaultCode::NO_SUCH_FILE);
-        self.kept = known.map(|kept| why.there.unwrap_or(kept));
-    }
-
-    /// Tells the file list that nobody knows how the upload ended: its slave is gone.
-    async fn lose(mut self) {
-        self.armed = false;
-        let lost = self.services.vfs.lose_upload(self.file, self.root);
-        if let Err(why) = lost.await {
-            debug!(file = %self.file, %why, "lost upload not noted, the next start will");
-        }
-    }
-
-    /// The file list knows the end.
-    fn disarm(mut self) {
-        self.armed = false;
-    }
-
-    /// Tells the file list that the upload ended without a commit.
-    async fn settle(mut self, kept: Option<u64>) {
-        self.armed = false;
-        let settled = self.services.vfs.break_upload(self.file, self.root, kept);
-        if let Err(why) = settled.await {
-            debug!(file = %self.file, %why, "broken upload not settled, the next walk of its root will");
-        }
-    }
-}
-
-impl Drop for UploadGuard {
-    fn drop(&mut self) {
-        if !self.armed {
-            return;
-        }
-        let (services, file, root, kept) =
-            (Rc::clone(&self.services), self.file, self.root, self.kept);
-        drop(self.cleanup.uncut(async move {
-            if let Err(why) = services.vfs.break_upload(file, root, kept).await {
-                debug!(%file, %why, "unused upload not settled");
-            }
-        }));
-    }
-}
+pub use upload::UploadGuard;
 
 /// A slot on a slave with all that hangs on it: the open channel, the transfer, the upload. Dropped before
 /// [`TransferGuard::finish`], the transfer is aborted on the slave, its upload is settled and the slot is freed.
@@ -137,6 +39,9 @@ struct Held {
     slot: Slot,
     stage: Stage,
     upload: Option<UploadGuard>,
+    charge: Option<Charge>,
+    /// Bytes that it had moved when it was last heard of, and milliseconds that it took.
+    moved: (u64, u64),
     /// What its data connection had.
     tls: Option<TlsSeen>,
     /// What an upload left free in the end.
@@ -169,6 +74,8 @@ impl TransferGuard {
                 slot,
                 stage: Stage::Held,
                 upload: None,
+                charge: None,
+                moved: (0, 0),
                 tls: None,
                 space: None,
             }),
@@ -208,6 +115,31 @@ impl TransferGuard {
             .slaves
             .call(&held.slot.slave, open, limit)
             .await
+    }
+
+    /// Holds what a download of so many bytes costs, until it is over.
+    ///
+    /// # Errors
+    /// [`HoldError`].
+    pub async fn charge(
+        &mut self,
+        costs: &Costs,
+        (path, bytes): (&VfsPath, u64),
+    ) -> Result<(), HoldError> {
+        if let Some(held) = &mut self.held {
+            let slot = (held.slot.transfer, held.slot.slave.clone());
+            let accounts = held.services.accounts.clone();
+            let (costs, path) = (costs.clone(), path.clone());
+            // Cut in the middle, nobody would give back what is held.
+            let begin = async move { Charge::begin(&accounts, slot, &costs, (&path, bytes)).await };
+            held.charge = held.cleanup.uncut(begin).await.transpose()?;
+        }
+        Ok(())
+    }
+
+    /// Milliseconds that the transfer took, once it has ended.
+    pub fn took_ms(&self) -> u64 {
+        self.held.as_ref().map_or(0, |held| held.moved.1)
     }
 
     /// Begins the transfer of the open channel; an upload comes with its guard.
@@ -274,14 +206,16 @@ impl TransferGuard {
             return Err(SlaveError::Ask(drftpd_actors::AskError::Gone));
         };
         match &mut held.stage {
-            Stage::Begun { ended, .. } => match ended.await {
+            Stage::Begun { ended, progress } => match ended.await {
                 Ok(end) => {
+                    held.moved = (bytes_of(&end.outcome), end.took_ms);
                     held.tls = end.tls;
                     held.space = end.space;
                     held.stage = Stage::Ended(end.outcome.clone());
                     Ok(end.outcome)
                 }
                 Err(_lost) => {
+                    held.moved.0 = *progress.borrow();
                     held.stage = Stage::Lost;
                     Err(SlaveError::Offline(held.slot.slave.clone()))
                 }
@@ -299,9 +233,22 @@ impl TransferGuard {
                 upload.disarm();
             }
             held.services
-                .slaves
-                .seen(&held.slot.slave, held.slot.transfer);
-            held.services.transfers.free(held.slot.transfer, held.space);
+                .transfers
+                .free(held.slot.transfer, held.space.take());
+            let charge = held.charge.take();
+            let is_held = charge.as_ref().is_some_and(Charge::is_held);
+            let settled = charge.map(|charge| charge.complete(held.moved.0, held.moved.1));
+            match settled.filter(|_| is_held) {
+                Some(settled) => {
+                    let cleanup = held.cleanup.clone();
+                    drop(cleanup.uncut(async move {
+                        if settled.await {
+                            held.seen();
+                        }
+                    }));
+                }
+                None => held.seen(),
+            }
         }
     }
 
@@ -315,6 +262,12 @@ impl TransferGuard {
 }
 
 impl Held {
+    /// The slave may forget how it ended.
+    fn seen(&self) {
+        let slot = &self.slot;
+        self.services.slaves.seen(&slot.slave, slot.transfer);
+    }
+
     async fn undo(mut self) {
         let (slave, transfer) = (self.slot.slave.clone(), self.slot.transfer);
         let limit = self.services.config.abort_timeout;
@@ -325,12 +278,14 @@ impl Held {
             }
         }
         let outcome = match self.stage {
-            Stage::Begun { ended, .. } => match timeout(limit, ended).await {
+            Stage::Begun { ended, progress } => match timeout(limit, ended).await {
                 Ok(Ok(end)) => {
+                    self.moved = (bytes_of(&end.outcome), end.took_ms);
                     self.space = end.space;
                     Some(end.outcome)
                 }
                 _ => {
+                    self.moved.0 = *progress.borrow();
                     self.services.slaves.give_up(&slave, transfer);
                     lose(self.upload.take()).await;
                     None
@@ -343,11 +298,17 @@ impl Held {
             }
             Stage::Held | Stage::Open => None,
         };
+        let settled = match self.charge.take() {
+            Some(charge) => charge.broken(self.moved.0, self.moved.1).await,
+            None => true,
+        };
         if let Some(outcome) = outcome {
             if let Some(upload) = self.upload.take() {
                 upload.settle(kept(&outcome)).await;
             }
-            self.services.slaves.seen(&slave, transfer);
+            if settled {
+                self.services.slaves.seen(&slave, transfer);
+            }
         }
         self.services.transfers.free(transfer, self.space);
     }

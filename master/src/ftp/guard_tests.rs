@@ -17,6 +17,8 @@ use tokio::time::Instant;
 use super::guard::{Cleanup, TransferGuard, UploadGuard};
 use super::services::Services;
 use super::testkit::{Site, bob};
+use crate::accounts::earned::Earns;
+use crate::accounts::ratio::Ratio;
 use crate::slaves::testkit::{self, ScriptedSlave};
 use crate::transfer::{Direction, Slot, Want};
 use crate::vfs::{Entry, FileState, UploadMode, VfsError};
@@ -93,7 +95,13 @@ impl Bench {
     async fn upload(&self) -> (UploadGuard, Job) {
         let owner = bob();
         let (services, mode) = (&self.services, UploadMode::Store);
-        let begun = UploadGuard::begin(services, &self.cleanup, self.path(), mode, owner, ROOT);
+        let earns = Earns {
+            account: owner.user.clone(),
+            ratio: Ratio::LEECH,
+            counts: true,
+        };
+        let to = (ROOT, earns);
+        let begun = UploadGuard::begin(services, &self.cleanup, self.path(), mode, owner, to);
         let (upload, guard) = begun.await.unwrap();
         let job = Job::Receive(ReceiveJob {
             root: ROOT,

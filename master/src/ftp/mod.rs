@@ -6,6 +6,7 @@
 
 pub mod accept;
 mod around;
+pub mod charge;
 pub mod cleanup;
 pub mod client;
 pub mod config;

@@ -38,6 +38,16 @@ pub enum Event {
         /// Whether it took the place of an older complete file.
         replaced: bool,
     },
+    /// A file went out, all that was asked for of it.
+    #[serde(rename = "file.downloaded")]
+    FileDownloaded {
+        /// Where it is.
+        path: At,
+        /// Who has it.
+        user: String,
+        /// Bytes that went out.
+        size: u64,
+    },
     /// A file was found on a disk and is listed now.
     #[serde(rename = "file.found")]
     FileFound {
@@ -137,8 +147,9 @@ pub enum Event {
 }
 
 /// Every kind there is, as configurations name them.
-pub const KINDS: [&str; 11] = [
+pub const KINDS: [&str; 12] = [
     "file.uploaded",
+    "file.downloaded",
     "file.found",
     "dir.found",
     "file.deleted",
@@ -156,6 +167,7 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::FileUploaded { .. } => "file.uploaded",
+            Self::FileDownloaded { .. } => "file.downloaded",
             Self::FileFound { .. } => "file.found",
             Self::DirFound { .. } => "dir.found",
             Self::FileDeleted { .. } => "file.deleted",
@@ -175,6 +187,7 @@ impl Event {
             Self::AccountChanged { .. } | Self::LoggedIn { .. } => (None, None),
             Self::Renamed { from, path, .. } => (Some(&path.0), Some(&from.0)),
             Self::FileUploaded { path, .. }
+            | Self::FileDownloaded { path, .. }
             | Self::FileFound { path, .. }
             | Self::DirFound { path }
             | Self::FileDeleted { path, .. }
@@ -204,6 +217,15 @@ impl Event {
             size: entry.size,
             crc32: entry.crc32.map(|crc32| format!("{crc32:08x}")),
             replaced,
+        }
+    }
+
+    /// A file went out.
+    pub fn downloaded(path: &VfsPath, user: &str, size: u64) -> Self {
+        Self::FileDownloaded {
+            path: At(path.clone()),
+            user: user.to_owned(),
+            size,
         }
     }
 
@@ -265,6 +287,11 @@ mod tests {
                 size: 7,
                 crc32: Some("00ff00ff".into()),
                 replaced: false,
+            },
+            Event::FileDownloaded {
+                path: path.clone(),
+                user: user.clone(),
+                size: 7,
             },
             Event::FileFound {
                 path: path.clone(),

@@ -15,6 +15,7 @@ use drftpd_protocol::{Name, NodeId, VfsPath};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::accounts::credits;
 use crate::accounts::people::Changes;
 use crate::admin::commands::table;
 use crate::admin::{AdminError, Answer, Args, Command, Cx, Kind, Outcome, Param, Permission};
@@ -296,9 +297,12 @@ fn ratio(moving: &Moving<'_>, user: &str) -> Result<i64, StoreError> {
 }
 
 /// Gives credits, or takes them; an account that is gone has none.
-fn give(moved: &Moving<'_>, user: &str, credits: i64, _: &Record) -> Result<(), StoreError> {
-    let sql = "UPDATE account SET credits = credits + ?2 WHERE name = ?1";
-    moved.run(sql, crate::store::params![user, credits])?;
+fn give(moved: &Moving<'_>, user: &str, bytes: i64, record: &Record) -> Result<(), StoreError> {
+    if bytes != 0 {
+        let done = if bytes < 0 { "nuke of" } else { "unnuke of" };
+        let why = format!("{done} {}: {}", record.from.0, record.why);
+        credits::charge(moved, user, bytes, (&record.by, &why), moved.now())?;
+    }
     Ok(())
 }
 

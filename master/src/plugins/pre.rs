@@ -12,6 +12,8 @@ use drftpd_protocol::VfsPath;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::accounts::credits;
+use crate::accounts::earned::credits_for;
 use crate::accounts::people::Changes;
 use crate::admin::commands::table;
 use crate::admin::{
@@ -234,10 +236,16 @@ impl Along for Release {
 }
 
 /// Gives an uploader what the bytes are worth by their ratio.
-fn earn(moved: &Moving<'_>, share: &Share, _: &Report) -> Result<(), VfsError> {
-    let sql = "UPDATE account SET credits = credits + ?2 * ratio / 1000 WHERE name = ?1";
+fn earn(moved: &Moving<'_>, share: &Share, report: &Report) -> Result<(), VfsError> {
+    let user = share.owner.user.as_str();
+    let text = "SELECT ratio FROM account WHERE name = ?1";
+    let ratio: Option<u32> = moved.get(text, [user], |row| row.get(0))?;
     let bytes = i64::try_from(share.bytes).unwrap_or(i64::MAX);
-    moved.run(sql, crate::store::params![share.owner.user, bytes])?;
+    let bytes = credits_for(bytes, ratio.unwrap_or(0));
+    if bytes != 0 {
+        let why = format!("release of {}", report.path.0);
+        credits::charge(moved, user, bytes, (NAME, &why), moved.now())?;
+    }
     Ok(())
 }
 

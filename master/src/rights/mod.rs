@@ -5,6 +5,7 @@
 //! [`View`], by which paths are looked up and judged.
 
 pub mod config;
+mod credit;
 pub mod directive;
 mod handle;
 mod here;
@@ -23,6 +24,7 @@ pub(crate) mod second;
 mod tests;
 
 pub use config::RightsConfig;
+pub use credit::Cap;
 pub use directive::Directive;
 pub use handle::Rights;
 pub use here::Here;

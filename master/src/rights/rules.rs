@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use drftpd_protocol::VfsPath;
 
+use super::credit::Value;
 use super::directive::{DIRECTIVES, Directive, FORMS};
 use super::messages::Messages;
 use super::pattern::{PathText, Pattern};
@@ -33,6 +34,8 @@ pub struct Written {
     pub lines: Vec<Line>,
     /// Who may use which command, by its name.
     pub commands: BTreeMap<&'static str, People>,
+    /// Whom rankings do not show.
+    pub hidden_in_stats: Option<People>,
 }
 
 /// A line that was compiled.
@@ -40,6 +43,7 @@ pub struct Written {
 pub(super) struct Compiled {
     pattern: Pattern,
     people: People,
+    value: Value,
 }
 
 /// Who may do what where.
@@ -75,9 +79,14 @@ impl Rules {
                 false => Pattern::glob(&line.path, case),
             };
             let people = line.people.clone();
-            match pattern {
-                Ok(pattern) => lines[line.directive as usize].push(Compiled { pattern, people }),
-                Err(why) => errors.push((number, why)),
+            match (pattern, Value::of(line)) {
+                (Ok(pattern), Some(value)) => lines[line.directive as usize].push(Compiled {
+                    pattern,
+                    people,
+                    value,
+                }),
+                (Ok(_), None) => errors.push((number, "has no such value".to_owned())),
+                (Err(why), _) => errors.push((number, why)),
             }
         }
         if !errors.is_empty() {
@@ -128,6 +137,11 @@ impl Rules {
         self.written.commands.get(name)
     }
 
+    /// Whom rankings do not show, if anybody.
+    pub fn hidden_in_stats(&self) -> Option<&People> {
+        self.written.hidden_in_stats.as_ref()
+    }
+
     /// Whether the first line that fits a path means somebody; without one, what holds for the kind.
     pub(super) fn says(&self, directive: Directive, path: &PathText, who: &Account) -> bool {
         let directive = self.stand_in(directive);
@@ -137,6 +151,27 @@ impl Rules {
             || self.otherwise(directive, who),
             |line| line.people.has(who),
         )
+    }
+
+    /// What the lines of a kind say that fit a path and mean somebody, in their order: of lines with a value one that
+    /// means others leaves the next to speak.
+    pub(super) fn values(
+        &self,
+        directive: Directive,
+        path: &VfsPath,
+        who: &Account,
+    ) -> impl Iterator<Item = Value> {
+        let lines = self.lines(directive);
+        let text = (!lines.is_empty()).then(|| self.text(path));
+        lines.iter().filter_map(move |line| {
+            let fits = line.pattern.fits(text.as_ref()?) && line.people.has(who);
+            fits.then_some(line.value)
+        })
+    }
+
+    /// Whether there are lines of a kind.
+    pub(super) fn has(&self, directive: Directive) -> bool {
+        !self.lines(directive).is_empty()
     }
 
     /// What [`Rules::says`] of everything that lies below a directory; `None` where that may differ.

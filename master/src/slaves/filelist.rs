@@ -2,9 +2,10 @@
 //! a test holds in its hand.
 
 use drftpd_protocol::wire::{DirDigest, RootOp, StagedEntry, WalkPage};
-use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId};
+use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId, TransferId};
 use futures_util::future::LocalBoxFuture;
 
+use crate::accounts::tally::Figures;
 use crate::vfs::{
     Begins, Compare, Concluded, Judged, Merged, OpsHeads, SawAll, VfsClient, VfsError,
 };
@@ -57,7 +58,16 @@ pub trait FileList: Send + Sync + 'static {
         slave: &'a SlaveId,
         walk: SawAll,
     ) -> Answer<'a, Concluded>;
-    /// The end of a transfer that nobody waits for.
+    /// The end of a download that nobody waits for.
+    fn settle_download(&self, transfer: TransferId, moved: Figures) -> Answer<'_, ()>;
+    /// Downloads of earlier masters that a slave knows: it will tell no end of others.
+    fn downloads_known<'a>(
+        &'a self,
+        slave: &'a SlaveId,
+        knows: Vec<TransferId>,
+        first: TransferId,
+    ) -> Answer<'a, usize>;
+    /// The end of an upload that nobody waits for.
     fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()>;
 }
 
@@ -129,6 +139,19 @@ impl FileList for VfsClient {
         walk: SawAll,
     ) -> Answer<'a, Concluded> {
         Box::pin(VfsClient::walked(self, root, slave, walk))
+    }
+
+    fn settle_download(&self, transfer: TransferId, moved: Figures) -> Answer<'_, ()> {
+        Box::pin(VfsClient::settle_download(self, transfer, moved))
+    }
+
+    fn downloads_known<'a>(
+        &'a self,
+        slave: &'a SlaveId,
+        knows: Vec<TransferId>,
+        first: TransferId,
+    ) -> Answer<'a, usize> {
+        Box::pin(VfsClient::downloads_known(self, slave, knows, first))
     }
 
     fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()> {

@@ -192,6 +192,7 @@ impl Handler<LinkUp> for SlaveRegistry {
         for transfer in nobodys.others {
             self.unwanted(slave.clone(), transfer, ctx);
         }
+        self.give_back(slave.clone(), msg.hello.transfers.clone(), ctx);
         let transfers = u32::try_from(msg.hello.transfers.len()).unwrap_or(u32::MAX);
         let alive = Alive {
             roots: msg.hello.roots,

@@ -9,14 +9,16 @@ use rusqlite::Connection;
 use super::error::StoreError;
 
 mod brought;
+mod credits;
 mod tables;
 
 pub(super) use brought::BROUGHT;
+use credits::V17;
 pub(super) use tables::{Holds, TABLES, Table};
 
 /// What brings a store from the version that is its index to the next one.
 pub(super) const MIGRATIONS: &[&str] = &[
-    V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16,
+    V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16, V17,
 ];
 
 const V1: &str = "

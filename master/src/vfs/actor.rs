@@ -259,7 +259,8 @@ impl VfsActor {
         let (now, ids) = (self.clock.unix(), self.store.ids());
         self.store.read(|sql| {
             let plan = plan::plan(sql, &self.uploads, &msg.path, msg.mode)?;
-            plan::begin(sql, ids, now, plan, msg.owner.clone(), msg.root)
+            let to = (msg.root, msg.earns.clone());
+            plan::begin(sql, ids, now, plan, msg.owner.clone(), to)
         })
     }
 

@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use actix::{Addr, Recipient};
 use drftpd_actors::{Blocking, Ping, ask};
-use drftpd_protocol::{DirId, FileId, Name, NodeId, RootId, VfsPath};
+use drftpd_protocol::{DirId, FileId, Name, NodeId, RootId, SlaveId, TransferId, VfsPath};
 
 use super::actor::VfsActor;
 use super::commands::{
-    Commit, Delete, EndUpload, LoseUpload, MakeDir, MakeLink, RemoveDir, Rename, SetTimes,
+    Commit, Delete, EndUpload, GiveBack, LoseUpload, MakeDir, MakeLink, RemoveDir, Rename,
+    SetTimes, SettleDownload,
 };
 use super::deletions::{Deletions, Followed};
 use super::error::VfsError;
@@ -31,6 +32,9 @@ use super::types::{
 };
 use super::uploads::Uploads;
 use super::{plan, reads};
+use crate::accounts::downloads;
+use crate::accounts::earned::Earns;
+use crate::accounts::tally::Figures;
 use crate::store::{Sql, Store};
 use tokio::sync::{Notify, watch};
 pub use walks::{Begins, Compare, Concluded, Merged, SawAll, SawShared, Stray};
@@ -265,11 +269,23 @@ impl VfsClient {
         owner: Owner,
         root: RootId,
     ) -> Result<Upload, VfsError> {
+        self.begin_paid(path, mode, owner, (root, None)).await
+    }
+
+    /// The same, for an upload that earns something.
+    pub async fn begin_paid(
+        &self,
+        path: &VfsPath,
+        mode: UploadMode,
+        owner: Owner,
+        (root, earns): (RootId, Option<Earns>),
+    ) -> Result<Upload, VfsError> {
         let begin = BeginUpload {
             path: path.clone(),
             mode,
             owner,
             root,
+            earns,
         };
         ask(&self.addr, begin, CHANGE_LIMIT).await?
     }
@@ -286,22 +302,24 @@ impl VfsClient {
         root: RootId,
         bytes: PreparedBytes,
     ) -> Result<Entry, VfsError> {
-        self.commit_copies(file, root, None, bytes).await
+        self.commit_copies(file, (root, None), bytes, 0).await
     }
 
-    /// Commits an upload that another root has prepared, too: it is a holder from the beginning.
+    /// Commits an upload that took so many milliseconds, and that another root may have prepared, too: it is a holder
+    /// from the beginning.
     pub async fn commit_copies(
         &self,
         file: FileId,
-        root: RootId,
-        also: Option<RootId>,
+        (root, also): (RootId, Option<RootId>),
         bytes: PreparedBytes,
+        ms: u64,
     ) -> Result<Entry, VfsError> {
         let commit = Commit {
             file,
             root,
             also,
             bytes,
+            ms,
         };
         ask(&self.addr, Finish(file, commit), CHANGE_LIMIT).await?
     }
@@ -337,6 +355,36 @@ impl VfsClient {
     ) -> Result<(), VfsError> {
         let end = EndUpload { file, root, kept };
         ask(&self.addr, Orphan(file, end), CHANGE_LIMIT).await?
+    }
+
+    /// The end of a download that nobody waits for: paid for, if somebody holds credits for it.
+    pub async fn settle_download(
+        &self,
+        transfer: TransferId,
+        moved: Figures,
+    ) -> Result<(), VfsError> {
+        self.change(SettleDownload { transfer, moved }).await
+    }
+
+    /// Gives back what was held for downloads of masters before `first`, but for those that the slave knows; answers how
+    /// many.
+    pub async fn downloads_known(
+        &self,
+        slave: &SlaveId,
+        knows: Vec<TransferId>,
+        first: TransferId,
+    ) -> Result<usize, VfsError> {
+        let held = self.read(|sql, _| Ok(downloads::are_held(sql, first)?))?;
+        if !held {
+            return Ok(0);
+        }
+        let slave = slave.clone();
+        self.change(GiveBack {
+            slave,
+            knows,
+            first,
+        })
+        .await
     }
 
     /// The path of a node, for logs and operators.

@@ -8,6 +8,7 @@ use super::commands::{EndUpload, MergePage};
 use super::error::VfsError;
 use super::tree::TreeCommand;
 use super::types::{Upload, UploadMode};
+use crate::accounts::earned::Earns;
 
 /// Asks for a change; answered after the commit that holds it.
 pub(super) struct Change<C>(pub C);
@@ -42,4 +43,5 @@ pub(super) struct BeginUpload {
     pub mode: UploadMode,
     pub owner: Owner,
     pub root: RootId,
+    pub earns: Option<Earns>,
 }

@@ -10,6 +10,7 @@ use super::tree::log::{self, RootKey};
 use super::tree::{copies, walk};
 use super::types::{Entry, FileState, Kind, Upload, UploadMode, UploadPlan};
 use super::uploads::Uploads;
+use crate::accounts::earned::{Earner, Earns};
 use crate::store::{Ids, Sql, id, number};
 
 /// An upload as the store has it.
@@ -21,6 +22,10 @@ pub(super) struct Stored {
     pub state: StoredState,
     /// Bytes that are kept.
     pub size: u64,
+    /// Bytes that were there before its last transfer.
+    pub keep: u64,
+    /// Who is paid for it.
+    pub earner: Option<Earner>,
 }
 
 /// State of an upload as the store has it.
@@ -47,7 +52,7 @@ impl StoredState {
 
 /// The upload of a node that runs or broke off.
 pub(super) fn stored(sql: &Sql<'_>, node: NodeId) -> Result<Option<Stored>, VfsError> {
-    let query = "SELECT upload.generation, root.id, root.key, upload.state, upload.size
+    let query = "SELECT upload.generation, root.id, root.key, upload.state, upload.size, keep, earner, ratio, counts
                  FROM upload JOIN root ON root.key = upload.root WHERE node = ?1";
     let row = sql.get(query, [number(node.0)], |row| {
         Ok(Stored {
@@ -63,6 +68,15 @@ pub(super) fn stored(sql: &Sql<'_>, node: NodeId) -> Result<Option<Stored>, VfsE
                 _ => StoredState::Unknown,
             },
             size: id(row, 4)?,
+            keep: id(row, 5)?,
+            earner: match row.get(6)? {
+                Some(id) => Some(Earner {
+                    id,
+                    ratio: row.get(7)?,
+                    counts: row.get(8)?,
+                }),
+                None => None,
+            },
         })
     })?;
     Ok(row)
@@ -236,7 +250,7 @@ pub(super) fn begin(
     now: i64,
     plan: Plan,
     owner: Owner,
-    root: RootId,
+    (root, earns): (RootId, Option<Earns>),
 ) -> Result<Begun, VfsError> {
     let row = log::root(sql, root)?.ok_or(VfsError::UnknownRoot(root))?;
     if !plan.takes(root) {
@@ -276,7 +290,13 @@ pub(super) fn begin(
             after: row.pending(),
             blake3: false,
         },
-        intent: Begin { file, root, onto },
+        intent: Begin {
+            file,
+            root,
+            onto,
+            earns,
+            keep,
+        },
         keep,
         unstored,
     })

@@ -2,8 +2,9 @@
 
 use drftpd_protocol::VfsPath;
 
+use crate::accounts::credits;
 use crate::accounts::legacy::unhex;
-use crate::accounts::limits::Limit;
+use crate::accounts::limits::{Limit, Unit};
 use crate::accounts::names::check_text;
 use crate::accounts::ratio::Ratio;
 use crate::accounts::table::{self, Stored};
@@ -161,14 +162,7 @@ pub(super) fn limit(name: &str, value: &str) -> Result<(Limit, Option<u64>), Edi
 
 fn signed(text: &str) -> Result<i64, EditError> {
     let wrong = || EditError::wrong("value", "must be a number of bytes, like 10GB");
-    let (negative, text) = match text.strip_prefix('-') {
-        Some(text) => (true, text),
-        None => (false, text),
-    };
-    let bytes = crate::accounts::limits::Unit::Bytes.read(text);
-    let bytes = bytes.and_then(|bytes| i64::try_from(bytes).ok());
-    let bytes = bytes.ok_or_else(wrong)?;
-    Ok(if negative { -bytes } else { bytes })
+    Unit::read_signed(text).ok_or_else(wrong)
 }
 
 /// A day (its first moment, UTC) or a moment, as Unix seconds.
@@ -198,6 +192,7 @@ pub fn change(
     by: &By,
     whom: &Whom,
     change: &Change,
+    now: i64,
 ) -> Result<Vec<String>, EditError> {
     let authority = by.authority(batch)?;
     if let Change::Group(group) = change {
@@ -238,7 +233,7 @@ pub fn change(
         users::others_operate(batch, &whose.iter().collect::<Vec<_>>())?;
     }
     for target in &whose {
-        write(batch, &target.account.name, change)?;
+        write(batch, &target.account.name, change, now)?;
     }
     Ok(whose.into_iter().map(|it| it.account.name).collect())
 }
@@ -294,7 +289,7 @@ fn judge(
     }
 }
 
-fn write(batch: &Batch<'_>, name: &str, change: &Change) -> Result<(), EditError> {
+fn write(batch: &Batch<'_>, name: &str, change: &Change, now: i64) -> Result<(), EditError> {
     let set = |column: &str, value: &dyn rusqlite::ToSql| {
         let sql = format!("UPDATE account SET {column} = ?2 WHERE name = ?1");
         batch.run(&sql, params![name, value])
@@ -302,8 +297,15 @@ fn write(batch: &Batch<'_>, name: &str, change: &Change) -> Result<(), EditError
     match change {
         Change::Group(group) => set("grp", group),
         Change::Ratio(ratio) => set("ratio", &ratio.0),
-        Change::Credits(bytes) => set("credits", bytes),
-        Change::Allotment(bytes) => set("allotment", bytes),
+        Change::Credits(bytes) => {
+            credits::set(batch, name, *bytes, now)?;
+            Ok(0)
+        }
+        // It counts from the next week on: this one's credits are what they are.
+        Change::Allotment(bytes) => {
+            credits::add(batch, name, 0, now)?;
+            set("allotment", bytes)
+        }
         Change::Tagline(text) => set("tagline", text),
         Change::Comment(text) => set("comment", text),
         Change::Switch(switch, on) => {

@@ -2,6 +2,7 @@
 //! Operators of the site may everything; administrators of a group what [`Authority::over`] lets them, within its slots.
 
 pub mod change;
+pub mod gifts;
 pub mod groups;
 pub mod users;
 

@@ -82,7 +82,7 @@ impl Site {
     ) -> Result<Vec<String>, EditError> {
         let change = Change::read(field, values)?;
         let (by, whom) = (by.clone(), Whom::read(whom));
-        self.edit(move |batch| change::change(batch, &by, &whom, &change))
+        self.edit(move |batch| change::change(batch, &by, &whom, &change, 0))
             .await
     }
 

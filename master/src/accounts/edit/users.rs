@@ -1,5 +1,6 @@
 //! Accounts that come, go, and come back; their passwords, masks, bans, notes and groups.
 
+use crate::accounts::earned;
 use crate::accounts::masks::Mask;
 use crate::accounts::names::{check, check_text};
 use crate::accounts::ratio::Ratio;
@@ -140,6 +141,7 @@ pub fn purge(batch: &Batch<'_>, by: &By, name: &str) -> Result<(), EditError> {
     for of in OF_ACCOUNT {
         batch.run(&format!("DELETE FROM {of} WHERE account = ?1"), [name])?;
     }
+    earned::renamed(batch, name, None)?;
     Ok(())
 }
 
@@ -152,13 +154,16 @@ fn deleted(batch: &Batch<'_>, by: &Authority, name: &str) -> Result<Stored, Edit
 }
 
 /// Tables that say more of an account.
-const OF_ACCOUNT: [&str; 6] = [
+const OF_ACCOUNT: [&str; 9] = [
     "member",
     "grp_admin",
     "mask",
     "account_limit",
     "account_note",
     "account_moved",
+    "credit_change",
+    "credit_hold",
+    "tally",
 ];
 
 /// Gives somebody another name. Their files keep the old one as their owner's.
@@ -176,6 +181,7 @@ pub fn rename(batch: &Batch<'_>, by: &By, old: &str, new: &str) -> Result<(), Ed
         let sql = format!("UPDATE {of} SET account = ?2 WHERE account = ?1");
         batch.run(&sql, [old, new])?;
     }
+    earned::renamed(batch, old, Some(new))?;
     Ok(())
 }
 

@@ -9,9 +9,12 @@ use super::super::{
     AdminError, Answer, Args, Caller, Command, Cx, Kind, Listing, Outcome, Param, Permission,
 };
 use super::people::{self, Done};
+use super::stats::Moved;
 use super::table;
 use crate::accounts::edit::EditError;
 use crate::accounts::edit::groups::{self, GroupChange};
+use crate::accounts::period::Period;
+use crate::accounts::tally;
 use crate::store::Sql;
 
 const GROUP: Param = Param::new("group", Kind::Text, "the group's name");
@@ -167,6 +170,8 @@ struct Member {
     ratio: String,
     deleted: bool,
     seen: Option<i64>,
+    up: Moved,
+    down: Moved,
 }
 
 fn show(cx: &Cx, args: &Args) -> Outcome {
@@ -177,10 +182,11 @@ fn show(cx: &Cx, args: &Args) -> Outcome {
             return Err(EditError::NoGroup(name.to_owned()).into());
         }
     }
+    let now = cx.of.clock.unix();
     let shown = cx.of.store.read(|sql| {
         let group = groups::need(sql, name)?;
         let (taken, leech_taken) = group.taken(sql)?;
-        let members = members(sql, name)?;
+        let members = members(sql, name, now)?;
         Ok::<_, EditError>(Shown {
             group: group.name,
             created: group.created,
@@ -197,12 +203,12 @@ fn show(cx: &Cx, args: &Args) -> Outcome {
     Answer::of(&shown.map_err(AdminError::from)?)
 }
 
-fn members(sql: &Sql<'_>, group: &str) -> Result<Vec<Member>, EditError> {
+fn members(sql: &Sql<'_>, group: &str, now: i64) -> Result<Vec<Member>, EditError> {
     let text = "SELECT name, grp = ?1, EXISTS (SELECT 1 FROM grp_admin WHERE account = name AND grp = ?1), ratio,
         deleted IS NOT NULL, seen FROM account
         WHERE name IN (SELECT name FROM account WHERE grp = ?1 UNION SELECT account FROM member WHERE grp = ?1)
         ORDER BY name";
-    let members = sql.all(text, [group], |row| {
+    let mut members = sql.all(text, [group], |row| {
         Ok(Member {
             user: row.get(0)?,
             primary: row.get(1)?,
@@ -210,9 +216,15 @@ fn members(sql: &Sql<'_>, group: &str) -> Result<Vec<Member>, EditError> {
             ratio: crate::accounts::ratio::Ratio::from_column(row.get(3)?).to_string(),
             deleted: row.get(4)?,
             seen: row.get(5)?,
+            up: Moved::default(),
+            down: Moved::default(),
         })
-    });
-    Ok(members?)
+    })?;
+    for member in &mut members {
+        let ever = tally::of(sql, &member.user, Period::Ever, now)?;
+        (member.up, member.down) = (ever.up.into(), ever.down.into());
+    }
+    Ok(members)
 }
 
 impl fmt::Display for Shown {
@@ -243,11 +255,17 @@ impl fmt::Display for Shown {
                 member
                     .seen
                     .map_or_else(|| "never".to_owned(), table::moment),
+                table::size(member.up.bytes()),
+                table::size(member.down.bytes()),
                 what.join(", "),
             ]
         };
         let rows: Vec<_> = self.members.iter().map(row).collect();
-        table::write(f, ["MEMBER", "RATIO", "LAST LOGIN", ""], &rows)
+        table::write(
+            f,
+            ["MEMBER", "RATIO", "LAST LOGIN", "UP", "DOWN", ""],
+            &rows,
+        )
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::super::{Answer, Args, Command, Cx, Kind, Outcome, Param, Permission};
 use super::people::{self, Done};
 use crate::accounts::edit::{Change, Whom, change, users};
+use crate::store::Batch;
 
 const USER: Param = Param::new("user", Kind::Text, "the user's name");
 
@@ -56,8 +57,9 @@ async fn change_field(cx: Cx, args: Args) -> Outcome {
 async fn apply(cx: &Cx, whom: Whom, field: &str, values: &[&str]) -> Outcome {
     let new = Change::read(field, values)?;
     let puts_out = matches!(new, Change::Switch("disabled", true));
-    let by = people::by(cx);
-    let users = people::edit(cx, move |batch| change::change(batch, &by, &whom, &new)).await?;
+    let (by, now) = (people::by(cx), cx.of.clock.unix());
+    let work = move |batch: &Batch<'_>| change::change(batch, &by, &whom, &new, now);
+    let users = people::edit(cx, work).await?;
     let ended = match puts_out {
         true => people::end_sessions(cx, &users, "Your account was switched off").await,
         false => 0,

@@ -7,10 +7,14 @@ use serde::Serialize;
 use super::super::{
     AdminError, Answer, Args, Caller, Code, Command, Cx, Kind, Outcome, Param, Permission,
 };
+use super::stats::Moved;
 use super::{people, table};
+use crate::accounts::credits;
 use crate::accounts::edit::Authority;
+use crate::accounts::period::Period;
 use crate::accounts::table as accounts;
 use crate::accounts::table::Stored;
+use crate::accounts::tally::{self, Tally};
 use crate::store::{Sql, StoreError};
 
 /// `user show [USER]`.
@@ -37,6 +41,7 @@ struct Shown {
     state: Vec<String>,
     ratio: String,
     credits: i64,
+    credits_held: i64,
     weekly_allotment: i64,
     home: String,
     masks: Vec<String>,
@@ -49,6 +54,7 @@ struct Shown {
     seen: Option<i64>,
     logins: i64,
     certificate: bool,
+    moved: Vec<OfPeriod>,
     notes: Vec<Note>,
 }
 
@@ -61,6 +67,13 @@ struct Held {
 }
 
 #[derive(Serialize)]
+struct OfPeriod {
+    period: &'static str,
+    up: Moved,
+    down: Moved,
+}
+
+#[derive(Serialize)]
 struct Note {
     number: i64,
     written: i64,
@@ -69,7 +82,7 @@ struct Note {
 }
 
 /// Whether a caller may see what is kept of somebody; who may change somebody may see them.
-fn may_see(cx: &Cx, found: &Stored) -> bool {
+pub(super) fn may_see(cx: &Cx, found: &Stored) -> bool {
     let Caller::User(user) = &cx.caller else {
         return true;
     };
@@ -108,6 +121,9 @@ fn show(cx: &Cx, args: &Args) -> Outcome {
         false => Vec::new(),
     };
     let state = state(&found, cx.of.clock.unix());
+    let now = cx.of.clock.unix();
+    let credits = read(cx, |sql| credits::balance(sql, &name, now))?.unwrap_or_default();
+    let moved = read(cx, |sql| moved(sql, &name, now))?;
     let account = found.account;
     let limits = account.limits.iter().map(|(limit, value)| Held {
         limit: limit.name(),
@@ -122,7 +138,9 @@ fn show(cx: &Cx, args: &Args) -> Outcome {
         administers: account.administers,
         state,
         ratio: account.ratio.to_string(),
-        credits: found.credits,
+        credits: credits.credits,
+        credits_held: credits.held,
+        moved,
         weekly_allotment: found.allotment,
         home: account.home.to_string(),
         masks: found.masks,
@@ -140,6 +158,22 @@ fn show(cx: &Cx, args: &Args) -> Outcome {
         certificate: found.certificate.is_some(),
         notes,
     })
+}
+
+/// Periods in which something was moved.
+fn moved(sql: &Sql<'_>, name: &str, now: i64) -> Result<Vec<OfPeriod>, StoreError> {
+    let mut all = Vec::new();
+    for period in Period::ALL {
+        let tally = tally::of(sql, name, period, now)?;
+        if tally != Tally::default() {
+            all.push(OfPeriod {
+                period: period.name(),
+                up: tally.up.into(),
+                down: tally.down.into(),
+            });
+        }
+    }
+    Ok(all)
 }
 
 fn none(name: &str) -> AdminError {
@@ -215,9 +249,24 @@ impl fmt::Display for Shown {
         line("administers", self.administers.join(", "))?;
         line("state", self.state.join(", "))?;
         line("ratio", self.ratio.clone())?;
-        line("credits", signed_size(self.credits))?;
+        let held = match self.credits_held {
+            0 => String::new(),
+            held => format!(", {} of them held by downloads", signed_size(held)),
+        };
+        line("credits", format!("{}{held}", signed_size(self.credits)))?;
         if self.weekly_allotment != 0 {
             line("each week", signed_size(self.weekly_allotment))?;
+        }
+        for of in &self.moved {
+            let ([up_files, up, _], [down_files, down, _]) = (of.up.cells(), of.down.cells());
+            let name = match of.period {
+                "ever" => "moved".to_owned(),
+                period => format!("this {period}"),
+            };
+            line(
+                &name,
+                format!("up {up} ({up_files}), down {down} ({down_files})"),
+            )?;
         }
         line("home", self.home.clone())?;
         line("masks", self.masks.join(", "))?;

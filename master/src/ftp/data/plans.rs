@@ -6,6 +6,7 @@ use drftpd_actors::AskError;
 use drftpd_protocol::{RootId, VfsPath};
 use tokio::time::{Instant, sleep};
 
+use super::credit::{self, within_caps};
 use super::dupes;
 use crate::accounts::Action;
 use crate::extend::Act;
@@ -55,6 +56,9 @@ pub async fn download(cx: &VerbCx, path: &VfsPath) -> Result<DownloadFrom, FtpEr
             return Err(VfsError::Busy(path).into());
         }
     }
+    within_caps(cx, &path, Direction::Download)?;
+    // How much will be wanted is known when it begins: REST may come between.
+    credit::suffice(cx, &path, readable.entry.size.min(1))?;
     let entry = Some(&readable.entry);
     cx.passes(Act::Download, &path, entry, None).await?;
     Ok(DownloadFrom { path, readable })
@@ -81,6 +85,7 @@ pub async fn upload(cx: &VerbCx, path: &VfsPath, mode: UploadMode) -> Result<Upl
     let there = plan.existing.as_ref();
     judge(cx, &path, mode, there).await?;
     cx.passes(Act::Upload, &path, there, None).await?;
+    within_caps(cx, &path, Direction::Upload)?;
     Ok(UploadTo { path, mode, plan })
 }
 

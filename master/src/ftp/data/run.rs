@@ -1,7 +1,6 @@
 //! A transfer from its order to its end, as the master sees it: begun on the slave, watched, forwarded if need be.
 
 use drftpd_actors::failpoint;
-use drftpd_protocol::ftp::args::OctetRange;
 use drftpd_protocol::wire::{
     Base, Begun, DataTls, Fault, FaultCode, Job, Outcome, ReceiveJob, SendJob,
 };
@@ -11,17 +10,19 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::active;
 use super::channel::{Arrival, Channel, Unopened};
+use super::credit;
 use super::dupes;
 use super::error::DataError;
 use super::forward::Forward;
 use super::ours::OurPort;
+pub use super::part::Part;
 use super::plans::{DownloadFrom, UploadTo};
 use super::second::SecondCopy;
 use super::share::Share;
+use crate::accounts::downloads::Costs;
 use crate::ftp::error::FtpError;
 use crate::ftp::guard::{TransferGuard, UploadGuard};
 use crate::ftp::services::VerbCx;
-use crate::ftp::state::State;
 use crate::slaves::SlaveError;
 use crate::transfer::Direction;
 use crate::vfs::{Followed, VfsError};
@@ -43,47 +44,6 @@ pub struct Moving {
     unopened: Option<(Unopened, Arrival)>,
 }
 
-/// Which bytes of a file go out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
-    /// First byte.
-    pub offset: u64,
-    /// How many; `None`: all that follow.
-    pub length: Option<u64>,
-}
-
-impl Part {
-    /// What REST and RANG have said, for a file of this size. A part that ends behind the file ends with it.
-    ///
-    /// # Errors
-    /// When it does not begin in the file.
-    pub fn of(state: &State, size: u64) -> Result<Self, VfsError> {
-        let Some(OctetRange { start, end }) = state.range else {
-            let offset = state.rest.unwrap_or(0);
-            let length = None;
-            return match offset > size {
-                true => Err(VfsError::BadOffset { offset, size }),
-                false => Ok(Self { offset, length }),
-            };
-        };
-        if start >= size {
-            let offset = start;
-            return Err(VfsError::BadOffset { offset, size });
-        }
-        let behind = end.map_or(size, |last| last.saturating_add(1).min(size));
-        Ok(Self {
-            offset: start,
-            length: Some(behind - start),
-        })
-    }
-
-    /// How many bytes will come of a file of this size.
-    pub fn of_size(self, size: u64) -> u64 {
-        let left = size.saturating_sub(self.offset);
-        self.length.map_or(left, |length| length.min(left))
-    }
-}
-
 /// Begins a download of a part. Where no slave is bound yet, a second one is tried if the first has not got the file.
 ///
 /// # Errors
@@ -91,7 +51,7 @@ impl Part {
 pub async fn begin_download(
     cx: &VerbCx,
     from: &DownloadFrom,
-    part: Part,
+    (part, costs): (Part, &Costs),
     channel: Channel,
 ) -> Result<Moving, FtpError> {
     let tls = channel.tls(cx, &from.path);
@@ -101,6 +61,7 @@ pub async fn begin_download(
     let share = Share::take(cx, Direction::Download, expected).await?;
     let unopened = match channel {
         Channel::Listening(mut guard, port) => {
+            charge(&mut guard, from, costs, expected).await?;
             let begun = send(cx, from, part, (&mut guard, share.rate), tls).await?;
             return Ok(Moving {
                 guard,
@@ -119,6 +80,7 @@ pub async fn begin_download(
         let mut guard = from.hold(cx, roots.clone()).await?;
         let tried = root_of(&guard)?;
         let arrival = unopened.open(cx, &mut guard).await?;
+        charge(&mut guard, from, costs, expected).await?;
         match send(cx, from, part, (&mut guard, share.rate), tls.clone()).await {
             Ok(begun) => {
                 let unopened = Some((unopened, arrival));
@@ -142,6 +104,16 @@ pub async fn begin_download(
             Err(why) => return Err(why),
         }
     }
+}
+
+async fn charge(
+    guard: &mut TransferGuard,
+    from: &DownloadFrom,
+    costs: &Costs,
+    bytes: u64,
+) -> Result<(), FtpError> {
+    let charged = guard.charge(costs, (&from.path, bytes)).await;
+    charged.map_err(credit::said)
 }
 
 async fn send(
@@ -199,7 +171,8 @@ pub async fn begin_upload(
     }
     SecondCopy::is_possible(cx, &to.path, root)?;
     let (path, owner) = (to.path.clone(), cx.owner()?);
-    let begin = UploadGuard::begin(&cx.services, &cx.cleanup, path, to.mode, owner, root);
+    let onto = (root, credit::earns(cx, &path)?);
+    let begin = UploadGuard::begin(&cx.services, &cx.cleanup, path, to.mode, owner, onto);
     let (upload, settles) = match begin.await {
         Ok(begun) => begun,
         Err(why) => return Err(dupes::instead(cx, &to.path, to.mode, why.into()).await),

@@ -8,6 +8,7 @@ use drftpd_protocol::{FileId, VfsPath};
 use super::{Arg, Change, Done, Feat, Keeps, Kind, Verb, VerbResult};
 use crate::ftp::data::announce::unique_name;
 use crate::ftp::data::channel::Channel;
+use crate::ftp::data::credit;
 use crate::ftp::data::plans::{self, UploadTo};
 use crate::ftp::data::record::{Figures, Record};
 use crate::ftp::data::run::{Moving, Part, begin_download, begin_upload};
@@ -40,11 +41,12 @@ async fn retr(mut cx: VerbCx, arg: Arg) -> VerbResult {
 async fn fetch(cx: VerbCx, endpoint: Option<Endpoint>, arg: Arg) -> VerbResult {
     let from = plans::download(&cx, &cx.path(arg.path()?)?).await?;
     let part = Part::of(&cx.state, from.readable.entry.size)?;
+    let costs = credit::suffice(&cx, &from.path, part.of_size(from.readable.entry.size))?;
     let mut channel = Channel::of(&cx, endpoint, &from.path, Direction::Download).await?;
     let mut first = true;
     loop {
         let otherwise = channel.otherwise();
-        let mut moving = begin_download(&cx, &from, part, channel).await?;
+        let mut moving = begin_download(&cx, &from, (part, &costs), channel).await?;
         if std::mem::take(&mut first) {
             let left = part.of_size(moving.begun.size);
             cx.say(opening(&from.path, Some(left))).await?;
@@ -233,7 +235,8 @@ async fn commit(
     }
     let commit = async move {
         drftpd_actors::failpoint("commit.before").map_err(failed)?;
-        let committed = services.vfs.commit_copies(file, root, also, prepared).await;
+        let (roots, ms) = ((root, also), moving.guard.took_ms());
+        let committed = services.vfs.commit_copies(file, roots, prepared, ms).await;
         if committed.is_err() && moving.followed.is_deleted() {
             return Err(DataError::Deleted.into());
         }

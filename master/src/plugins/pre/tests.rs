@@ -6,6 +6,7 @@ use drftpd_protocol::RootId;
 
 use super::*;
 use crate::accounts::Account;
+use crate::accounts::ratio::Ratio;
 use crate::accounts::table::{AddAccount, Stored};
 use crate::vfs::testkit::TestVfs;
 use crate::vfs::{Owner, PreparedBytes, UploadMode};
@@ -33,7 +34,11 @@ impl World {
         let clock = Clock::manual(1_000);
         let files = TestVfs::start(&clock).await;
         let root = files.root("one", 1).await;
-        let stored = Stored::new(Account::of_test("ann", "grp"), None, 1);
+        let account = Account {
+            ratio: Ratio(3000),
+            ..Account::of_test("ann", "grp")
+        };
+        let stored = Stored::new(account, None, 1);
         assert!(files.store.change(AddAccount(stored)).await.unwrap());
         for dir in ["/mp3", "/priv", "/priv/x"] {
             files.vfs.make_dir(&path(dir), ann()).await.unwrap();

@@ -1,6 +1,6 @@
 //! DrFTPD's form: `directive path [arguments] words…`, one a line; `#` begins a comment. `command name words…` is ours.
 
-use super::{Commands, Reading, Rest};
+use super::{Commands, HIDE_IN_STATS, Reading, Rest};
 
 pub(super) fn read<'c>(text: &str, commands: &'c Commands) -> Reading<'c> {
     let mut reading = Reading::new(commands);
@@ -23,6 +23,9 @@ fn read_line(reading: &mut Reading<'_>, number: usize, name: &str, words: Vec<&s
             Some(command) => reading.command(number, command, words),
             None => reading.wrong(number, "command: its name is missing"),
         };
+    }
+    if name == HIDE_IN_STATS {
+        return reading.hide_in_stats(number, words);
     }
     let Some(of) = reading.named(number, name) else {
         return;

@@ -9,12 +9,16 @@ use drftpd_actors::ConfigError;
 
 use super::directive::{Argument, Directive, ELSEWHERE, named};
 use super::rules::{Line, Rules, Written};
+use crate::accounts::ratio::Ratio;
 use crate::accounts::who::People;
 use crate::admin::Commands;
 use crate::store::Case;
 
 /// Bytes of a file at most.
 const MOST: u64 = 4 * 1024 * 1024;
+
+/// How the line is called that has no path: whom rankings do not show.
+const HIDE_IN_STATS: &str = "hideinstats";
 
 /// What is wrong, and in which line.
 type Wrong = (usize, String);
@@ -134,6 +138,14 @@ impl<'c> Reading<'c> {
         }
     }
 
+    /// Takes whom rankings do not show.
+    fn hide_in_stats<'t>(&mut self, line: usize, words: impl IntoIterator<Item = &'t str>) {
+        if self.written.hidden_in_stats.is_some() {
+            return self.wrong(line, format!("{HIDE_IN_STATS}: is there twice"));
+        }
+        self.written.hidden_in_stats = self.people(line, HIDE_IN_STATS, words);
+    }
+
     /// Takes who may use a command.
     fn command<'t>(&mut self, number: usize, name: &str, people: impl Iterator<Item = &'t str>) {
         let known = self.commands.called(&name.replace('.', " "));
@@ -183,14 +195,14 @@ fn arguments(directive: Directive, said: &[&str]) -> Result<Vec<String>, String>
     for (at, (name, argument)) in wanted.iter().enumerate() {
         let text = said.get(at).ok_or_else(|| format!("{name} is missing"))?;
         let good = match argument {
-            Argument::Ratio => is_ratio(text),
+            Argument::Ratio => text.parse::<Ratio>().is_ok(),
             Argument::Amount => text.parse::<u64>().is_ok(),
             Argument::OneOf(words) => words.contains(text),
             Argument::Text => !text.is_empty(),
         };
         if !good {
             let want = match argument {
-                Argument::Ratio => "a number like 3 or 0.5".to_owned(),
+                Argument::Ratio => "a number like 3 or 0.5, with up to three places".to_owned(),
                 Argument::Amount => "a number of bytes".to_owned(),
                 Argument::OneOf(words) => words.join(", "),
                 Argument::Text => "a name".to_owned(),
@@ -200,15 +212,4 @@ fn arguments(directive: Directive, said: &[&str]) -> Result<Vec<String>, String>
         read.push((*text).to_owned());
     }
     Ok(read)
-}
-
-/// Digits, with a point and up to six more.
-fn is_ratio(text: &str) -> bool {
-    let digits = |text: &str, most: usize| {
-        (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    match text.split_once('.') {
-        Some((whole, parts)) => digits(whole, 9) && digits(parts, 6),
-        None => digits(text, 9),
-    }
 }

@@ -4,7 +4,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Commands, Directive, Reading, Rest};
+use super::{Commands, Directive, HIDE_IN_STATS, Reading, Rest};
 
 /// Tells in which line something stands.
 struct Text<'t>(&'t str);
@@ -30,6 +30,13 @@ pub(super) fn read<'c>(text: &str, commands: &'c Commands) -> Reading<'c> {
         let line = text.line(name.span().start);
         match (name.get_ref().as_ref(), value.get_ref()) {
             ("commands", DeValue::Table(commands)) => read_commands(&mut reading, &text, commands),
+            (HIDE_IN_STATS, _) => match words(value) {
+                Some(people) => reading.hide_in_stats(line, people),
+                None => reading.wrong(
+                    line,
+                    format!("{HIDE_IN_STATS}: must be a text, or a list of texts"),
+                ),
+            },
             ("commands", _) => reading.wrong(line, "commands: must be a table"),
             (name, DeValue::Array(lines)) => {
                 let Some((directive, false)) = reading.named(line, name) else {

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use super::SlaveRegistry;
+use crate::accounts::tally::Figures;
 use crate::events::RootTurned;
 use crate::slaves::link::LinkHandle;
 use crate::slaves::messages::{NotAdmitted, RootsGranted};
@@ -181,7 +182,7 @@ impl SlaveRegistry {
     pub(super) fn settle(&mut self, slave: SlaveId, ended: TransferEnded, ctx: &mut Context<Self>) {
         let transfer = ended.transfer;
         let Some((root, file)) = ended.upload else {
-            return self.tell_seen(&slave, transfer);
+            return self.settle_download(slave, ended, ctx);
         };
         if !self.state.roster.shows(&slave, root) {
             return debug!(%slave, %transfer, %root, "the end of an upload to a root that is not there");
@@ -199,6 +200,44 @@ impl SlaveRegistry {
                 Err(why) => warn!(%slave, %transfer, %file, %why, "an upload that nobody waits for was not settled"),
             }
         }));
+    }
+
+    fn settle_download(&self, slave: SlaveId, ended: TransferEnded, ctx: &mut Context<Self>) {
+        let (transfer, ms) = (ended.transfer, ended.took_ms);
+        let (files, bytes) = match ended.outcome {
+            Outcome::Sent { bytes } => (1, bytes),
+            Outcome::Broken { bytes, .. } => (0, bytes),
+            Outcome::Prepared { .. } => (0, 0),
+        };
+        let list = Arc::clone(&self.deps.files);
+        let moved = Figures { files, bytes, ms };
+        let settled = async move { list.settle_download(transfer, moved).await };
+        ctx.spawn(settled.into_actor(self).map(move |settled, act, _| {
+            match settled {
+                Ok(()) => act.tell_seen(&slave, transfer),
+                Err(why) => warn!(%slave, %transfer, %why, "a download that nobody waits for was not settled"),
+            }
+        }));
+    }
+
+    /// Of downloads of earlier masters which a slave does not know any more nobody will ever tell the end.
+    pub(super) fn give_back(
+        &self,
+        slave: SlaveId,
+        knows: Vec<TransferId>,
+        ctx: &mut Context<Self>,
+    ) {
+        let (list, first) = (Arc::clone(&self.deps.files), self.deps.first_transfer);
+        let given = async move {
+            match list.downloads_known(&slave, knows, first).await {
+                Ok(0) => {}
+                Ok(count) => {
+                    warn!(%slave, count, "downloads of an earlier run whose end nobody knows are not paid for")
+                }
+                Err(why) => warn!(%slave, %why, "credits that are held were not looked at"),
+            }
+        };
+        ctx.spawn(given.into_actor(self));
     }
 
     pub(super) fn tell_seen(&self, slave: &SlaveId, transfer: TransferId) {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 
 use drftpd_protocol::wire::{DirDigest, RootOp, StagedEntry, WalkPage};
-use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId};
+use drftpd_protocol::{FileId, NodeId, OpSeq, RootId, SlaveId, TransferId};
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
+use crate::accounts::tally::Figures;
 use crate::slaves::filelist::{Answer, FileList};
 use crate::vfs::{Begins, Compare, Concluded, Judged, Merged, OpsHeads, SawAll, VfsError, Within};
 
@@ -24,6 +25,7 @@ pub(crate) enum Told {
     SharedPage(RootId, usize),
     Compared(RootId, Vec<(FileId, bool)>),
     Orphan(FileId, RootId, Option<u64>),
+    Download(TransferId, u64),
 }
 
 /// The list.
@@ -243,6 +245,19 @@ impl FileList for FakeFiles {
             Ok(self.state().concluded.pop_front().unwrap_or_default())
         }
         .boxed_local()
+    }
+
+    fn settle_download(&self, transfer: TransferId, moved: Figures) -> Answer<'_, ()> {
+        async move { self.note(Told::Download(transfer, moved.bytes)) }.boxed_local()
+    }
+
+    fn downloads_known<'a>(
+        &'a self,
+        _: &'a SlaveId,
+        _: Vec<TransferId>,
+        _: TransferId,
+    ) -> Answer<'a, usize> {
+        async { Ok(0) }.boxed_local()
     }
 
     fn settle_orphan(&self, file: FileId, root: RootId, kept: Option<u64>) -> Answer<'_, ()> {

@@ -199,6 +199,7 @@ fn an_upload_that_nobody_waits_for_is_settled_with_the_file_list_and_then_forgot
         let orphans = [
             Told::Orphan(FILE, root(1), Some(9)),
             Told::Orphan(FILE, root(1), None),
+            Told::Download(T, 1),
         ];
         assert_eq!(told[1..], orphans);
     });

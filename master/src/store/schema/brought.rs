@@ -83,4 +83,16 @@ pub const BROUGHT: &[Brought] = &[
         ],
         fill: "INSERT INTO grp SELECT grp, min(created), 0, 0, 0, 0 FROM account GROUP BY grp",
     },
+    Brought {
+        version: 17,
+        table: "account",
+        columns: &["allotted"],
+        fill: "UPDATE account SET ratio = 0 WHERE ratio = 3000 AND credits = 0",
+    },
+    Brought {
+        version: 17,
+        table: "upload",
+        columns: &["earner", "ratio", "counts", "keep"],
+        fill: "",
+    },
 ];

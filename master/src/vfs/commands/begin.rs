@@ -3,6 +3,7 @@
 use drftpd_protocol::{FileId, Name, RootId};
 
 use super::remove::discard;
+use crate::accounts::earned::{self, Earns};
 use crate::store::{number, params};
 use crate::vfs::client::Owner;
 use crate::vfs::error::VfsError;
@@ -17,6 +18,10 @@ pub struct Begin {
     pub file: FileId,
     pub root: RootId,
     pub onto: Onto,
+    /// What it earns, and to whom; where nobody gets anything, nothing.
+    pub earns: Option<Earns>,
+    /// Bytes that were there before it.
+    pub keep: u64,
 }
 
 /// What an upload goes to.
@@ -42,16 +47,47 @@ impl TreeCommand for Begin {
 
     fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
         let root = log::root(tree, self.root)?.ok_or(VfsError::UnknownRoot(self.root))?;
-        match self.onto {
+        let owner = match &self.onto {
             Onto::Nothing(entry) => {
-                place_is_free(tree, &entry)?;
-                nodes::insert(tree, &entry)?;
+                place_is_free(tree, entry)?;
+                nodes::insert(tree, entry)?;
                 nodes::touch(tree, entry.parent)?;
-                note(tree, self.file, root.key, None)
+                None
             }
-            Onto::File(owner) => next_generation(tree, self.file, root.key, owner),
-            Onto::Rest { keep } => go_on(tree, self.file, root.key, keep),
-        }
+            Onto::File(owner) => next_generation(tree, self.file, owner.as_ref())?,
+            Onto::Rest { keep } => {
+                go_on(tree, self.file, root.key, *keep)?;
+                None
+            }
+        };
+        self.note(tree, root.key, owner)
+    }
+}
+
+impl Begin {
+    /// `owner`: who has the file when the upload is complete, where that changes.
+    fn note(&self, tree: &Tree<'_>, root: RootKey, owner: Option<&Owner>) -> Result<(), VfsError> {
+        let paid = |earns: &&Earns| earns.counts || !earns.ratio.is_leech();
+        let earns = self.earns.as_ref().filter(paid);
+        let earner = earns.map(|earns| earned::earner(tree, earns)).transpose()?;
+        tree.run(
+            "INSERT OR REPLACE INTO upload
+                 (node, generation, root, state, size, since, owner, grp, earner, ratio, counts, keep)
+             VALUES (?1, ?2, ?3, 0, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![
+                number(self.file.node.0),
+                number(self.file.generation.0),
+                root.0,
+                tree.now,
+                owner.map(|owner| &owner.user),
+                owner.map(|owner| &owner.group),
+                earner.map(|earner| earner.id),
+                earner.map_or(0, |earner| earner.ratio),
+                earner.is_some_and(|earner| earner.counts),
+                number(self.keep),
+            ],
+        )?;
+        Ok(())
     }
 }
 
@@ -67,12 +103,13 @@ fn place_is_free(tree: &Tree<'_>, entry: &Entry) -> Result<(), VfsError> {
     }
 }
 
-fn next_generation(
+/// The next contents of a file. Answers the owner that it has when they are complete; one that is not complete has them
+/// now.
+fn next_generation<'o>(
     tree: &Tree<'_>,
     file: FileId,
-    root: RootKey,
-    owner: Option<Owner>,
-) -> Result<(), VfsError> {
+    owner: Option<&'o Owner>,
+) -> Result<Option<&'o Owner>, VfsError> {
     let entry = nodes::by_id(tree, file.node)?.filter(|entry| entry.kind == Kind::File);
     let mut entry = entry.ok_or(VfsError::NoUpload)?;
     let left = plan::stored(tree, file.node)?;
@@ -85,17 +122,18 @@ fn next_generation(
     }
     if entry.state == FileState::Complete {
         tree.used(file.generation.0);
-        return note(tree, file, root, owner);
+        return Ok(owner);
     }
     // Nothing of the broken one is left: this is a first upload again.
     entry.generation = file.generation;
     entry.state = FileState::Uploading;
     entry.size = 0;
     if let Some(owner) = owner {
-        (entry.owner, entry.group) = (owner.user, owner.group);
+        (entry.owner, entry.group) = (owner.user.clone(), owner.group.clone());
     }
     nodes::update(tree, &entry)?;
-    note(tree, file, root, None)
+    earned::keep(tree, number(entry.id.0), 0, tree.now)?;
+    Ok(None)
 }
 
 fn go_on(tree: &Tree<'_>, file: FileId, root: RootKey, keep: u64) -> Result<(), VfsError> {
@@ -109,31 +147,9 @@ fn go_on(tree: &Tree<'_>, file: FileId, root: RootKey, keep: u64) -> Result<(), 
     entry.state = FileState::Uploading;
     entry.size = keep;
     nodes::update(tree, &entry)?;
-    note(tree, file, root, None)
+    Ok(())
 }
 
 fn is_running(upload: Option<&Stored>) -> bool {
     upload.is_some_and(|upload| upload.state == StoredState::Runs)
-}
-
-fn note(
-    tree: &Tree<'_>,
-    file: FileId,
-    root: RootKey,
-    owner: Option<Owner>,
-) -> Result<(), VfsError> {
-    let (user, group) = owner.map(|owner| (owner.user, owner.group)).unzip();
-    tree.run(
-        "INSERT OR REPLACE INTO upload (node, generation, root, state, size, since, owner, grp)
-         VALUES (?1, ?2, ?3, 0, 0, ?4, ?5, ?6)",
-        params![
-            number(file.node.0),
-            number(file.generation.0),
-            root.0,
-            tree.now,
-            user,
-            group
-        ],
-    )?;
-    Ok(())
 }

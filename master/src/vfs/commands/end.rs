@@ -4,6 +4,7 @@ use drftpd_protocol::wire::RootOp;
 use drftpd_protocol::{FileId, RootId};
 
 use super::remove::{delete_copies, discard, erase, forget};
+use crate::accounts::earned::{self, Came};
 use crate::outbox::Event;
 use crate::store::{number, params};
 use crate::vfs::error::VfsError;
@@ -20,6 +21,8 @@ pub struct Commit {
     /// Another root that has prepared them.
     pub also: Option<RootId>,
     pub bytes: PreparedBytes,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
 }
 
 impl TreeCommand for Commit {
@@ -45,6 +48,7 @@ impl TreeCommand for Commit {
         let new = self.contents(tree, old)?;
         nodes::update(tree, &new)?;
         forget(tree, new.id)?;
+        self.pay(tree, &upload, replaced)?;
         totals::add_file(tree, new.parent, new.size)?;
         publish(tree, &new, upload.root_key)?;
         if let Some(also) = also {
@@ -59,6 +63,28 @@ impl TreeCommand for Commit {
 }
 
 impl Commit {
+    /// Pays for what has come, and takes back what went for it.
+    fn pay(&self, tree: &Tree<'_>, upload: &Stored, replaced: bool) -> Result<(), VfsError> {
+        let (node, now) = (number(self.file.node.0), tree.now);
+        let own = self.bytes.size.saturating_sub(upload.keep);
+        let came = Came {
+            start: number(upload.keep),
+            bytes: number(own.min(self.bytes.received)),
+            files: 1,
+        };
+        if !replaced && upload.keep == 0 {
+            if let Some(earner) = upload.earner {
+                earned::pay_first(tree, node, earner, (came, self.ms), now)?;
+            }
+            return Ok(());
+        }
+        earned::keep(tree, node, number(upload.keep), now)?;
+        if let Some(earner) = upload.earner {
+            earned::came(tree, node, earner, came, now)?;
+        }
+        Ok(earned::pay(tree, node, self.ms, now)?)
+    }
+
     fn contents(&self, tree: &Tree<'_>, old: Entry) -> Result<Entry, VfsError> {
         let query = "SELECT owner, grp FROM upload WHERE node = ?1";
         let owner = tree.get(query, [number(old.id.0)], |row| {
@@ -213,8 +239,11 @@ pub(super) fn break_off(
             entry.state = FileState::Partial;
             entry.size = size;
             nodes::update(tree, &entry)?;
-            let sql = "UPDATE upload SET state = ?2, size = ?3, since = ?4 WHERE node = ?1";
+            // Told again, there is nothing more of it.
+            let sql =
+                "UPDATE upload SET state = ?2, size = ?3, keep = ?3, since = ?4 WHERE node = ?1";
             let state = StoredState::Partial.number();
+            came_so_far(tree, upload, size)?;
             let size = number(size);
             tree.run(sql, params![number(entry.id.0), state, size, tree.now])?;
             Ok(())
@@ -229,6 +258,23 @@ pub(super) fn break_off(
         _ if kept.is_some() => discard(tree, upload),
         _ => forget(tree, entry.id),
     }
+}
+
+/// Notes whose the bytes are that are kept of an upload which broke off.
+fn came_so_far(tree: &Tree<'_>, upload: &Stored, kept: u64) -> Result<(), VfsError> {
+    let node = number(upload.file.node.0);
+    if upload.keep > 0 {
+        earned::keep(tree, node, number(upload.keep.min(kept)), tree.now)?;
+    }
+    if let Some(earner) = upload.earner {
+        let came = Came {
+            start: number(upload.keep),
+            bytes: number(kept.saturating_sub(upload.keep)),
+            files: 0,
+        };
+        earned::came(tree, node, earner, came, tree.now)?;
+    }
+    Ok(())
 }
 
 /// The master that ran all uploads is gone: what is kept of each is not known until its slave

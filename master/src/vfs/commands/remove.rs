@@ -3,6 +3,7 @@
 use drftpd_protocol::wire::RootOp;
 use drftpd_protocol::{NodeId, VfsPath};
 
+use crate::accounts::earned;
 use crate::outbox::{At, Event};
 use crate::store::{id, number, params};
 use crate::vfs::error::VfsError;
@@ -66,6 +67,7 @@ impl TreeCommand for Delete {
         if entry.kind == Kind::Dir {
             return Err(VfsError::IsDirectory(self.path));
         }
+        earned::keep(tree, number(entry.id.0), 0, tree.now)?;
         delete(tree, &entry, self.by)?;
         Ok(entry)
     }

@@ -4,6 +4,7 @@ use drftpd_protocol::wire::{Moved, Place, RootOp};
 use drftpd_protocol::{NodeId, VfsPath};
 
 use super::remove::{erase, not_running};
+use crate::accounts::earned;
 use crate::outbox::{At, Event};
 use crate::store::number;
 use crate::vfs::error::VfsError;
@@ -56,6 +57,7 @@ impl TreeCommand for Rename {
                 let by = self.by.clone();
                 tree.tell(|| Ok(Event::deleted(&entry, walk::path_of(tree, entry.id)?, by)))?;
             }
+            earned::keep(tree, number(entry.id.0), 0, tree.now)?;
             erase(tree, &entry, upload)?;
         }
         carry_out(tree, &from, &target)?;

@@ -230,11 +230,11 @@ fn an_upload_that_two_roots_have_prepared_is_published_on_both_in_one_batch() {
         let old = fx.put("/two/file", B, 5).await;
         let upload = fx.begin("/two/file", UploadMode::Store, A).await.unwrap();
         let (file, nobody) = (upload.file, RootId([99; 16]));
-        let unknown = fx.vfs.commit_copies(file, A, Some(nobody), bytes(10));
+        let unknown = fx.vfs.commit_copies(file, (A, Some(nobody)), bytes(10), 0);
         assert!(matches!(unknown.await, Err(VfsError::UnknownRoot(it)) if it == nobody));
         assert_eq!(fx.stat("/two/file").await.unwrap().file(), old.file());
         let before = fx.ops(B).await.len();
-        let committed = fx.vfs.commit_copies(file, A, Some(B), bytes(10)).await;
+        let committed = fx.vfs.commit_copies(file, (A, Some(B)), bytes(10), 0).await;
         let copied = fx.vfs.copied(committed.unwrap().id).await.unwrap().unwrap();
         assert_eq!(holders(&copied), [A, B]);
         let ops = fx.ops(B).await;

@@ -160,7 +160,7 @@ fn damage_of_uploads_is_found() {
             "it broke off, and the file is shown as",
         ),
         (
-            "INSERT INTO upload VALUES (77, 1, 1, 1, 4, 0, NULL, NULL)",
+            "INSERT INTO upload (node, generation, root, state, size, since) VALUES (77, 1, 1, 1, 4, 0)",
             "uploads",
             "there is no such file",
         ),

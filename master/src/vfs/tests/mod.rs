@@ -1,6 +1,7 @@
 //! The file list over a real store, in one thread with a clock that jumps.
 
 mod copies;
+mod credits;
 mod damaged;
 mod digests;
 mod disk;

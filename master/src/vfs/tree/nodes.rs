@@ -5,6 +5,7 @@ use drftpd_protocol::{DirId, Generation, Name, NodeId};
 
 use super::Tree;
 use super::reach::{self, Reach};
+use crate::accounts::earned;
 use crate::store::{Row, Sql, StoreError, id, number, params};
 use crate::vfs::types::{Entry, FileState, Kind};
 
@@ -236,9 +237,10 @@ pub fn place(tree: &Tree<'_>, node: NodeId, dir: DirId, name: &Name) -> Result<(
     Ok(())
 }
 
-/// Takes an entry away.
+/// Takes an entry away. Whoever takes back what its bytes earned has done so before.
 pub fn remove(tree: &Tree<'_>, node: NodeId) -> Result<(), StoreError> {
     tree.named(node)?;
+    earned::forget(tree, number(node.0))?;
     tree.run("DELETE FROM node WHERE id = ?1", [number(node.0)])?;
     Ok(())
 }

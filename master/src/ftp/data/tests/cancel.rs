@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::cluster::*;
 use crate::accounts::Account;
+use crate::accounts::ratio::Ratio;
 use crate::ftp::client::{Doors, SessionsClient};
 use crate::ftp::data::{Endpoint, PassiveConfig, Reach};
 use crate::ftp::guard::Cleanup;
@@ -47,6 +48,17 @@ impl Future for Cut {
         }
         self.polls -= 1;
         self.verb.as_mut().poll(cx).map(Some)
+    }
+}
+
+/// Somebody who pays for what he takes.
+fn bob() -> Account {
+    Account {
+        admin: true,
+        fxp: true,
+        overwrite: true,
+        ratio: Ratio::ONE,
+        ..Account::of_test("bob", "users")
     }
 }
 
@@ -100,12 +112,7 @@ impl Session {
             opened: Rc::default(),
         };
         let mut state = State::default();
-        state.apply(Change::LoggedIn(Arc::new(Account {
-            admin: true,
-            fxp: true,
-            overwrite: true,
-            ..Account::of_test("bob", "users")
-        })));
+        state.apply(Change::LoggedIn(Arc::new(bob())));
         Self {
             state,
             cleanup,
@@ -145,6 +152,7 @@ async fn narrow() -> Cluster {
             relay_max: 1,
             ..PassiveConfig::default()
         },
+        people: vec![(bob(), 1 << 40)],
         ..Setting::default()
     };
     setting.transfer.max_slots = 1;

@@ -16,7 +16,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::accounts::messages::{LogIn, LookUp};
-use crate::accounts::{Account, AccountsClient, LoginError};
+use crate::accounts::table::{AddAccount, Stored};
+use crate::accounts::{Account, AccountsClient, AccountsDeps, LoginError, People};
 use crate::copies::{CopiesConfig, Seconds};
 use crate::events::TransferLogged;
 use crate::extend::Plugins;
@@ -26,8 +27,10 @@ use crate::ftp::services::Services;
 use crate::ftp::site::NoSiteCommands;
 use crate::ftp::testkit::FtpScript;
 use crate::ftp::verbs::testing;
+use crate::outbox::Outbox;
 use crate::rights::Rights;
 use crate::slaves::{Authority, Enroll, SlavesClient, SlavesConfig, SlavesDeps};
+use crate::store::{Sql, Store, StoreError};
 use crate::transfer::{TransferConfig, TransferDeps};
 use crate::vfs::testkit::TestVfs;
 use crate::vfs::{Entry, VfsError};
@@ -46,6 +49,8 @@ pub struct Setting {
     pub clients: ClientsConfig,
     pub copies: CopiesConfig,
     pub fxp: FxpConfig,
+    /// Accounts that the store has, with their credits; without, nothing is kept of anybody.
+    pub people: Vec<(Account, i64)>,
     /// What slaves announce, if not where they are.
     pub slave_announces: Option<IpAddr>,
 }
@@ -60,6 +65,7 @@ impl Default for Setting {
             clients: ClientsConfig::default(),
             copies: CopiesConfig::default(),
             fxp: FxpConfig::default(),
+            people: Vec::new(),
             slave_announces: None,
         }
     }
@@ -123,6 +129,10 @@ impl Cluster {
         let (bus, logged, accounts) = (EventBus::new(), Probe::start(), Stub::start(log_in));
         let names = Stub::<LookUp>::start(|_| Err(LoginError::Busy));
         bus.subscribe("test", logged.recipient());
+        let mut known = AccountsClient::new(accounts.recipient(), names.recipient());
+        if !setting.people.is_empty() {
+            known = known.over(kept(&setting.people, &files.store, &clock, &dice).await);
+        }
         let data = DataSide::new(setting.passive, setting.limits);
         let data = data.for_clients(setting.clients);
         let data = Arc::new(data.with_fxp(setting.fxp, vec![slaves.address().port()]));
@@ -130,7 +140,7 @@ impl Cluster {
             seconds: Seconds::for_test(setting.copies, &files.vfs, &slaves, &transfers),
             rights: Rights::fixed(Arc::default()),
             vfs: files.vfs.clone(),
-            accounts: AccountsClient::new(accounts.recipient(), names.recipient()),
+            accounts: known,
             transfers,
             slaves: slaves.clone(),
             pages: crate::pages::Pages::none(),
@@ -242,7 +252,10 @@ impl Cluster {
         if (channels, uploads, relays) != (0, 0, 0) {
             println!("{channels} channels, {uploads} uploads, {relays} relays");
         }
-        (channels, uploads, relays) == (0, 0, 0)
+        let held = "SELECT count(*) FROM credit_hold";
+        let held = |sql: &Sql<'_>| sql.get(held, [], |row| row.get::<_, i64>(0));
+        let held: Result<_, StoreError> = self.files.store.read(held);
+        (channels, uploads, relays, held.unwrap()) == (0, 0, 0, Some(0))
     }
 }
 
@@ -253,6 +266,30 @@ pub fn slave_ip(number: u8) -> IpAddr {
 
 pub fn vfs_path(text: &str) -> VfsPath {
     VfsPath::absolute(text.as_bytes()).unwrap()
+}
+
+/// The store as it knows these.
+async fn kept(
+    people: &[(Account, i64)],
+    store: &Store,
+    clock: &Clock,
+    dice: &Dice,
+) -> AccountsDeps {
+    for (account, credits) in people {
+        let stored = Stored {
+            credits: *credits,
+            ..Stored::new(account.clone(), Some("x".into()), 0)
+        };
+        assert!(store.change(AddAccount(stored)).await.unwrap());
+    }
+    AccountsDeps {
+        store: store.clone(),
+        people: People::new(&crate::accounts::tests::cheap(), dice).unwrap(),
+        pool: Blocking::inline(),
+        clock: clock.clone(),
+        exempt: Vec::new(),
+        outbox: Outbox::new(1000),
+    }
 }
 
 /// Everybody may do everything, but Eve may not FXP.

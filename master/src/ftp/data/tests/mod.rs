@@ -3,6 +3,7 @@
 
 mod cancel;
 mod cluster;
+mod credits;
 mod fxp;
 mod interrupted;
 mod parts;
