@@ -9,7 +9,7 @@ use super::{LogFile, rfc3339};
 use crate::api::events::Shown;
 use crate::events::{
     ConflictKept, CopiesMissing, CopyDamaged, CopyRepaired, FilesAdopted, LoginChanged,
-    LoginFailed, RootHeld, SharedRootChanged, StoreIsOlder, TransferLogged,
+    LoginFailed, RootHeld, RootTurned, SharedRootChanged, StoreIsOlder, TransferLogged,
 };
 use crate::outbox::Numbered;
 
@@ -45,6 +45,7 @@ impl EventLog {
         bus.subscribe::<ConflictKept>(name, actor.clone().recipient());
         bus.subscribe::<CopiesMissing>(name, actor.clone().recipient());
         bus.subscribe::<RootHeld>(name, actor.clone().recipient());
+        bus.subscribe::<RootTurned>(name, actor.clone().recipient());
         bus.subscribe::<StoreIsOlder>(name, actor.clone().recipient());
         bus.subscribe::<CopyDamaged>(name, actor.clone().recipient());
         bus.subscribe::<CopyRepaired>(name, actor.clone().recipient());
