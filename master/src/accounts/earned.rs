@@ -84,6 +84,54 @@ pub fn earner(batch: &Batch<'_>, earns: &Earns) -> Result<Earner, StoreError> {
     })
 }
 
+/// What the bytes of a file have earned, by account; those that are gone for ever have none.
+///
+/// # Errors
+/// When the database fails.
+pub fn paid(sql: &Sql<'_>, node: i64) -> Result<Vec<(String, i64)>, StoreError> {
+    let mut paid = Vec::new();
+    for part in parts(sql, node)? {
+        if let Some(name) = name_of(sql, part.earner)? {
+            paid.push((name, credits_for(part.paid.0, part.earner.ratio)));
+        }
+    }
+    Ok(paid)
+}
+
+/// Says of a file's bytes whether they are paid for, where somebody else gives or takes what they earned: those that are
+/// not cost nobody anything when the file is deleted.
+///
+/// # Errors
+/// When the database fails.
+pub fn count_as(batch: &Batch<'_>, node: i64, are_paid: bool) -> Result<(), StoreError> {
+    let sql = match are_paid {
+        true => "UPDATE earned SET paid = bytes, paid_files = files WHERE node = ?1",
+        false => "UPDATE earned SET paid = 0, paid_files = 0 WHERE node = ?1",
+    };
+    batch.run(sql, [node])?;
+    Ok(())
+}
+
+/// Gives the bytes of a file that earned nothing the ratio of their account; answers what that is worth to whom.
+///
+/// # Errors
+/// When the database fails.
+pub fn make_worth(batch: &Batch<'_>, node: i64) -> Result<Vec<(String, i64)>, StoreError> {
+    let mut worth = Vec::new();
+    for part in parts(batch, node)? {
+        let Some(name) = name_of(batch, part.earner)?.filter(|_| part.earner.ratio == 0) else {
+            continue;
+        };
+        let text = "SELECT ratio FROM account WHERE name = ?1";
+        let ratio = batch.get(text, [&name], |row| row.get(0))?;
+        let ratio = Ratio::from_column(ratio.unwrap_or(0));
+        let sql = "UPDATE earned SET ratio = ?3 WHERE node = ?1 AND seq = ?2";
+        batch.run(sql, params![node, part.seq, ratio.0])?;
+        worth.push((name, credits_for(part.paid.0, ratio.0)));
+    }
+    Ok(worth)
+}
+
 /// An account has another name, or is gone for ever: then nobody is paid or pays for its bytes.
 ///
 /// # Errors

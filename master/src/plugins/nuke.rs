@@ -15,13 +15,13 @@ use drftpd_protocol::{Name, NodeId, VfsPath};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::accounts::credits;
 use crate::accounts::people::Changes;
+use crate::accounts::{credits, earned};
 use crate::admin::commands::table;
 use crate::admin::{AdminError, Answer, Args, Command, Cx, Kind, Outcome, Param, Permission};
 use crate::extend::{Act, Asked, CannotStart, Plugin, PluginCx, Shelf, section};
 use crate::outbox::{At, Event};
-use crate::store::StoreError;
+use crate::store::{StoreError, number};
 use crate::vfs::{Along, Moving, VfsClient, VfsError};
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ fn start(cx: &mut PluginCx<'_>) -> Result<(), CannotStart> {
     });
     let of = Arc::clone(&nukes);
     let guard = cx.supervise(move || Guard(of)).recipient();
-    cx.judges(&[Act::MakeDir, Act::Rename], LIMIT, &guard);
+    cx.judges(&[Act::MakeDir, Act::Rename, Act::Upload], LIMIT, &guard);
     cx.shares(nukes);
     Ok(())
 }
@@ -142,7 +142,8 @@ fn of_path(path: &VfsPath) -> String {
     format!("path{}", text.unwrap_or_default())
 }
 
-/// Keeps the old names of nuked directories from being made again, as long as those are there. A restart loses nothing.
+/// Keeps the old names of nuked directories from being made again, as long as those are there, and files from coming into
+/// them. A restart loses nothing.
 struct Guard(Arc<Nukes>);
 
 impl Actor for Guard {
@@ -157,9 +158,13 @@ impl Handler<Asked> for Guard {
     fn handle(&mut self, asked: Asked, _: &mut Self::Context) -> Self::Result {
         let nukes = Arc::clone(&self.0);
         Box::pin(async move {
-            match nukes.at(&asked.path).await {
-                Ok(None) => Verdict::Allow,
-                Ok(Some(_)) => Verdict::Refuse("A directory of that name was nuked".to_owned()),
+            let nuked = match asked.what {
+                Act::Upload => nukes.is_in_one(&asked.path).await,
+                _ => nukes.at(&asked.path).await.map(|at| at.is_some()),
+            };
+            match nuked {
+                Ok(false) => Verdict::Allow,
+                Ok(true) => Verdict::Refuse("It was nuked".to_owned()),
                 Err(_) => Verdict::Silent(NAME),
             }
         })
@@ -167,6 +172,19 @@ impl Handler<Asked> for Guard {
 }
 
 impl Nukes {
+    /// Whether something lies in a directory that is nuked.
+    async fn is_in_one(&self, path: &VfsPath) -> Result<bool, VfsError> {
+        let mut above = path.parent();
+        while let Some(dir) = above {
+            let entry = self.vfs.stat(&dir).await?;
+            if self.shelf.get::<Record>(&of_dir(entry.id))?.is_some() {
+                return Ok(true);
+            }
+            above = dir.parent();
+        }
+        Ok(false)
+    }
+
     /// Where the directory is now that was there when it was nuked.
     async fn at(&self, path: &VfsPath) -> Result<Option<VfsPath>, VfsError> {
         let Some(dir) = self.shelf.get::<NodeId>(&of_path(path))? else {
@@ -180,14 +198,13 @@ impl Nukes {
     }
 }
 
-/// What somebody loses for so many bytes: what they earned with them, and once more for each time beyond the first. Who
-/// has no ratio loses nothing, and with a multiplier of 0 nobody does.
-fn penalty(bytes: u64, ratio: i64, multiplier: u64) -> i64 {
-    if ratio <= 0 || multiplier == 0 {
+/// What somebody loses for so many bytes: what was earned with them, and once their number for each time beyond the first.
+/// With a multiplier of 0 nobody loses anything.
+fn penalty(bytes: u64, earned: i64, multiplier: u64) -> i64 {
+    let Some(more) = multiplier.checked_sub(1) else {
         return 0;
-    }
-    let bytes = i128::from(bytes);
-    let lost = bytes * i128::from(ratio) / 1000 + bytes * i128::from(multiplier - 1);
+    };
+    let lost = i128::from(bytes) * i128::from(more) + i128::from(earned);
     i64::try_from(lost).unwrap_or(i64::MAX)
 }
 
@@ -213,12 +230,21 @@ impl Along for Nuking {
                 return Err(VfsError::Unwanted(why));
             }
         }
-        let mut bytes = BTreeMap::<String, u64>::new();
+        let mut all = BTreeMap::<String, (u64, i64)>::new();
         for share in moving.shares()? {
-            *bytes.entry(share.owner.user).or_default() += share.bytes;
+            all.entry(share.owner.user).or_default().0 += share.bytes;
         }
-        for (user, bytes) in bytes {
-            let credits = penalty(bytes, ratio(moving, &user)?, self.multiplier);
+        for file in moving.files()? {
+            for (user, earned) in earned::paid(moving, number(file.0))? {
+                let all = &mut all.entry(user).or_default().1;
+                *all = all.saturating_add(earned);
+            }
+        }
+        for (user, (bytes, earned)) in all {
+            let credits = match is_leech(moving, &user)? {
+                true => 0,
+                false => penalty(bytes, earned, self.multiplier),
+            };
             self.penalties.push(Penalty {
                 user,
                 bytes,
@@ -241,7 +267,11 @@ impl Along for Nuking {
             penalties: self.penalties,
         };
         for Penalty { user, credits, .. } in &record.penalties {
-            give(moved, user, -credits, &record)?;
+            let why = format!("nuked: {}", record.why);
+            charge(moved, user, -credits, (&record.by, &why))?;
+        }
+        if record.multiplier > 0 {
+            settled(moved, false)?;
         }
         let (shelf, dir) = (&self.nukes.shelf, moved.entry().id);
         shelf.put_in(moved, &of_dir(dir), &record)?;
@@ -276,7 +306,10 @@ impl Along for Undoing {
     fn write(self, moved: &Moving<'_>) -> Result<Record, VfsError> {
         let (shelf, record) = (&self.nukes.shelf, self.record);
         for Penalty { user, credits, .. } in &record.penalties {
-            give(moved, user, *credits, &record)?;
+            charge(moved, user, *credits, (&self.by, "unnuked"))?;
+        }
+        if record.multiplier > 0 {
+            settled(moved, true)?;
         }
         shelf.remove_in(moved, &of_dir(moved.entry().id))?;
         shelf.remove_in(moved, &of_path(&record.from.0))?;
@@ -291,17 +324,30 @@ impl Along for Undoing {
     }
 }
 
-fn ratio(moving: &Moving<'_>, user: &str) -> Result<i64, StoreError> {
+/// Whether downloads cost somebody nothing: then there is nothing to lose.
+fn is_leech(moving: &Moving<'_>, user: &str) -> Result<bool, StoreError> {
     let query = "SELECT ratio FROM account WHERE name = ?1";
-    Ok(moving.get(query, [user], |row| row.get(0))?.unwrap_or(0))
+    let ratio = moving.get(query, [user], |row| row.get::<_, i64>(0))?;
+    Ok(ratio.unwrap_or(0) == 0)
 }
 
 /// Gives credits, or takes them; an account that is gone has none.
-fn give(moved: &Moving<'_>, user: &str, bytes: i64, record: &Record) -> Result<(), StoreError> {
-    if bytes != 0 {
-        let done = if bytes < 0 { "nuke of" } else { "unnuke of" };
-        let why = format!("{done} {}: {}", record.from.0, record.why);
-        credits::charge(moved, user, bytes, (&record.by, &why), moved.now())?;
+fn charge(
+    moved: &Moving<'_>,
+    user: &str,
+    credits: i64,
+    why: (&str, &str),
+) -> Result<(), StoreError> {
+    if credits != 0 {
+        credits::charge(moved, user, credits, why, moved.now())?;
+    }
+    Ok(())
+}
+
+/// What the files earned is taken or given here: their deletion must not take it once more.
+fn settled(moved: &Moving<'_>, are_paid: bool) -> Result<(), VfsError> {
+    for file in moved.files()? {
+        earned::count_as(moved, number(file.0), are_paid)?;
     }
     Ok(())
 }

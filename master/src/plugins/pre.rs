@@ -3,26 +3,26 @@
 //! One command of the store: place, owner, times, credits and event are there together or not at all. Who may is said by lines
 //! `pre` of the permissions, for the directory's place of before; nobody needs other rights for it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use drftpd_actors::{Check, ConfigError};
+use drftpd_actors::{Check, Clock, ConfigError};
 use drftpd_protocol::VfsPath;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::accounts::credits;
-use crate::accounts::earned::credits_for;
 use crate::accounts::people::Changes;
+use crate::accounts::{credits, earned};
 use crate::admin::commands::table;
 use crate::admin::{
     AdminError, Answer, Args, Caller, Code, Command, Cx, Kind, Outcome, Param, Permission,
 };
-use crate::extend::{Act, Asked, CannotStart, Plugin, PluginCx, section};
+use crate::extend::{Act, CannotStart, Plugin, PluginCx, section};
 use crate::outbox::{At, Event};
 use crate::rights::Directive;
-use crate::vfs::{Along, Entry, Kind as Entries, Moving, Share, VfsClient, VfsError};
+use crate::sections::SectionsConfig;
+use crate::store::number;
+use crate::vfs::{Along, Kind as Entries, Moving, VfsClient, VfsError};
 
 #[cfg(test)]
 mod tests;
@@ -42,8 +42,6 @@ pub static PRE: Plugin = Plugin {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct PreConfig {
-    /// The directory of each section.
-    sections: BTreeMap<String, String>,
     /// Whose a release is then; without it it stays its uploaders'.
     owner: Option<String>,
     /// The group that it has then.
@@ -57,7 +55,6 @@ struct PreConfig {
 impl Default for PreConfig {
     fn default() -> Self {
         Self {
-            sections: BTreeMap::new(),
             owner: None,
             group: None,
             credits: false,
@@ -68,12 +65,6 @@ impl Default for PreConfig {
 
 impl Check for PreConfig {
     fn check(&self, errors: &mut Vec<ConfigError>) {
-        for (name, path) in &self.sections {
-            if VfsPath::absolute(path.as_bytes()).is_err() || name.contains(char::is_whitespace) {
-                let why = "must be a word and a directory that begins with /";
-                errors.push(ConfigError::new(format!("sections.{name}"), why));
-            }
-        }
         if self.most_files == 0 {
             errors.push(ConfigError::new("most_files", "must be 1 or more"));
         }
@@ -83,6 +74,8 @@ impl Check for PreConfig {
 /// What its command uses.
 struct Pre {
     config: PreConfig,
+    sections: SectionsConfig,
+    clock: Clock,
     vfs: VfsClient,
     changes: Changes,
 }
@@ -90,6 +83,8 @@ struct Pre {
 fn start(cx: &mut PluginCx<'_>) -> Result<(), CannotStart> {
     let pre = Pre {
         config: cx.config()?,
+        sections: cx.given().config.sections.clone(),
+        clock: cx.given().clock.clone(),
         vfs: cx.given().vfs.clone(),
         changes: cx.given().people.changes.clone(),
     };
@@ -122,14 +117,18 @@ async fn release(cx: Cx, args: Args) -> Outcome {
     }
     let section = args.text("section").unwrap_or_default();
     let to = pre.place(section, &from).await?;
-    passes(&cx, &entry, &from, &to).await?;
+    // Others may have something against it, as against any directory that comes to that place.
+    let passes = cx
+        .view()?
+        .passes(Act::Rename, &to, Some(&entry), Some(&from))
+        .await;
+    passes.map_err(|why| AdminError::new(Code::Failed, why.to_string()))?;
     let by = cx.caller.name();
     let release = Release {
         pre: Arc::clone(&pre),
         section: section.to_owned(),
         from: from.clone(),
         by: by.clone(),
-        shares: Vec::new(),
     };
     let report = pre.vfs.rename_along(&from, &to, &by, release).await?;
     Answer::of(&report)
@@ -139,16 +138,15 @@ impl Pre {
     /// Where a directory goes in a section.
     async fn place(&self, section: &str, from: &VfsPath) -> Result<VfsPath, AdminError> {
         let wrong = |why: &dyn fmt::Display| AdminError::argument("section", why);
-        let known = self.config.sections.iter();
-        let mut known = known.filter(|(name, _)| name.eq_ignore_ascii_case(section));
-        let Some((_, path)) = known.next() else {
-            let all: Vec<&str> = self.config.sections.keys().map(String::as_str).collect();
+        let Some(of) = self.sections.named(section) else {
+            let all = self.sections.list.iter().map(|it| it.name.as_str());
+            let all = all.collect::<Vec<_>>().join(", ");
             return Err(wrong(&format!(
-                "there is none of that name; there are {}",
-                all.join(", ")
+                "there is none of that name; there are {all}"
             )));
         };
-        let path = VfsPath::absolute(path.as_bytes()).map_err(|why| wrong(&why))?;
+        let today = of.of_day(self.clock.unix());
+        let path = today.unwrap_or_else(|| of.path.clone());
         let there = self.vfs.look(&path, true).await?;
         if there.entry.is_none_or(|entry| entry.kind != Entries::Dir) {
             return Err(wrong(&format!("{path} is no directory")));
@@ -159,31 +157,12 @@ impl Pre {
     }
 }
 
-/// Others may have something against it, as against any directory that comes to that place.
-async fn passes(cx: &Cx, entry: &Entry, from: &VfsPath, to: &VfsPath) -> Result<(), AdminError> {
-    let Caller::User(user) = &cx.caller else {
-        return Ok(());
-    };
-    let question = || Asked {
-        what: Act::Rename,
-        who: Arc::clone(&user.account),
-        client: Some(user.peer),
-        path: to.clone(),
-        entry: Some(entry.clone()),
-        from: Some(from.clone()),
-    };
-    let gates = cx.online()?.plugins.gates();
-    let asked = gates.ask(Act::Rename, question).await;
-    asked.map_err(|stopped| AdminError::new(Code::Failed, stopped.why()))
-}
-
 /// Publishes what is renamed.
 struct Release {
     pre: Arc<Pre>,
     section: String,
     from: VfsPath,
     by: String,
-    shares: Vec<Share>,
 }
 
 impl Along for Release {
@@ -195,7 +174,6 @@ impl Along for Release {
             let why = "some of it is not complete".to_owned();
             return Err(VfsError::Unwanted(why));
         }
-        self.shares = moving.shares()?;
         Ok(())
     }
 
@@ -211,9 +189,7 @@ impl Along for Release {
             bytes: moved.entry().size,
         };
         if config.credits {
-            for share in &self.shares {
-                earn(moved, share, &report)?;
-            }
+            pay(moved, &self.by)?;
             let changes = self.pre.changes.clone();
             moved.on_commit(move || changes.add());
         }
@@ -235,16 +211,14 @@ impl Along for Release {
     }
 }
 
-/// Gives an uploader what the bytes are worth by their ratio.
-fn earn(moved: &Moving<'_>, share: &Share, report: &Report) -> Result<(), VfsError> {
-    let user = share.owner.user.as_str();
-    let text = "SELECT ratio FROM account WHERE name = ?1";
-    let ratio: Option<u32> = moved.get(text, [user], |row| row.get(0))?;
-    let bytes = i64::try_from(share.bytes).unwrap_or(i64::MAX);
-    let bytes = credits_for(bytes, ratio.unwrap_or(0));
-    if bytes != 0 {
-        let why = format!("release of {}", report.path.0);
-        credits::charge(moved, user, bytes, (NAME, &why), moved.now())?;
+/// Gives uploaders what their bytes are worth by their ratio, as far as they earned nothing when they came.
+fn pay(moved: &Moving<'_>, by: &str) -> Result<(), VfsError> {
+    for file in moved.files()? {
+        for (user, worth) in earned::make_worth(moved, number(file.0))? {
+            if worth != 0 {
+                credits::charge(moved, &user, worth, (by, "released"), moved.now())?;
+            }
+        }
     }
     Ok(())
 }

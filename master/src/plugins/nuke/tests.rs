@@ -5,6 +5,7 @@ use drftpd_actors::testkit::sim;
 use drftpd_protocol::RootId;
 
 use super::*;
+use crate::accounts::earned::Earns;
 use crate::accounts::table::{AddAccount, Stored};
 use crate::accounts::{Account, ratio::Ratio};
 use crate::config::document::DOCUMENT;
@@ -54,7 +55,18 @@ impl World {
 
     async fn file(&self, at: &str, user: &str, size: u64) {
         let (vfs, at) = (&self.files.vfs, path(at));
-        let begun = vfs.begin_upload(&at, UploadMode::Store, owner(user), self.root);
+        let ratio = match user {
+            "ann" => 3_000,
+            "bob" => 500,
+            _ => 0,
+        };
+        let earns = Earns {
+            account: user.to_owned(),
+            ratio: Ratio(ratio),
+            counts: true,
+        };
+        let with = (self.root, Some(earns));
+        let begun = vfs.begin_paid(&at, UploadMode::Store, owner(user), with);
         let file = begun.await.unwrap().file;
         let bytes = PreparedBytes {
             size,
@@ -145,6 +157,38 @@ fn a_nuke_takes_what_was_earned_and_the_bytes_and_its_undoing_gives_all_back() {
 }
 
 #[test]
+fn what_a_nuke_took_is_not_taken_again_when_the_files_are_deleted() {
+    sim(async {
+        let world = World::start().await;
+        let before = world.credits();
+        world.file("/in/x/1", "ann", 100).await;
+        world.file("/in/x/2", "ann", 100).await;
+        assert_eq!(world.credits()[0], before[0] + 600);
+        let record = world.nuke("/in/x", "/in/n", 1).await.unwrap();
+        assert_eq!(world.credits(), before);
+        let vfs = &world.files.vfs;
+        vfs.delete(&path("/in/n/1"), None).await.unwrap();
+        assert_eq!(world.credits(), before);
+        // Undone, it is as if it had not been: deleted, a file takes its own along.
+        world.undo("/in/n", "/in/x", record).await.unwrap();
+        vfs.delete(&path("/in/x/2"), None).await.unwrap();
+        assert_eq!(world.credits()[0], before[0] + 300);
+    });
+}
+
+#[test]
+fn nothing_comes_into_a_nuked_directory() {
+    sim(async {
+        let world = World::start().await;
+        world.dir("/in/x/sub").await;
+        world.nuke("/in/x", "/in/n", 1).await.unwrap();
+        let is_in = async |at: &str| world.nukes.is_in_one(&path(at)).await.unwrap();
+        assert!(is_in("/in/n/a").await && is_in("/in/n/sub/a").await);
+        assert!(!is_in("/in/a").await && !is_in("/in/n").await);
+    });
+}
+
+#[test]
 fn a_nuke_that_cannot_be_has_changed_nothing() {
     sim(async {
         let world = World::start().await;
@@ -183,10 +227,10 @@ fn a_directory_in_or_around_a_nuked_one_is_not_nuked_again() {
 
 #[test]
 fn penalties_are_exact_and_stay_in_their_range() {
-    assert_eq!(penalty(1_001, 1_500, 1), 1_501);
-    assert_eq!(penalty(1_001, 1_500, 0), 0);
-    assert_eq!(penalty(1_001, 0, 5), 0);
-    assert_eq!(penalty(u64::MAX, 1_000_000, 20), i64::MAX);
+    assert_eq!(penalty(1_001, 1_501, 1), 1_501);
+    assert_eq!(penalty(1_001, 1_501, 3), 3_503);
+    assert_eq!(penalty(1_001, 1_501, 0), 0);
+    assert_eq!(penalty(u64::MAX, i64::MAX, 20), i64::MAX);
 }
 
 #[test]

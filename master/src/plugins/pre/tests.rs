@@ -6,6 +6,7 @@ use drftpd_protocol::RootId;
 
 use super::*;
 use crate::accounts::Account;
+use crate::accounts::earned::Earns;
 use crate::accounts::ratio::Ratio;
 use crate::accounts::table::{AddAccount, Stored};
 use crate::vfs::testkit::TestVfs;
@@ -43,16 +44,18 @@ impl World {
         for dir in ["/mp3", "/priv", "/priv/x"] {
             files.vfs.make_dir(&path(dir), ann()).await.unwrap();
         }
-        let sections = [("mp3", "/mp3"), ("gone", "/gone")];
-        let sections = sections.map(|(name, path)| (name.to_owned(), path.to_owned()));
+        let sections =
+            "list = [{ name = 'mp3', path = '/mp3' }, { name = 'gone', path = '/gone' }]";
+        let sections: SectionsConfig = toml::from_str(sections).unwrap();
         let config = PreConfig {
-            sections: sections.into(),
             owner: Some("site".to_owned()),
             credits: true,
             ..PreConfig::default()
         };
         let pre = Arc::new(Pre {
             config,
+            sections,
+            clock: clock.clone(),
             vfs: files.vfs.clone(),
             changes: Changes::default(),
         });
@@ -67,7 +70,13 @@ impl World {
     /// Begins a file, and completes it if it shall be whole.
     async fn file(&self, at: &str, size: u64, whole: bool) {
         let (vfs, at) = (&self.files.vfs, path(at));
-        let begun = vfs.begin_upload(&at, UploadMode::Store, ann(), self.root);
+        let earns = Earns {
+            account: "ann".to_owned(),
+            ratio: Ratio(0),
+            counts: true,
+        };
+        let with = (self.root, Some(earns));
+        let begun = vfs.begin_paid(&at, UploadMode::Store, ann(), with);
         let file = begun.await.unwrap().file;
         let bytes = PreparedBytes {
             size,
@@ -87,7 +96,6 @@ impl World {
             section: "mp3".to_owned(),
             from: from.clone(),
             by: "ann".to_owned(),
-            shares: Vec::new(),
         };
         let vfs = &self.files.vfs;
         vfs.rename_along(&from, &to, "ann", release).await
@@ -143,7 +151,7 @@ fn a_section_must_be_known_and_there() {
         let to = world.pre.place("MP3", &from).await.unwrap();
         assert_eq!(to, path("/mp3/x"));
         let unknown = world.pre.place("xxx", &from).await.unwrap_err();
-        assert!(unknown.message.contains("gone, mp3"), "{unknown}");
+        assert!(unknown.message.contains("mp3, gone"), "{unknown}");
         assert!(world.pre.place("gone", &from).await.is_err());
     });
 }
@@ -157,7 +165,7 @@ fn the_document_says_the_defaults() {
         let line = lines.find(|line| line.starts_with(&format!("#{key} = ")));
         line.unwrap().trim_start_matches('#').to_owned()
     };
-    let table = ["sections", "credits", "most_files"].map(of).join("\n");
+    let table = ["credits", "most_files"].map(of).join("\n");
     let config = super::section::<PreConfig>(&table.parse().unwrap());
     assert_eq!(config.unwrap(), PreConfig::default());
 }

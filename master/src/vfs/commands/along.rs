@@ -124,14 +124,22 @@ impl Moving<'_> {
         Ok(shares?)
     }
 
+    /// The files below it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn files(&self) -> Result<Vec<NodeId>, VfsError> {
+        let files = self.below()?.into_iter().filter(|(_, kind)| *kind == 1);
+        Ok(files.map(|(node, _)| node).collect())
+    }
+
     /// Ends all transfers of files below it, as if the files were deleted: 426; uploads stay to be gone on with.
     ///
     /// # Errors
     /// When the store fails.
     pub fn end_transfers(&self) -> Result<(), VfsError> {
-        let files = self.below()?.into_iter();
-        for (node, _) in files.filter(|(_, kind)| *kind == 1) {
-            self.tree.is_gone(node);
+        for file in self.files()? {
+            self.tree.is_gone(file);
         }
         Ok(())
     }
