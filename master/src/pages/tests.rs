@@ -99,7 +99,7 @@ fn pages_are_shown_to_those_they_are_for() {
     };
     assert_eq!(
         shown("users", Which::Welcome),
-        ["Hello ann of users", "230 -1.0 KiB, 1:3"]
+        ["Hello ann of users", "230 -1.0 KiB, 1:0"]
     );
     let at = path("/in");
     assert_eq!(

@@ -66,7 +66,7 @@ fn the_user_line_is_part_of_226_where_it_is_asked_for() {
     sim(async {
         for (user_line, line) in [
             (UserLine::Transfers, ""),
-            (UserLine::Always, "226-[Credits: 0 B] [Ratio: 1:3]\r\n"),
+            (UserLine::Always, "226-[Credits: 0 B] [Ratio: 1:0]\r\n"),
         ] {
             let site = site(user_line, &[]).await;
             let mut bob = site.user().await;
