@@ -70,24 +70,26 @@ where
     T: DeserializeOwned + Check,
     S: AsRef<str>,
 {
-    read_prepared(path, overrides, |_| {})
+    read_prepared(path, overrides, |_, _| {})
 }
 
-/// The same; before its values are checked `prepare` fills in what no file says and the check needs.
+/// The same; before its values are checked `prepare` fills in what no file says and the check needs. It is also given what
+/// was read, with those other values.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn read_prepared<T, S>(
     path: &Path,
     overrides: &[S],
-    prepare: impl FnOnce(&mut T),
+    prepare: impl FnOnce(&mut T, Table),
 ) -> Result<T, Vec<ConfigError>>
 where
     T: DeserializeOwned + Check,
     S: AsRef<str>,
 {
     let (table, mut errors) = read_table(path, overrides)?;
-    match parse_prepared(table, Some(path), prepare) {
+    let read = table.clone();
+    match parse_prepared(table, Some(path), |value| prepare(value, read)) {
         Ok(value) if errors.is_empty() => return Ok(value),
         Ok(_) => {}
         Err(more) => errors.extend(more),
@@ -95,11 +97,8 @@ where
     Err(errors)
 }
 
-/// Reads a file as it is, with other values for some keys, and what is wrong with those; for whoever shows it.
-///
-/// # Errors
-/// When it cannot be read, or is not TOML.
-pub fn read_table<S: AsRef<str>>(
+/// Reads a file as it is, with other values for some keys, and what is wrong with those.
+fn read_table<S: AsRef<str>>(
     path: &Path,
     overrides: &[S],
 ) -> Result<(Table, Vec<ConfigError>), Vec<ConfigError>> {

@@ -33,7 +33,7 @@ pub use blocking::{Blocking, BlockingError};
 pub use bus::{Drops, Event, EventBus};
 pub use clock::Clock;
 pub use config::{
-    Check, ConfigError, apply_overrides, parse, parse_table, read, read_prepared, read_table,
+    Check, ConfigError, apply_overrides, parse, parse_table, read, read_prepared,
     read_with_overrides,
 };
 pub use crowd::Crowd;

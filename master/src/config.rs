@@ -245,13 +245,12 @@ impl MasterConfig {
         path: &Path,
         overrides: &[String],
     ) -> Result<Self, Vec<ConfigError>> {
-        let prepare = |config: &mut Self| {
+        let prepare = |config: &mut Self, given| {
             config.transfer.kinds = extensions.filters();
             config.extensions = extensions.clone();
+            config.given = Given(Arc::new(given));
         };
         let mut config = drftpd_actors::read_prepared(path, overrides, prepare)?;
-        let (given, _) = drftpd_actors::read_table(path, overrides)?;
-        config.given = Given(Arc::new(given));
         config.beside(path.parent().unwrap_or(Path::new("")));
         let mut gone = Vec::new();
         let no_folder = |folder: &Path| !folder.as_os_str().is_empty() && !folder.is_dir();

@@ -7,18 +7,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::ResolvesClientCert;
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
-    SignatureScheme,
-};
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls::{DistinguishedName, Error, RootCertStore, SignatureScheme};
+use rustls_pki_types::CertificateDer;
 
-use super::provider;
+use super::verifier::{Believed, Verifier};
 
 /// The certificate that is shown and wanted.
 #[derive(Clone)]
@@ -26,7 +20,6 @@ pub(super) struct Same {
     certified: Arc<CertifiedKey>,
     certificate: CertificateDer<'static>,
     subject: Vec<DistinguishedName>,
-    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Same {
@@ -42,8 +35,13 @@ impl Same {
             certified,
             certificate,
             subject: named.subjects(),
-            algorithms: provider().signature_verification_algorithms,
         })
+    }
+
+    /// Takes the same certificate only, and asks for its subject.
+    pub(super) fn verifier(&self) -> Verifier {
+        let peer = Believed::Exactly(self.certificate.clone());
+        Verifier::new(peer, self.subject.clone())
     }
 
     /// The end-entity certificate.
@@ -55,47 +53,6 @@ impl Same {
 impl fmt::Debug for Same {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Same(..)")
-    }
-}
-
-impl ClientCertVerifier for Same {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &self.subject
-    }
-
-    fn verify_client_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        if self.certificate == *end_entity {
-            return Ok(ClientCertVerified::assertion());
-        }
-        let why = CertificateError::ApplicationVerificationFailure;
-        Err(Error::InvalidCertificate(why))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
     }
 }
 

@@ -3,12 +3,12 @@
 //! Control connections and data connections end on different machines. A ticket resumes on another one because
 //! both build their settings here: same versions, same cipher suites in the same order, same ticket key.
 
-mod anyone;
 mod client;
 mod cluster;
 mod server;
 mod session;
 mod tickets;
+mod verifier;
 
 #[cfg(test)]
 mod tests;
@@ -21,10 +21,11 @@ use rustls::crypto::aws_lc_rs::{self, cipher_suite as suite};
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, ProtocolVersion, SupportedCipherSuite, SupportedProtocolVersion};
 
-pub use client::{Believed, ftp_client};
+pub use client::ftp_client;
 pub use server::{CONTROL_PROTOCOLS, DATA_PROTOCOLS, FtpServer, HTTP_PROTOCOLS, Peer};
 pub use session::{TlsParts, TlsSession};
 pub use tickets::SessionTickets;
+pub use verifier::Believed;
 
 /// Nothing older.
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];

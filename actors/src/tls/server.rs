@@ -10,8 +10,8 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::anyone::Anyone;
 use super::cluster::Same;
+use super::verifier::Verifier;
 use super::{Believed, SessionTickets, VERSIONS, ftp_client, provider};
 
 /// ALPN names (RFC 7301) of control connections. A client that names none is served; one that names only others is
@@ -56,8 +56,8 @@ impl FtpServer {
         let settings = |peer| Self::settings(&same, peer, protocols);
         Ok(FtpServer {
             plain: settings(Arc::new(NoClientAuth))?,
-            asking: settings(Arc::new(Anyone::new()))?,
-            between: Arc::new(settings(Arc::clone(&same) as _)?),
+            asking: settings(Arc::new(Verifier::new(Believed::Anybody, Vec::new())))?,
+            between: Arc::new(settings(Arc::new(same.verifier()))?),
             same,
         })
     }

@@ -117,6 +117,12 @@ impl Unit {
         Some(if negative { -bytes } else { bytes })
     }
 
+    /// Bytes for people, which may be owed.
+    pub fn show_signed(bytes: i64) -> String {
+        let sign = if bytes < 0 { "-" } else { "" };
+        format!("{sign}{}", Self::Bytes.show(bytes.unsigned_abs()))
+    }
+
     /// A value for people.
     pub fn show(self, value: u64) -> String {
         let size = || bytesize::ByteSize(value).display().iec().to_string();

@@ -3,6 +3,8 @@
 //! Nothing is ever reset: what is counted in a period is kept with its begin, and whoever reads it at another time sees that
 //! it is of an earlier one. So nothing is missed while no master runs.
 
+use drftpd_protocol::ftp::FtpTime;
+
 const DAY: i64 = 86_400;
 
 /// A time in which something is counted.
@@ -42,47 +44,17 @@ impl Period {
 
     /// When the one began in which a moment lies, Unix seconds.
     pub fn begin(self, unix: i64) -> i64 {
-        let day = unix.div_euclid(DAY);
+        let (at, day) = (FtpTime::from_unix(unix), unix.div_euclid(DAY));
         let first = match self {
             Self::Day => day,
             // The first day of 1970 was a Thursday.
             Self::Week => day - (day + 3).rem_euclid(7),
-            Self::Month => day - day_of_month(day),
-            Self::Year => first_of_year(day),
+            Self::Month => day - (at.date().2 - 1),
+            Self::Year => day - (at.day_of_year() - 1),
             Self::Ever => 0,
         };
         first.saturating_mul(DAY)
     }
-}
-
-/// The first of January of the year of a day: from one first of a month to the last day of the month before it.
-fn first_of_year(day: i64) -> i64 {
-    let mut first = day - day_of_month(day);
-    // March has day 0 of a year that is counted from it; January is ten months on.
-    while month(first) != 10 {
-        first -= 1;
-        first -= day_of_month(first);
-    }
-    first
-}
-
-/// Days since the first of the month, of a day since 1970.
-fn day_of_month(day: i64) -> i64 {
-    let of_year = of_year(day);
-    of_year - (153 * month(day) + 2) / 5
-}
-
-/// Months since March.
-fn month(day: i64) -> i64 {
-    (5 * of_year(day) + 2) / 153
-}
-
-/// Days since the first of March (in the Gregorian calendar).
-fn of_year(day: i64) -> i64 {
-    let day = day + 719_468;
-    let of_era = day.rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    of_era - (365 * year + year / 4 - year / 100)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::reload::Reload;
 use crate::rights::{Rights, View, ViewError};
 use crate::scrub::ScrubClient;
 use crate::slaves::{Enroll, SlavesClient};
-use crate::store::{Durability, Store};
+use crate::store::{Durability, Sql, Store, StoreError};
 use crate::transfer::TransfersClient;
 use crate::vfs::{Entry, Owner, VfsClient, VfsError};
 
@@ -200,6 +200,18 @@ impl Cx {
             _ => AdminError::new(Code::NotFound, format!("{path} does not exist")),
         })?;
         Ok((there.path, there.entry))
+    }
+
+    /// Reads the store.
+    ///
+    /// # Errors
+    /// [`Code::Failed`] when that fails.
+    pub fn read<T>(
+        &self,
+        read: impl FnOnce(&Sql<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, AdminError> {
+        let found = self.of.store.read(read);
+        found.map_err(|why| AdminError::failed(&why))
     }
 
     /// What a plugin shares with its commands.

@@ -11,6 +11,7 @@ mod around;
 pub mod commands;
 pub mod cx;
 pub mod page;
+mod param;
 pub mod site;
 pub mod socket;
 pub mod table;
@@ -23,9 +24,10 @@ use futures_util::future::LocalBoxFuture;
 use tracing::warn;
 
 pub use answer::{AdminError, Answer, Code, Report};
-pub use args::{Args, Kind, Param};
+pub use args::Args;
 pub use cx::{Caller, Cx, Facilities, Online, Token};
 pub use page::Listing;
+pub use param::{Kind, Param};
 pub use table::Commands;
 
 use crate::accounts::Account;

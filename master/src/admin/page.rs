@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::Outcome;
 use super::answer::{AdminError, Answer, Report};
-use super::args::{Args, Kind, Param};
+use super::args::Args;
+use super::param::{Kind, Param};
 
 /// At most so many entries.
 pub const LIMIT: Param = Param::optional("limit", Kind::Number, "at most so many entries");

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, Context, Handler, Recipient, Supervised};
+use actix::{Actor, Addr, Context, Handler, Recipient, Supervised};
 use drftpd_actors::{Budget, ChildDown, ChildSpec, Event, EventBus, Place, supervise};
 use drftpd_protocol::wire::RootState;
 use serde_json::{Value, json};
@@ -127,15 +127,32 @@ pub(crate) fn hear(bus: &EventBus, told: &Told, parent: Recipient<ChildDown>) {
     let spec = ChildSpec::new(NAME, MAILBOX, Budget::PLUGIN, parent);
     let told = told.clone();
     let actor = supervise(&Place::here(), spec, move || Teller(told));
-    bus.subscribe::<TransferLogged>(NAME, actor.clone().recipient());
-    bus.subscribe::<FilesAdopted>(NAME, actor.clone().recipient());
-    bus.subscribe::<ConflictKept>(NAME, actor.clone().recipient());
-    bus.subscribe::<CopiesMissing>(NAME, actor.clone().recipient());
-    bus.subscribe::<RootHeld>(NAME, actor.clone().recipient());
-    bus.subscribe::<RootTurned>(NAME, actor.clone().recipient());
-    bus.subscribe::<StoreIsOlder>(NAME, actor.clone().recipient());
-    bus.subscribe::<CopyDamaged>(NAME, actor.clone().recipient());
-    bus.subscribe::<CopyRepaired>(NAME, actor.recipient());
+    hear_reports(NAME, bus, &actor);
+}
+
+/// Has an actor hear of the ends of transfers, and of whatever is found out about slaves, roots and copies.
+pub(crate) fn hear_reports<A>(name: &'static str, bus: &EventBus, actor: &Addr<A>)
+where
+    A: Actor<Context = Context<A>>
+        + Handler<TransferLogged>
+        + Handler<FilesAdopted>
+        + Handler<ConflictKept>
+        + Handler<CopiesMissing>
+        + Handler<RootHeld>
+        + Handler<RootTurned>
+        + Handler<StoreIsOlder>
+        + Handler<CopyDamaged>
+        + Handler<CopyRepaired>,
+{
+    bus.subscribe::<TransferLogged>(name, actor.clone().recipient());
+    bus.subscribe::<FilesAdopted>(name, actor.clone().recipient());
+    bus.subscribe::<ConflictKept>(name, actor.clone().recipient());
+    bus.subscribe::<CopiesMissing>(name, actor.clone().recipient());
+    bus.subscribe::<RootHeld>(name, actor.clone().recipient());
+    bus.subscribe::<RootTurned>(name, actor.clone().recipient());
+    bus.subscribe::<StoreIsOlder>(name, actor.clone().recipient());
+    bus.subscribe::<CopyDamaged>(name, actor.clone().recipient());
+    bus.subscribe::<CopyRepaired>(name, actor.clone().recipient());
 }
 
 impl Shown for TransferLogged {

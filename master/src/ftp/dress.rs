@@ -11,33 +11,35 @@ use crate::pages::{Facts, Themed, Which};
 impl VerbCx {
     /// 230 for somebody who has just logged in.
     pub(super) fn logged_in(&self, account: &Account) -> Reply {
-        let page = |facts: &Facts<'_>| {
-            let pages = &self.services.pages;
-            (
-                pages.page(Which::Welcome, facts),
-                pages.words(Themed::LoggedIn, facts),
-            )
-        };
-        let (lines, words) = self.with_facts(Some(account), &account.home, None, page);
-        let plain = Reply::logged_in();
-        let last = words.map_or_else(|| plain.text().clone(), Text::from);
-        Reply::new(plain.code(), last).comments(lines)
+        let (plain, whose) = (Reply::logged_in(), (account, &account.home));
+        self.paged(plain, whose, Which::Welcome, Themed::LoggedIn)
     }
 
     /// 221; whoever is logged in gets the page.
     pub(super) fn goodbye(&self) -> Reply {
         let plain = Reply::goodbye();
-        let Some(account) = self.state.account() else {
-            return plain;
-        };
+        match self.state.account() {
+            Some(account) => {
+                let whose: (&Account, _) = (account, &self.state.cwd);
+                self.paged(plain, whose, Which::Goodbye, Themed::Goodbye)
+            }
+            None => plain,
+        }
+    }
+
+    /// A reply with a page in front of it, and other words where the theme has some.
+    fn paged(
+        &self,
+        plain: Reply,
+        (account, path): (&Account, &VfsPath),
+        which: Which<'_>,
+        themed: Themed,
+    ) -> Reply {
         let page = |facts: &Facts<'_>| {
             let pages = &self.services.pages;
-            (
-                pages.page(Which::Goodbye, facts),
-                pages.words(Themed::Goodbye, facts),
-            )
+            (pages.page(which, facts), pages.words(themed, facts))
         };
-        let (lines, words) = self.with_facts(Some(account), &self.state.cwd, None, page);
+        let (lines, words) = self.with_facts(Some(account), path, None, page);
         let last = words.map_or_else(|| plain.text().clone(), Text::from);
         Reply::new(plain.code(), last).comments(lines)
     }

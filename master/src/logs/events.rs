@@ -6,11 +6,8 @@ use drftpd_actors::{Clock, EventBus};
 use serde_json::{Map, Value, json};
 
 use super::{LogFile, rfc3339};
-use crate::api::events::Shown;
-use crate::events::{
-    ConflictKept, CopiesMissing, CopyDamaged, CopyRepaired, FilesAdopted, LoginChanged,
-    LoginFailed, RootHeld, RootTurned, SharedRootChanged, StoreIsOlder, TransferLogged,
-};
+use crate::api::events::{Shown, hear_reports};
+use crate::events::{LoginChanged, LoginFailed, SharedRootChanged};
 use crate::outbox::Numbered;
 
 /// Hears the bus and writes it down.
@@ -37,18 +34,10 @@ impl<E: Shown> Handler<E> for EventLog {
 impl EventLog {
     /// Hears every event of the bus from now on.
     pub fn hear(name: &'static str, bus: &EventBus, actor: &Addr<Self>) {
-        bus.subscribe::<TransferLogged>(name, actor.clone().recipient());
+        hear_reports(name, bus, actor);
         bus.subscribe::<LoginChanged>(name, actor.clone().recipient());
         bus.subscribe::<LoginFailed>(name, actor.clone().recipient());
-        bus.subscribe::<FilesAdopted>(name, actor.clone().recipient());
         bus.subscribe::<SharedRootChanged>(name, actor.clone().recipient());
-        bus.subscribe::<ConflictKept>(name, actor.clone().recipient());
-        bus.subscribe::<CopiesMissing>(name, actor.clone().recipient());
-        bus.subscribe::<RootHeld>(name, actor.clone().recipient());
-        bus.subscribe::<RootTurned>(name, actor.clone().recipient());
-        bus.subscribe::<StoreIsOlder>(name, actor.clone().recipient());
-        bus.subscribe::<CopyDamaged>(name, actor.clone().recipient());
-        bus.subscribe::<CopyRepaired>(name, actor.clone().recipient());
     }
 }
 

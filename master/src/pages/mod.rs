@@ -20,6 +20,7 @@ use tokio::sync::watch;
 pub use template::{Template, Variable};
 
 use crate::accounts::Account;
+use crate::accounts::limits::Unit;
 use crate::config::MasterConfig;
 use crate::rights::Rules;
 
@@ -145,7 +146,7 @@ impl Facts<'_> {
             Variable::User => of(self.account.map(|account| account.name.clone())),
             Variable::Group => of(self.account.map(|account| account.group.clone())),
             Variable::Ratio => of(self.account.map(|account| format!("1:{}", account.ratio))),
-            Variable::Credits => of(self.account.map(|_| credits((self.more)().0))),
+            Variable::Credits => of(self.account.map(|_| Unit::show_signed((self.more)().0))),
             Variable::Tagline => of(self.account.map(|_| (self.more)().1)),
             Variable::Client => of(self.client.map(|client| client.to_string())),
             Variable::Date => moment().get(..10).unwrap_or_default().to_owned(),
@@ -155,15 +156,6 @@ impl Facts<'_> {
             Variable::Speed => of(self.moved.map(|moved| moved[1].clone())),
             Variable::Figures => of(self.moved.map(|moved| moved[2].clone())),
         }
-    }
-}
-
-/// Credits for people.
-fn credits(bytes: i64) -> String {
-    let size = bytesize::ByteSize(bytes.unsigned_abs()).display().iec();
-    match bytes < 0 {
-        true => format!("-{size}"),
-        false => size.to_string(),
     }
 }
 

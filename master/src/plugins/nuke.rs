@@ -230,10 +230,9 @@ impl Along for Nuking {
                 return Err(VfsError::Unwanted(why));
             }
         }
-        let mut all = BTreeMap::<String, (u64, i64)>::new();
-        for share in moving.shares()? {
-            all.entry(share.owner.user).or_default().0 += share.bytes;
-        }
+        let shares = moving.shares()?.into_iter();
+        let mut all: BTreeMap<String, (u64, i64)> =
+            shares.map(|(user, bytes)| (user, (bytes, 0))).collect();
         for file in moving.files()? {
             for (user, earned) in earned::paid(moving, number(file.0))? {
                 let all = &mut all.entry(user).or_default().1;

@@ -91,7 +91,8 @@ impl DatePattern {
     /// # Errors
     /// When that is no name.
     pub fn name(&self, unix: i64) -> Result<Name, NameError> {
-        let (year, month, day) = FtpTime::from_unix(unix).date();
+        let at = FtpTime::from_unix(unix);
+        let (year, month, day) = at.date();
         let mut name = String::new();
         for part in &self.parts {
             let (value, wide) = match part {
@@ -103,7 +104,7 @@ impl DatePattern {
                 Part::Year(wide) => (year, *wide),
                 Part::Month(wide) => (month, *wide),
                 Part::Day(wide) => (day, *wide),
-                Part::DayOfYear(wide) => (day_of_year(unix), *wide),
+                Part::DayOfYear(wide) => (at.day_of_year(), *wide),
                 Part::Week(wide) => (week(unix), *wide),
             };
             name.push_str(&format!("{value:0wide$}"));
@@ -112,23 +113,12 @@ impl DatePattern {
     }
 }
 
-/// From 1 on.
-fn day_of_year(unix: i64) -> i64 {
-    let (year, _, _) = FtpTime::from_unix(unix).date();
-    let mut at = unix.div_euclid(DAY);
-    let mut days = 0;
-    while FtpTime::from_unix(at * DAY).date().0 == year {
-        at -= 1;
-        days += 1;
-    }
-    days
-}
-
 /// The week that has most of its days in a year is of that year: the one with the Thursday.
 fn week(unix: i64) -> i64 {
     let day = unix.div_euclid(DAY);
     let monday = day - (day + 3).rem_euclid(7);
-    (day_of_year((monday + 3) * DAY) + 6) / 7
+    let thursday = FtpTime::from_unix((monday + 3) * DAY);
+    (thursday.day_of_year() + 6) / 7
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ mod tests;
 pub use actor::{Deps, start};
 pub use below::{Visited, Visitor};
 pub use client::{Begins, Compare, Concluded, Merged, Owner, SawAll, SawShared, Stray, VfsClient};
-pub use commands::{Along, Kept, Moving, Share, Wiped};
+pub use commands::{Along, Kept, Moving, Wiped};
 pub use config::{Foreign, VfsConfig};
 pub use deletions::Followed;
 pub use error::VfsError;

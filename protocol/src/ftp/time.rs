@@ -46,6 +46,12 @@ impl FtpTime {
         (at.year, at.month, at.day)
     }
 
+    /// Which day of its year that is, UTC, from 1 on.
+    pub fn day_of_year(self) -> i64 {
+        let (year, month, day) = self.date();
+        day_number(year, month, day) - day_number(year, 1, 1) + 1
+    }
+
     /// Reads `YYYYMMDDHHMMSS` and an optional fraction, of which milliseconds are kept.
     ///
     /// A leap second (60) is the second after 59.

@@ -5,13 +5,14 @@ use std::fmt;
 use serde::Serialize;
 
 use super::super::{AdminError, Answer, Args, Code, Command, Cx, Kind, Outcome, Param, Permission};
-use super::user_show::{may_see, signed_size};
+use super::user_show::may_see;
 use super::{people, table};
+use crate::accounts::Account;
 use crate::accounts::credits::{self, Balance, Changed};
 use crate::accounts::edit::gifts::{self, Gift};
 use crate::accounts::limits::Unit;
 use crate::accounts::table as accounts;
-use crate::store::StoreError;
+use crate::store::{Sql, StoreError};
 
 const USER: Param = Param::new("user", Kind::Text, "the user's name");
 const BYTES: Param = Param::new("bytes", Kind::Text, "how many, like 10GB");
@@ -57,41 +58,22 @@ struct Change {
 }
 
 fn show(cx: &Cx, args: &Args) -> Outcome {
-    let failed = |why: StoreError| AdminError::failed(&why);
     let (sought, now) = (args.text("user"), cx.of.clock.unix());
     let name = match sought {
         None => people::oneself(cx)?.name.clone(),
         Some(name) => name.to_owned(),
     };
-    let found = cx.of.store.read(|sql| match sought {
-        Some("*") => accounts::all(sql),
-        _ => Ok(accounts::find(sql, &name)?.into_iter().collect()),
-    });
-    let mut rows = Vec::new();
-    for stored in found.map_err(failed)? {
-        if !may_see(cx, &stored) {
-            continue;
-        }
-        let account = stored.account;
-        let there = cx
-            .of
-            .store
-            .read(|sql| credits::balance(sql, &account.name, now));
-        let Balance { credits, held } = there.map_err(failed)?.unwrap_or_default();
-        rows.push(Row {
-            user: account.name,
-            ratio: account.ratio.to_string(),
-            credits,
-            held,
-        });
-    }
+    let rows: Vec<Row> = cx.read(|sql| {
+        let found = match sought {
+            Some("*") => accounts::all(sql)?,
+            _ => accounts::find(sql, &name)?.into_iter().collect(),
+        };
+        let seen = found.into_iter().filter(|stored| may_see(cx, stored));
+        seen.map(|stored| row(sql, stored.account, now)).collect()
+    })?;
     let changes = match (sought, rows.as_slice()) {
         (Some("*"), _) => Vec::new(),
-        (_, [_]) => cx
-            .of
-            .store
-            .read(|sql| credits::changes(sql, &name, NEWEST))
-            .map_err(failed)?,
+        (_, [_]) => cx.read(|sql| credits::changes(sql, &name, NEWEST))?,
         _ => {
             let why = format!("there is no user {name:?} whose credits you may see");
             return Err(AdminError {
@@ -104,6 +86,16 @@ fn show(cx: &Cx, args: &Args) -> Outcome {
     Answer::of(&Shown {
         credits: rows,
         changes,
+    })
+}
+
+fn row(sql: &Sql<'_>, account: Account, now: i64) -> Result<Row, StoreError> {
+    let Balance { credits, held } = credits::balance(sql, &account.name, now)?.unwrap_or_default();
+    Ok(Row {
+        ratio: account.ratio.to_string(),
+        user: account.name,
+        credits,
+        held,
     })
 }
 
@@ -123,12 +115,12 @@ impl fmt::Display for Shown {
         let row = |row: &Row| {
             let held = match row.held {
                 0 => String::new(),
-                held => format!("{} held by downloads", signed_size(held)),
+                held => format!("{} held by downloads", Unit::show_signed(held)),
             };
             [
                 row.user.clone(),
                 row.ratio.clone(),
-                signed_size(row.credits),
+                Unit::show_signed(row.credits),
                 held,
             ]
         };
@@ -140,7 +132,7 @@ impl fmt::Display for Shown {
             } else {
                 &change.by
             };
-            let (at, size) = (table::moment(change.at), signed_size(change.bytes));
+            let (at, size) = (table::moment(change.at), Unit::show_signed(change.bytes));
             let gap = if change.why.is_empty() { "" } else { ": " };
             writeln!(f, "{at} {size} by {by}{gap}{}", change.why)?;
         }
@@ -237,7 +229,7 @@ impl fmt::Display for Done {
             f,
             "{} has {} of credits",
             self.user,
-            signed_size(self.credits)
+            Unit::show_signed(self.credits)
         )
     }
 }

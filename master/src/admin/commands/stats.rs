@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -11,7 +12,7 @@ use crate::accounts::Account;
 use crate::accounts::period::Period;
 use crate::accounts::table as accounts;
 use crate::accounts::tally::{self, Figures, Of, Placed, Tally};
-use crate::store::StoreError;
+use crate::rights::Rules;
 use crate::transfer::Direction;
 
 /// Places that are shown where nobody says how many.
@@ -64,45 +65,51 @@ impl Moved {
     }
 }
 
-fn read<T>(
-    cx: &Cx,
-    read: impl FnOnce(&crate::store::Sql<'_>) -> Result<T, StoreError>,
-) -> Result<T, AdminError> {
-    let found = cx.of.store.read(read);
-    found.map_err(|why| AdminError::failed(&why))
+/// Whom the permissions keep out of statistics. Of groups those that are named in them, as users are who are in nothing else.
+struct Hidden {
+    rules: Arc<Rules>,
+    /// By name, where anybody may be hidden.
+    users: BTreeMap<String, Account>,
+    of: Of,
 }
 
-/// What everybody has moved whom the permissions do not hide. Of groups those that are named in them are hidden as users are
-/// who are in nothing else.
-fn shown(cx: &Cx, of: Of, period: Period) -> Result<Vec<Placed>, AdminError> {
-    let now = cx.of.clock.unix();
-    let mut all = read(cx, |sql| tally::all(sql, of, period, now))?;
-    let rules = cx.of.rights.rules();
-    let Some(hidden) = rules.hidden_in_stats() else {
-        return Ok(all);
-    };
-    let known: BTreeMap<String, Account> = match of {
-        Of::Users => {
-            let users = read(cx, accounts::all)?
-                .into_iter()
-                .map(|stored| stored.account);
-            users
-                .map(|account| (account.name.clone(), account))
-                .collect()
+impl Hidden {
+    fn read(cx: &Cx, of: Of) -> Result<Self, AdminError> {
+        let rules = cx.of.rights.rules();
+        let users = match (of, rules.hidden_in_stats()) {
+            (Of::Users, Some(_)) => cx.read(accounts::all)?,
+            _ => Vec::new(),
+        };
+        let users = users.into_iter().map(|stored| stored.account);
+        Ok(Self {
+            rules,
+            users: users.map(|user| (user.name.clone(), user)).collect(),
+            of,
+        })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let Some(hidden) = self.rules.hidden_in_stats() else {
+            return false;
+        };
+        match self.of {
+            Of::Users => self.users.get(name).is_none_or(|user| hidden.has(user)),
+            Of::Groups => hidden.has(&Account::new("", name)),
         }
-        Of::Groups => BTreeMap::new(),
-    };
-    all.retain(|placed| match (of, known.get(&placed.name)) {
-        (Of::Users, Some(account)) => !hidden.has(account),
-        (Of::Users, None) => false,
-        (Of::Groups, _) => !hidden.has(&Account::new("", &placed.name)),
-    });
-    Ok(all)
+    }
+
+    /// What everybody else has moved.
+    fn others(&self, cx: &Cx, period: Period) -> Result<Vec<Placed>, AdminError> {
+        let now = cx.of.clock.unix();
+        let mut all = cx.read(|sql| tally::all(sql, self.of, period, now))?;
+        all.retain(|placed| !self.has(&placed.name));
+        Ok(all)
+    }
 }
 
 /// Those who moved something, most bytes first.
 fn ranked(cx: &Cx, of: Of, period: Period, way: Direction) -> Result<Vec<Placed>, AdminError> {
-    let mut all = shown(cx, of, period)?;
+    let mut all = Hidden::read(cx, of)?.others(cx, period)?;
     all.retain(|placed| placed.tally.way(way) != Figures::default());
     all.sort_by_key(|placed| std::cmp::Reverse(placed.tally.way(way).bytes));
     Ok(all)
@@ -143,7 +150,7 @@ fn show(cx: &Cx, args: &Args) -> Outcome {
         Some(name) => name.to_owned(),
         None => people::oneself(cx)?.name.clone(),
     };
-    let found = read(cx, |sql| accounts::find(sql, &name))?;
+    let found = cx.read(|sql| accounts::find(sql, &name))?;
     if found.is_none_or(|found| found.account.deleted) {
         return Err(AdminError {
             code: Code::NotFound,
@@ -151,10 +158,11 @@ fn show(cx: &Cx, args: &Args) -> Outcome {
         });
     }
     let now = cx.of.clock.unix();
+    let hidden = Hidden::read(cx, Of::Users)?;
     let mut periods = Vec::new();
     for period in Period::ALL {
-        let all = shown(cx, Of::Users, period)?;
-        let own = read(cx, |sql| tally::of(sql, &name, period, now))?;
+        let all = hidden.others(cx, period)?;
+        let own = cx.read(|sql| tally::of(sql, &name, period, now))?;
         let place = |way| {
             let own = own.way(way).bytes;
             let before = all
@@ -306,7 +314,7 @@ fn traffic(cx: &Cx) -> Outcome {
     let now = cx.of.clock.unix();
     let mut periods = Vec::new();
     for period in Period::ALL {
-        let all = read(cx, |sql| tally::all(sql, Of::Users, period, now))?;
+        let all = cx.read(|sql| tally::all(sql, Of::Users, period, now))?;
         let sum = all
             .iter()
             .fold(Tally::default(), |sum, placed| sum.and(placed.tally));

@@ -9,7 +9,8 @@ use super::super::{
     AdminError, Answer, Args, Command, Cx, Kind, Listing, Outcome, Param, Permission,
 };
 use super::table;
-use super::user_show::{signed_size, state};
+use super::user_show::state;
+use crate::accounts::limits::Unit;
 use crate::accounts::table::Stored;
 use crate::accounts::{table as accounts, who};
 use crate::store::StoreError;
@@ -109,7 +110,7 @@ impl fmt::Display for Listed {
                 row.user.clone(),
                 row.group.clone(),
                 row.ratio.clone(),
-                signed_size(row.credits),
+                Unit::show_signed(row.credits),
                 row.seen.map_or_else(|| "never".to_owned(), table::moment),
                 row.state.join(", "),
             ]

@@ -11,6 +11,7 @@ use super::stats::Moved;
 use super::{people, table};
 use crate::accounts::credits;
 use crate::accounts::edit::Authority;
+use crate::accounts::limits::Unit;
 use crate::accounts::period::Period;
 use crate::accounts::table as accounts;
 use crate::accounts::table::Stored;
@@ -96,19 +97,12 @@ pub(super) fn may_see(cx: &Cx, found: &Stored) -> bool {
     found.account.name == account.name || authority.is_over(found)
 }
 
-fn read<T>(cx: &Cx, read: impl FnOnce(&Sql<'_>) -> Result<T, StoreError>) -> Result<T, AdminError> {
-    cx.of
-        .store
-        .read(read)
-        .map_err(|why| AdminError::failed(&why))
-}
-
 fn show(cx: &Cx, args: &Args) -> Outcome {
     let name = match args.text("user") {
         Some(name) => name.to_owned(),
         None => people::oneself(cx)?.name.clone(),
     };
-    let found = read(cx, |sql| accounts::find(sql, &name))?;
+    let found = cx.read(|sql| accounts::find(sql, &name))?;
     let found = found
         .filter(|found| may_see(cx, found))
         .ok_or_else(|| none(&name))?;
@@ -117,13 +111,15 @@ fn show(cx: &Cx, args: &Args) -> Outcome {
         Caller::Owner | Caller::Token(_) => true,
     };
     let notes = match operator {
-        true => read(cx, |sql| notes(sql, &name))?,
+        true => cx.read(|sql| notes(sql, &name))?,
         false => Vec::new(),
     };
     let state = state(&found, cx.of.clock.unix());
     let now = cx.of.clock.unix();
-    let credits = read(cx, |sql| credits::balance(sql, &name, now))?.unwrap_or_default();
-    let moved = read(cx, |sql| moved(sql, &name, now))?;
+    let credits = cx
+        .read(|sql| credits::balance(sql, &name, now))?
+        .unwrap_or_default();
+    let moved = cx.read(|sql| moved(sql, &name, now))?;
     let account = found.account;
     let limits = account.limits.iter().map(|(limit, value)| Held {
         limit: limit.name(),
@@ -251,11 +247,14 @@ impl fmt::Display for Shown {
         line("ratio", self.ratio.clone())?;
         let held = match self.credits_held {
             0 => String::new(),
-            held => format!(", {} of them held by downloads", signed_size(held)),
+            held => format!(", {} of them held by downloads", Unit::show_signed(held)),
         };
-        line("credits", format!("{}{held}", signed_size(self.credits)))?;
+        line(
+            "credits",
+            format!("{}{held}", Unit::show_signed(self.credits)),
+        )?;
         if self.weekly_allotment != 0 {
-            line("each week", signed_size(self.weekly_allotment))?;
+            line("each week", Unit::show_signed(self.weekly_allotment))?;
         }
         for of in &self.moved {
             let ([up_files, up, _], [down_files, down, _]) = (of.up.cells(), of.down.cells());
@@ -303,12 +302,6 @@ impl fmt::Display for Shown {
     }
 }
 
-/// Bytes for people, which may be owed.
-pub(super) fn signed_size(bytes: i64) -> String {
-    let size = table::size(bytes.unsigned_abs());
-    if bytes < 0 { format!("-{size}") } else { size }
-}
-
 /// `seen USER`.
 pub(in crate::admin) const SEEN: Command = Command {
     name: "seen",
@@ -328,7 +321,7 @@ struct Seen {
 
 fn seen(cx: &Cx, args: &Args) -> Outcome {
     let name = args.need_text("user")?;
-    let found = read(cx, |sql| accounts::find(sql, name))?;
+    let found = cx.read(|sql| accounts::find(sql, name))?;
     let found = found.filter(|found| !found.account.deleted);
     let found = found.ok_or_else(|| none(name))?;
     Answer::of(&Seen {

@@ -54,11 +54,7 @@ pub fn suffice(cx: &VerbCx, path: &VfsPath, bytes: u64) -> Result<Costs, FtpErro
 pub fn said(why: HoldError) -> FtpError {
     match why {
         HoldError::TooFew(TooFew { needed, free }) => {
-            let size = |bytes: i64| {
-                let sign = if bytes < 0 { "-" } else { "" };
-                format!("{sign}{}", Unit::Bytes.show(bytes.unsigned_abs()))
-            };
-            let (needed, free) = (size(needed), size(free));
+            let (needed, free) = (Unit::show_signed(needed), Unit::show_signed(free));
             let text = format!("Not enough credits: it takes {needed}, you have {free}");
             FtpError::Said(Reply::new(550, text))
         }

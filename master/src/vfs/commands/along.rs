@@ -1,16 +1,18 @@
 //! A rename with whatever else its caller wants to be done in the same batch: all of it is there after a crash, or nothing.
 
+use std::cell::OnceCell;
 use std::ops::Deref;
 
-use drftpd_protocol::wire::RootOp;
 use drftpd_protocol::{NodeId, VfsPath};
 
 use super::Rename;
+use super::own::give;
+use super::times::follow;
 use crate::outbox::Event;
 use crate::store::{Batch, id, number, params};
-use crate::vfs::client::{Owner, VfsClient};
+use crate::vfs::client::VfsClient;
 use crate::vfs::error::VfsError;
-use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, walk};
+use crate::vfs::tree::{Tree, TreeCommand, nodes, walk};
 use crate::vfs::types::{Entry, Kind};
 
 /// Everything below an entry, itself first, with its kind.
@@ -25,8 +27,8 @@ const SHARES: &str = "WITH RECURSIVE dir (id) AS (
         SELECT ?1
         UNION ALL
         SELECT node.id FROM dir JOIN node ON node.parent = dir.id WHERE node.kind = 0)
-    SELECT node.owner, node.grp, sum(node.size), count(*) FROM dir JOIN node ON node.parent = dir.id
-    WHERE node.kind = 1 AND node.state = 2 GROUP BY node.owner, node.grp ORDER BY node.owner, node.grp";
+    SELECT node.owner, sum(node.size) FROM dir JOIN node ON node.parent = dir.id
+    WHERE node.kind = 1 AND node.state = 2 GROUP BY node.owner ORDER BY node.owner";
 
 /// Whether a file below a directory is not complete.
 const UNFINISHED: &str = "WITH RECURSIVE dir (id) AS (
@@ -57,17 +59,8 @@ pub trait Along: Send + 'static {
 pub struct Moving<'t> {
     tree: &'t Tree<'t>,
     entry: Entry,
-}
-
-/// What somebody has below a directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Share {
-    /// Whose.
-    pub owner: Owner,
-    /// Bytes of complete files.
-    pub bytes: u64,
-    /// How many.
-    pub files: u64,
+    /// It, and all below it.
+    below: OnceCell<Vec<(NodeId, i64)>>,
 }
 
 impl<'t> Deref for Moving<'t> {
@@ -106,20 +99,13 @@ impl Moving<'_> {
         }
     }
 
-    /// Whose the complete files below it are.
+    /// Whose the complete files below it are, and how many bytes of them.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn shares(&self) -> Result<Vec<Share>, VfsError> {
+    pub fn shares(&self) -> Result<Vec<(String, u64)>, VfsError> {
         let shares = self.all(SHARES, [number(self.entry.id.0)], |row| {
-            Ok(Share {
-                owner: Owner {
-                    user: row.get(0)?,
-                    group: row.get(1)?,
-                },
-                bytes: id(row, 2)?,
-                files: id(row, 3)?,
-            })
+            Ok((row.get(0)?, id(row, 1)?))
         });
         Ok(shares?)
     }
@@ -129,8 +115,8 @@ impl Moving<'_> {
     /// # Errors
     /// When the store fails.
     pub fn files(&self) -> Result<Vec<NodeId>, VfsError> {
-        let files = self.below()?.into_iter().filter(|(_, kind)| *kind == 1);
-        Ok(files.map(|(node, _)| node).collect())
+        let files = self.below()?.iter().filter(|(_, kind)| *kind == 1);
+        Ok(files.map(|(node, _)| *node).collect())
     }
 
     /// Ends all transfers of files below it, as if the files were deleted: 426; uploads stay to be gone on with.
@@ -150,8 +136,7 @@ impl Moving<'_> {
     /// When the store fails.
     pub fn give_to(&self, user: Option<&str>, group: Option<&str>) -> Result<(), VfsError> {
         for (node, _) in self.below()? {
-            let sql = "UPDATE node SET owner = coalesce(?2, owner), grp = coalesce(?3, grp) WHERE id = ?1";
-            self.run(sql, params![number(node.0), user, group])?;
+            give(self, *node, user, group)?;
         }
         Ok(())
     }
@@ -161,17 +146,11 @@ impl Moving<'_> {
     /// # Errors
     /// When the store fails.
     pub fn touch(&self, modified: i64) -> Result<(), VfsError> {
-        for (node, kind) in self.below()? {
+        for (node, _) in self.below()? {
             let sql = "UPDATE node SET modified = ?2 WHERE id = ?1";
             self.run(sql, params![number(node.0), modified])?;
-            let entry = nodes::by_id(self.tree, node)?;
-            let Some(entry) = entry.filter(|_| kind == 1) else {
-                continue;
-            };
-            let (file, place) = (entry.file(), walk::place_of(self.tree, &entry)?);
-            for root in copies::roots_of(self.tree, node)? {
-                let at = place.clone();
-                log::append(self.tree, root, &RootOp::SetTime { file, at, modified })?;
+            if let Some(entry) = nodes::by_id(self.tree, *node)? {
+                follow(self.tree, &entry, modified)?;
             }
         }
         Ok(())
@@ -200,8 +179,8 @@ impl Moving<'_> {
     /// When the store fails.
     pub fn directories(&self) -> Result<Vec<NodeId>, VfsError> {
         let above = walk::steps(self.tree, self.entry.parent)?.into_iter();
-        let below = self.below()?.into_iter();
-        let dirs = below.filter(|(_, kind)| *kind == 0).map(|(node, _)| node);
+        let below = self.below()?.iter();
+        let dirs = below.filter(|(_, kind)| *kind == 0).map(|(node, _)| *node);
         Ok(above.map(|step| step.id).chain(dirs).collect())
     }
 
@@ -213,11 +192,15 @@ impl Moving<'_> {
         walk::path_of(self.tree, self.entry.id)
     }
 
-    fn below(&self) -> Result<Vec<(NodeId, i64)>, VfsError> {
-        let rows = self.all(BELOW, [number(self.entry.id.0)], |row| {
+    /// Read once: nobody else changes the tree while the batch is open, and the rename moves all of it together.
+    fn below(&self) -> Result<&[(NodeId, i64)], VfsError> {
+        if let Some(below) = self.below.get() {
+            return Ok(below);
+        }
+        let below = self.all(BELOW, [number(self.entry.id.0)], |row| {
             Ok((NodeId(id(row, 0)?), row.get(1)?))
-        });
-        Ok(rows?)
+        })?;
+        Ok(self.below.get_or_init(|| below))
     }
 }
 
@@ -232,7 +215,11 @@ impl<A: Along> TreeCommand for RenameAlong<A> {
 
     fn apply(mut self, tree: &Tree<'_>) -> Result<A::Answer, VfsError> {
         let entry = walk::existing(tree, &self.rename.from, false)?;
-        let moving = Moving { tree, entry };
+        let moving = Moving {
+            tree,
+            entry,
+            below: OnceCell::new(),
+        };
         self.along.check(&moving)?;
         self.rename.apply(tree)?;
         self.along.write(&moving)

@@ -27,7 +27,7 @@ mod unknown;
 mod walked;
 mod wipe;
 
-pub use along::{Along, Moving, Share};
+pub use along::{Along, Moving};
 pub(super) use begin::{Begin, Onto};
 pub(super) use believe::{BelieveDirsGone, BelieveGone, Follow, Followed};
 pub(super) use compared::MergeCompared;

@@ -2,7 +2,7 @@
 
 use drftpd_protocol::NodeId;
 
-use crate::store::{number, params};
+use crate::store::{Batch, StoreError, number, params};
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::{Tree, TreeCommand};
 
@@ -17,12 +17,21 @@ impl TreeCommand for GiveTo {
     type Answer = u64;
 
     fn apply(self, tree: &Tree<'_>) -> Result<u64, VfsError> {
-        let sql =
-            "UPDATE node SET owner = coalesce(?2, owner), grp = coalesce(?3, grp) WHERE id = ?1";
         let mut given = 0;
         for node in self.nodes {
-            given += tree.run(sql, params![number(node.0), self.owner, self.group])?;
+            given += give(tree, node, self.owner.as_deref(), self.group.as_deref())?;
         }
         Ok(given as u64)
     }
+}
+
+/// Gives one entry to a user and to a group, where such a one is named; answers how many that were.
+pub(super) fn give(
+    batch: &Batch<'_>,
+    node: NodeId,
+    owner: Option<&str>,
+    group: Option<&str>,
+) -> Result<usize, StoreError> {
+    let sql = "UPDATE node SET owner = coalesce(?2, owner), grp = coalesce(?3, grp) WHERE id = ?1";
+    batch.run(sql, params![number(node.0), owner, group])
 }
