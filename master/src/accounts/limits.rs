@@ -36,6 +36,10 @@ pub enum Limit {
     MonthUp,
     /// Bytes down in a month.
     MonthDown,
+    /// Bytes that files may take: a user's own, or all that have the group.
+    Disk,
+    /// How many files that may be.
+    DiskFiles,
 }
 
 /// What a limit is counted in.
@@ -68,6 +72,8 @@ pub const LIMITS: &[(Limit, &str, Unit)] = &[
     (Limit::WeekDown, "week_down", Unit::Bytes),
     (Limit::MonthUp, "month_up", Unit::Bytes),
     (Limit::MonthDown, "month_down", Unit::Bytes),
+    (Limit::Disk, "disk", Unit::Bytes),
+    (Limit::DiskFiles, "disk_files", Unit::Count),
 ];
 
 impl Limit {

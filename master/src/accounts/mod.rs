@@ -7,6 +7,7 @@ mod buffers;
 pub mod client;
 pub mod config;
 pub mod credits;
+pub mod disk;
 pub mod downloads;
 pub mod earned;
 pub mod edit;

@@ -93,6 +93,7 @@ impl Order {
             base,
             expected: self.copied.entry.size,
             blake3: blake3 || self.copied.entry.blake3.is_some(),
+            most: None,
         })
     }
 

@@ -223,6 +223,7 @@ impl Seconds {
             base: Base::Empty,
             expected: sent.bytes,
             blake3: sent.blake3,
+            most: None,
         };
         Passage {
             file: sent.file,

@@ -46,6 +46,8 @@ struct Held {
     tls: Option<TlsSeen>,
     /// What an upload left free in the end.
     space: Option<SpaceSeen>,
+    /// Nothing of an upload is kept that is not committed.
+    keeps_nothing: bool,
 }
 
 enum Stage {
@@ -78,6 +80,7 @@ impl TransferGuard {
                 moved: (0, 0),
                 tls: None,
                 space: None,
+                keeps_nothing: false,
             }),
         }
     }
@@ -135,6 +138,13 @@ impl TransferGuard {
             held.charge = held.cleanup.uncut(begin).await.transpose()?;
         }
         Ok(())
+    }
+
+    /// Of an upload that is not committed nothing will be kept.
+    pub fn keep_nothing(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.keeps_nothing = true;
+        }
     }
 
     /// Milliseconds that the transfer took, once it has ended.
@@ -304,7 +314,8 @@ impl Held {
         };
         if let Some(outcome) = outcome {
             if let Some(upload) = self.upload.take() {
-                upload.settle(kept(&outcome)).await;
+                let kept = kept(&outcome).map(|kept| if self.keeps_nothing { 0 } else { kept });
+                upload.settle(kept).await;
             }
             if settled {
                 self.services.slaves.seen(&slave, transfer);

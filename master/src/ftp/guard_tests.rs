@@ -101,7 +101,7 @@ impl Bench {
             counts: true,
         };
         let to = (ROOT, earns);
-        let begun = UploadGuard::begin(services, &self.cleanup, self.path(), mode, owner, to);
+        let begun = UploadGuard::begin(services, &self.cleanup, self.path(), mode, owner, to, 0);
         let (upload, guard) = begun.await.unwrap();
         let job = Job::Receive(ReceiveJob {
             root: ROOT,
@@ -109,6 +109,7 @@ impl Bench {
             base: Base::Empty,
             expected: 0,
             blake3: false,
+            most: None,
         });
         (guard, job)
     }

@@ -39,6 +39,7 @@ impl SlaveError {
 /// Says a slave's fault to the client, before or after 150.
 pub fn fault_reply(fault: &Fault) -> Reply {
     match fault.code {
+        FaultCode::TOO_LARGE => Reply::new(552, "File is larger than it may be"),
         FaultCode::NO_SPACE => Reply::new(452, "No space left for this file"),
         FaultCode::NO_CONNECTION | FaultCode::PEER_REFUSED | FaultCode::NO_PORT => {
             Reply::new(425, "Can't open data connection")

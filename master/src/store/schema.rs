@@ -2,7 +2,7 @@
 //!
 //! A change of the tables is one more entry of [`MIGRATIONS`]; entries are never edited. A table or
 //! column that is added must also stand in [`TABLES`], so that dumps hold it (a test compares); what is made from others
-//! (`search…`) is not dumped.
+//! (`search…`, `owned`) is not dumped.
 
 use rusqlite::Connection;
 
@@ -10,15 +10,17 @@ use super::error::StoreError;
 
 mod brought;
 mod credits;
+mod disk;
 mod tables;
 
 pub(super) use brought::BROUGHT;
 use credits::V17;
+use disk::V18;
 pub(super) use tables::{Holds, TABLES, Table};
 
 /// What brings a store from the version that is its index to the next one.
 pub(super) const MIGRATIONS: &[&str] = &[
-    V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16, V17,
+    V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16, V17, V18,
 ];
 
 const V1: &str = "

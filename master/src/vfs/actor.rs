@@ -25,16 +25,16 @@ use super::config::VfsConfig;
 use super::deletions::Deletions;
 use super::error::VfsError;
 use super::heads::OpsHeads;
-use super::messages::{BeginUpload, Change, Finish, Merge, Orphan};
+use super::messages::{BeginUpload, Change, CommitUpload, Finish, Merge, Orphan};
 use super::pages::Pages;
 use super::tree::{Given, InTree, TreeCommand, walk};
-use super::types::Upload;
+use super::types::{Entry, Upload};
 use super::uploads::Uploads;
-use super::{plan, reads};
+use super::{plan, quota, reads};
 use crate::copies::CopiesConfig;
 use crate::outbox::Outbox;
 use crate::search::Names;
-use crate::store::{Pending, Store};
+use crate::store::{Pending, Sql, Store};
 
 /// Questions that may wait; askers beyond wait for room.
 const MAILBOX: usize = 1024;
@@ -166,6 +166,23 @@ impl<C: TreeCommand> Handler<Finish<C>> for VfsActor {
     }
 }
 
+impl Handler<CommitUpload> for VfsActor {
+    type Result = ResponseActFuture<Self, Result<Entry, VfsError>>;
+
+    fn handle(
+        &mut self,
+        CommitUpload(commit): CommitUpload,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
+        self.uploads.grew(commit.file, commit.bytes.size);
+        if let Err(why) = quota::is_within(&self.store, &self.uploads, commit.file) {
+            self.uploads.makes_room(commit.file);
+            return Box::pin(actix::fut::ready(Err(why)));
+        }
+        self.handle(Finish(commit.file, commit), ctx)
+    }
+}
+
 impl Handler<Orphan> for VfsActor {
     type Result = ResponseActFuture<Self, Result<(), VfsError>>;
 
@@ -246,9 +263,18 @@ impl VfsActor {
         let mut begun = self.plan(&msg)?;
         begun.upload.blake3 = self.config.blake3;
         let file = begun.upload.file;
+        let wanted = begun.keep.saturating_add(msg.expected.max(1));
+        let room = |sql: &Sql<'_>| quota::room(sql, &self.uploads, file, &begun.owner);
+        begun.upload.room = self.store.read(room)?;
+        if let Some(room) = &begun.upload.room {
+            room.takes(wanted)?;
+        }
         let pending = self.submit(begun.intent)?;
         self.uploads
             .begin(file, begun.upload.root, begun.keep, begun.unstored);
+        if begun.upload.room.is_some() {
+            self.uploads.claims(file, begun.owner, wanted);
+        }
         self.publish();
         let stored = pending.answer().into_actor(self);
         ctx.spawn(stored.map(move |answer, act, _| act.intent_answered(file, answer)));

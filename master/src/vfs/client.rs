@@ -24,14 +24,14 @@ use super::commands::{
 use super::deletions::{Deletions, Followed};
 use super::error::VfsError;
 use super::heads::OpsHeads;
-use super::messages::{BeginUpload, Change, Finish, Orphan};
+use super::messages::{BeginUpload, Change, CommitUpload, Finish, Orphan};
 use super::tree::nodes;
 use super::tree::{TreeCommand, walk};
 use super::types::{
     Entry, Looked, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan,
 };
 use super::uploads::Uploads;
-use super::{plan, reads};
+use super::{plan, quota, reads};
 use crate::accounts::downloads;
 use crate::accounts::earned::Earns;
 use crate::accounts::tally::Figures;
@@ -269,16 +269,17 @@ impl VfsClient {
         owner: Owner,
         root: RootId,
     ) -> Result<Upload, VfsError> {
-        self.begin_paid(path, mode, owner, (root, None)).await
+        self.begin_paid(path, mode, owner, (root, None), 0).await
     }
 
-    /// The same, for an upload that earns something.
+    /// The same, for an upload that earns something, and that will bring so many bytes (0: nobody knows).
     pub async fn begin_paid(
         &self,
         path: &VfsPath,
         mode: UploadMode,
         owner: Owner,
         (root, earns): (RootId, Option<Earns>),
+        expected: u64,
     ) -> Result<Upload, VfsError> {
         let begin = BeginUpload {
             path: path.clone(),
@@ -286,6 +287,7 @@ impl VfsClient {
             owner,
             root,
             earns,
+            expected,
         };
         ask(&self.addr, begin, CHANGE_LIMIT).await?
     }
@@ -293,6 +295,15 @@ impl VfsClient {
     /// Tells how many bytes of a running upload are there.
     pub fn upload_grew(&self, file: FileId, size: u64) {
         self.live.borrow().grew(file, size);
+    }
+
+    /// Whether a running upload is within the disk quota of whose file it is.
+    ///
+    /// # Errors
+    /// [`VfsError::OverQuota`] where it is not, or the store.
+    pub fn is_within_quota(&self, file: FileId) -> Result<(), VfsError> {
+        let live = Arc::clone(&self.live.borrow());
+        quota::is_within(&self.store, &live, file)
     }
 
     /// Commits a prepared upload: entry, holder, publish operation in one command.
@@ -321,7 +332,7 @@ impl VfsClient {
             bytes,
             ms,
         };
-        ask(&self.addr, Finish(file, commit), CHANGE_LIMIT).await?
+        ask(&self.addr, CommitUpload(commit), CHANGE_LIMIT).await?
     }
 
     /// An upload broke off. `kept` bytes stay in staging for a resume; an overwrite leaves what was

@@ -4,6 +4,7 @@ use drftpd_actors::AskError;
 use drftpd_protocol::ftp::reply::Reply;
 use drftpd_protocol::{NameError, PathError, RootId, VfsPath};
 
+use crate::accounts::disk::Full;
 use crate::store::StoreError;
 
 /// Why the file list did not do something.
@@ -73,6 +74,9 @@ pub enum VfsError {
     /// The store may be older than its disks.
     #[error("the site is in recovery: the store is older than its disks")]
     Recovering,
+    /// Its owner, or its group, may not have so much.
+    #[error("disk quota exceeded: {0}")]
+    OverQuota(Full),
     /// Something that belongs to it must not be.
     #[error("{0}")]
     Unwanted(String),
@@ -116,6 +120,7 @@ impl VfsError {
             Self::BadMove(_) => Reply::new(553, "Cannot be renamed to that place"),
             Self::Name(why) => Reply::new(553, why.to_string()),
             Self::Path(why) => Reply::new(553, why.to_string()),
+            Self::OverQuota(full) => Reply::new(552, format!("Disk quota exceeded: {full}")),
             Self::Unwanted(why) => Reply::new(550, why.clone()),
             Self::TooManyLinks(_) => Reply::new(550, "Too many links on the way"),
             Self::NoUpload

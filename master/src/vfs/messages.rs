@@ -4,10 +4,10 @@ use actix::Message;
 use drftpd_protocol::{FileId, RootId, VfsPath};
 
 use super::client::{Merged, Owner};
-use super::commands::{EndUpload, MergePage};
+use super::commands::{Commit, EndUpload, MergePage};
 use super::error::VfsError;
 use super::tree::TreeCommand;
-use super::types::{Upload, UploadMode};
+use super::types::{Entry, Upload, UploadMode};
 use crate::accounts::earned::Earns;
 
 /// Asks for a change; answered after the commit that holds it.
@@ -34,6 +34,11 @@ pub(super) struct Merge(pub MergePage);
 #[rtype(result = "Result<(), VfsError>")]
 pub(super) struct Orphan(pub FileId, pub EndUpload);
 
+/// Asks to commit an upload, where its owner may have so much; answered after the commit.
+#[derive(Message)]
+#[rtype(result = "Result<Entry, VfsError>")]
+pub(super) struct CommitUpload(pub Commit);
+
 /// Asks to begin an upload; answered from memory and the last commit, while the intent is on its
 /// way to the store.
 #[derive(Message)]
@@ -44,4 +49,6 @@ pub(super) struct BeginUpload {
     pub owner: Owner,
     pub root: RootId,
     pub earns: Option<Earns>,
+    /// Bytes that it will bring; 0: nobody knows.
+    pub expected: u64,
 }

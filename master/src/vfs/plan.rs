@@ -230,6 +230,8 @@ impl Plan {
 pub(super) struct Begun {
     pub upload: Upload,
     pub intent: Begin,
+    /// Whose the file will be.
+    pub owner: Owner,
     /// Bytes kept from before.
     pub keep: u64,
     /// The entry that only memory has until the intent is stored, under its folded name.
@@ -262,15 +264,22 @@ pub(super) fn begin(
         How::Fresh => (0, true),
         How::CopyOf { keep, .. } | How::GoOn { keep, .. } => (keep, false),
     };
+    let owner = match &plan.existing {
+        Some(entry) if !fresh => Owner {
+            user: entry.owner.clone(),
+            group: entry.group.clone(),
+        },
+        _ => owner,
+    };
     let (file, onto) = match (&plan.existing, &base) {
         (None, _) => {
-            let entry = new_file(ids, now, &plan, owner)?;
+            let entry = new_file(ids, now, &plan, owner.clone())?;
             (entry.file(), Onto::Nothing(entry))
         }
         (Some(entry), Base::Staged { keep }) => (entry.file(), Onto::Rest { keep: *keep }),
         (Some(entry), _) => {
             let (node, generation) = (entry.id, ids.generation()?);
-            let owner = fresh.then_some(owner);
+            let owner = fresh.then(|| owner.clone());
             (FileId { node, generation }, Onto::File(owner))
         }
     };
@@ -289,7 +298,9 @@ pub(super) fn begin(
             base,
             after: row.pending(),
             blake3: false,
+            room: None,
         },
+        owner,
         intent: Begin {
             file,
             root,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use drftpd_protocol::wire::{Base, Blake3Sum, Outcome, Place};
 use drftpd_protocol::{DirId, FileId, Generation, Name, NodeId, OpSeq, RootId, SlaveId, VfsPath};
 
+use super::quota::Room;
+
 /// Kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -253,6 +255,8 @@ pub struct Upload {
     pub after: OpSeq,
     /// Whether BLAKE3 is to be summed.
     pub blake3: bool,
+    /// How large the file may become, where a quota holds.
+    pub room: Option<Room>,
 }
 
 impl Upload {

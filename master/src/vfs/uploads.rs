@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use drftpd_protocol::{DirId, FileId, Generation, NodeId, RootId};
 
+use super::client::Owner;
 use super::types::{Entry, FileState};
 
 /// All running uploads of this master.
@@ -26,6 +27,16 @@ struct Running {
     ends: bool,
     /// Shared by all copies, so that growing needs no new one.
     size: Arc<AtomicU64>,
+    /// Where a quota holds.
+    claim: Option<Arc<Claim>>,
+}
+
+/// What an upload takes of a quota.
+#[derive(Debug)]
+struct Claim {
+    owner: Owner,
+    /// Bytes that the file will have, as far as that was said.
+    bytes: AtomicU64,
 }
 
 impl Uploads {
@@ -37,10 +48,54 @@ impl Uploads {
             root,
             ends: false,
             size: Arc::new(AtomicU64::new(size)),
+            claim: None,
         };
         self.running.insert(file.node, running);
         if let Some((key, entry)) = new {
             self.unstored.insert((entry.parent, key), entry);
+        }
+    }
+
+    /// A quota holds for an upload whose file will belong to `owner` and have so many bytes, as far as that is known.
+    pub fn claims(&mut self, file: FileId, owner: Owner, bytes: u64) {
+        if self.is_running(file)
+            && let Some(running) = self.running.get_mut(&file.node)
+        {
+            let bytes = AtomicU64::new(bytes);
+            running.claim = Some(Arc::new(Claim { owner, bytes }));
+        }
+    }
+
+    /// Whose quota holds for an upload.
+    pub fn claimed_by(&self, file: FileId) -> Option<&Owner> {
+        let claim = self.of(file)?.claim.as_ref()?;
+        Some(&claim.owner)
+    }
+
+    /// Every upload for which a quota holds, with the bytes that it takes or will take.
+    pub fn claimed(&self) -> impl Iterator<Item = (FileId, &Owner, u64)> {
+        self.running.iter().filter_map(|(node, running)| {
+            let claim = running.claim.as_ref()?;
+            let file = FileId {
+                node: *node,
+                generation: running.generation,
+            };
+            let bytes = claim.bytes.load(Ordering::Relaxed);
+            Some((
+                file,
+                &claim.owner,
+                bytes.max(running.size.load(Ordering::Relaxed)),
+            ))
+        })
+    }
+
+    /// An upload is too large, and nothing will be kept of it: others may have its room.
+    pub fn makes_room(&self, file: FileId) {
+        if let Some(running) = self.of(file)
+            && let Some(claim) = &running.claim
+        {
+            claim.bytes.store(0, Ordering::Relaxed);
+            running.size.store(0, Ordering::Relaxed);
         }
     }
 

@@ -63,6 +63,8 @@ impl FaultCode {
     pub const DISK: FaultCode = FaultCode(14);
     /// A directory on the way is a file or a link, or leads out of the root.
     pub const BAD_PLACE: FaultCode = FaultCode(15);
+    /// The file would become larger than it may.
+    pub const TOO_LARGE: FaultCode = FaultCode(16);
     /// No such transfer here.
     pub const NO_SUCH_TRANSFER: FaultCode = FaultCode(20);
     /// No free port in the passive range.

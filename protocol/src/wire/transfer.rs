@@ -173,6 +173,10 @@ pub struct ReceiveJob {
     /// Whether BLAKE3 is to be summed beside CRC-32.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub blake3: bool,
+    /// Bytes that the whole file may have; what would make it larger breaks the transfer off with `TOO_LARGE`, and
+    /// nothing is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<u64>,
 }
 
 /// What the first received byte follows.

@@ -73,6 +73,7 @@ pub fn transfers(seen: &mut Seen) {
             base,
             expected: 4096,
             blake3: false,
+            most: None,
         };
         seen.call(
             &format!("begin-receive-{what}"),
@@ -89,11 +90,18 @@ pub fn transfers(seen: &mut Seen) {
         base: Base::Empty,
         expected: 4096,
         blake3: true,
+        most: None,
     };
     let begun = Begun {
         size: 0,
         space: Some(space_seen()),
     };
+    let limited = ReceiveJob {
+        blake3: false,
+        most: Some(8192),
+        ..receive.clone()
+    };
+    seen.call("begin-receive-most", &begin(Job::Receive(limited)), &begun);
     let receive = begin(Job::Receive(receive));
     seen.call("begin-receive-blake3", &receive, &begun);
     let ended = |outcome| TransferEnded {

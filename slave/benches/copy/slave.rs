@@ -120,6 +120,7 @@ async fn one(transfers: Transfers, root: RootId, number: u64, order: Order) {
             base: Base::Empty,
             expected: 0,
             blake3: false,
+            most: None,
         }),
         false => Job::Send(SendJob {
             root,

@@ -42,6 +42,7 @@ fn order(root: RootId, tls: Option<DataTls>) -> BeginTransfer {
             base: Base::Empty,
             expected: 0,
             blake3: false,
+            most: None,
         }),
         after: OpSeq::NONE,
         stall_timeout_ms: 60_000,

@@ -25,6 +25,9 @@ pub enum TransferError {
     /// Storage refused, and says how.
     #[error(transparent)]
     Storage(Fault),
+    /// An upload has more bytes than it may.
+    #[error("the file would have more than {0} bytes")]
+    TooLarge(u64),
     /// The file ended before the bytes that it had when it was opened.
     #[error("the file became shorter while it was sent")]
     Shorter,
@@ -58,6 +61,7 @@ impl TransferError {
             TransferError::NotResumed => FaultCode::TLS_NOT_RESUMED,
             TransferError::Disk(error) => disk_code(&error),
             TransferError::Shorter | TransferError::Changed => FaultCode::DISK,
+            TransferError::TooLarge(_) => FaultCode::TOO_LARGE,
             TransferError::Stalled => FaultCode::STALLED,
             TransferError::Stopped(stopped) => stopped.0,
             TransferError::Work(_) => FaultCode::FAILED,
@@ -104,6 +108,7 @@ mod tests {
                 FaultCode::CONNECTION_BROKEN,
             ),
             (TransferError::of_sending(read), FaultCode::DISK),
+            (TransferError::TooLarge(7), FaultCode::TOO_LARGE),
             (TransferError::UploadBroke, FaultCode::CONNECTION_BROKEN),
             (
                 TransferError::Handshake(io::ErrorKind::TimedOut.into()),

@@ -75,6 +75,7 @@ impl Opener {
                     root: staged.root,
                     staging: staged.staging,
                     grower,
+                    most: staged.most,
                 });
                 let in_use = staged.in_use;
                 let begun = Begun {
@@ -154,6 +155,7 @@ struct Staged {
     root: Root,
     staging: Staging,
     space: SpaceSeen,
+    most: Option<u64>,
 }
 
 async fn find(env: &Env, job: &Job, grows: bool) -> Result<Found, Fault> {
@@ -176,6 +178,7 @@ async fn stage(env: &Env, job: ReceiveJob) -> Result<Staged, Fault> {
             space: roots.space_seen(&root),
             root,
             staging,
+            most: job.most,
         })
     };
     on_disk(env, stage).await

@@ -11,6 +11,8 @@ use super::super::{
 use super::people::{self, Done};
 use super::stats::Moved;
 use super::table;
+use super::user_show::Owns;
+use crate::accounts::disk::{self, Holder};
 use crate::accounts::edit::EditError;
 use crate::accounts::edit::groups::{self, GroupChange};
 use crate::accounts::period::Period;
@@ -159,6 +161,7 @@ struct Shown {
     least_ratio: String,
     most_ratio: String,
     limits: String,
+    owns: Owns,
     members: Vec<Member>,
 }
 
@@ -197,6 +200,7 @@ fn show(cx: &Cx, args: &Args) -> Outcome {
             least_ratio: group.least_ratio.to_string(),
             most_ratio: group.most_ratio.to_string(),
             limits: group.limits.to_string(),
+            owns: disk::owned(sql, Holder::Group(name))?.into(),
             members,
         })
     });
@@ -244,6 +248,7 @@ impl fmt::Display for Shown {
             self.least_ratio, self.most_ratio
         )?;
         writeln!(f, "limits {}", self.limits)?;
+        writeln!(f, "owns {}", self.owns)?;
         let row = |member: &Member| {
             let mut what = Vec::new();
             what.extend(member.administers.then_some("administers it"));

@@ -10,6 +10,7 @@ use super::super::{
 use super::stats::Moved;
 use super::{people, table};
 use crate::accounts::credits;
+use crate::accounts::disk::{self, Holder, Owned};
 use crate::accounts::edit::Authority;
 use crate::accounts::limits::Unit;
 use crate::accounts::period::Period;
@@ -44,6 +45,7 @@ struct Shown {
     credits: i64,
     credits_held: i64,
     weekly_allotment: i64,
+    owns: Owns,
     home: String,
     masks: Vec<String>,
     limits: Vec<Held>,
@@ -65,6 +67,25 @@ struct Held {
     value: u64,
     #[serde(skip)]
     shown: String,
+}
+
+/// What files take that are somebody's.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Owns {
+    files: u64,
+    bytes: u64,
+}
+
+impl From<Owned> for Owns {
+    fn from(Owned { files, bytes }: Owned) -> Self {
+        Self { files, bytes }
+    }
+}
+
+impl fmt::Display for Owns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} files, {}", self.files, Unit::Bytes.show(self.bytes))
+    }
 }
 
 #[derive(Serialize)]
@@ -120,6 +141,7 @@ fn show(cx: &Cx, args: &Args) -> Outcome {
         .read(|sql| credits::balance(sql, &name, now))?
         .unwrap_or_default();
     let moved = cx.read(|sql| moved(sql, &name, now))?;
+    let owns = cx.read(|sql| disk::owned(sql, Holder::User(&name)))?;
     let account = found.account;
     let limits = account.limits.iter().map(|(limit, value)| Held {
         limit: limit.name(),
@@ -137,6 +159,7 @@ fn show(cx: &Cx, args: &Args) -> Outcome {
         credits: credits.credits,
         credits_held: credits.held,
         moved,
+        owns: owns.into(),
         weekly_allotment: found.allotment,
         home: account.home.to_string(),
         masks: found.masks,
@@ -267,6 +290,7 @@ impl fmt::Display for Shown {
                 format!("up {up} ({up_files}), down {down} ({down_files})"),
             )?;
         }
+        line("owns", self.owns.to_string())?;
         line("home", self.home.clone())?;
         line("masks", self.masks.join(", "))?;
         let limits = self

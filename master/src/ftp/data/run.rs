@@ -25,7 +25,7 @@ use crate::ftp::guard::{TransferGuard, UploadGuard};
 use crate::ftp::services::VerbCx;
 use crate::slaves::SlaveError;
 use crate::transfer::Direction;
-use crate::vfs::{Followed, VfsError};
+use crate::vfs::{Followed, Room, VfsError};
 
 /// A transfer that has begun: 150 may be said.
 pub struct Moving {
@@ -39,6 +39,8 @@ pub struct Moving {
     pub second: Option<SecondCopy>,
     /// What it has of its user's limits.
     share: Share,
+    /// The disk quota that holds for an upload.
+    quota: Option<(FileId, Room)>,
     /// The slave's port, where it listens.
     _port: Option<OurPort>,
     unopened: Option<(Unopened, Arrival)>,
@@ -68,6 +70,7 @@ pub async fn begin_download(
                 begun,
                 followed,
                 share,
+                quota: None,
                 second: None,
                 _port: Some(port),
                 unopened: None,
@@ -89,6 +92,7 @@ pub async fn begin_download(
                     begun,
                     followed,
                     share,
+                    quota: None,
                     second: None,
                     _port: None,
                     unopened,
@@ -172,7 +176,8 @@ pub async fn begin_upload(
     SecondCopy::is_possible(cx, &to.path, root)?;
     let (path, owner) = (to.path.clone(), cx.owner()?);
     let onto = (root, credit::earns(cx, &path)?);
-    let begin = UploadGuard::begin(&cx.services, &cx.cleanup, path, to.mode, owner, onto);
+    let (services, cleanup) = (&cx.services, &cx.cleanup);
+    let begin = UploadGuard::begin(services, cleanup, path, to.mode, owner, onto, expected);
     let (upload, settles) = match begin.await {
         Ok(begun) => begun,
         Err(why) => return Err(dupes::instead(cx, &to.path, to.mode, why.into()).await),
@@ -188,8 +193,9 @@ pub async fn begin_upload(
         root,
         file: upload.file,
         base: upload.base.clone(),
-        expected: cx.state.expected.unwrap_or(0),
+        expected,
         blake3: upload.blake3,
+        most: upload.room.as_ref().map(|room| room.bytes),
     });
     let in_clear = tls.is_none();
     let paced = (&mut guard, share.rate);
@@ -203,6 +209,7 @@ pub async fn begin_upload(
         followed,
         share,
         second: SecondCopy::begin(cx, &to.path, &upload),
+        quota: upload.room.map(|room| (upload.file, room)),
         _port: port,
         unopened,
     };
@@ -268,6 +275,9 @@ impl Moving {
         }
         match &outcome {
             Outcome::Broken { fault, .. } => {
+                if let (FaultCode::TOO_LARGE, Some((_, room))) = (fault.code, &self.quota) {
+                    return Err(VfsError::OverQuota(room.full.clone()).into());
+                }
                 if dials && fault.code == FaultCode::NO_CONNECTION {
                     active::fail_late(begun).await;
                 }
@@ -292,6 +302,18 @@ impl Moving {
                 Ok(outcome)
             }
         }
+    }
+
+    /// Whether the owner of an upload's file may have what is there of it, beside what runs otherwise.
+    fn is_within_quota(&mut self, cx: &VerbCx) -> Result<(), VfsError> {
+        let Some((file, _)) = self.quota else {
+            return Ok(());
+        };
+        let within = cx.services.vfs.is_within_quota(file);
+        if matches!(within, Err(VfsError::OverQuota(_))) {
+            self.guard.keep_nothing();
+        }
+        within
     }
 
     /// Waits for what the slave says in the end.
@@ -319,6 +341,7 @@ impl Moving {
                 bytes = next(&mut progress) => {
                     moved(bytes);
                     self.share.at(bytes)?;
+                    self.is_within_quota(cx)?;
                 }
                 end = forward_end(forward) => match end {
                     Ok(()) => {}

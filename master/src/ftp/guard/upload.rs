@@ -34,11 +34,13 @@ impl UploadGuard {
         mode: UploadMode,
         owner: Owner,
         (root, earns): (RootId, Earns),
+        expected: u64,
     ) -> Result<(Upload, Self), VfsError> {
         let (services, undo) = (Rc::clone(services), cleanup.clone());
         let begin = async move {
             let to = (root, Some(earns));
-            let upload = services.vfs.begin_paid(&path, mode, owner, to).await?;
+            let begun = services.vfs.begin_paid(&path, mode, owner, to, expected);
+            let upload = begun.await?;
             let kept = match upload.base {
                 Base::Staged { keep } => Some(keep),
                 Base::Empty | Base::Copy { .. } => None,

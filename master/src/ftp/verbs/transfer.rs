@@ -237,6 +237,9 @@ async fn commit(
         drftpd_actors::failpoint("commit.before").map_err(failed)?;
         let (roots, ms) = ((root, also), moving.guard.took_ms());
         let committed = services.vfs.commit_copies(file, roots, prepared, ms).await;
+        if matches!(committed, Err(VfsError::OverQuota(_))) {
+            moving.guard.keep_nothing();
+        }
         if committed.is_err() && moving.followed.is_deleted() {
             return Err(DataError::Deleted.into());
         }

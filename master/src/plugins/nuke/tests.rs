@@ -66,7 +66,7 @@ impl World {
             counts: true,
         };
         let with = (self.root, Some(earns));
-        let begun = vfs.begin_paid(&at, UploadMode::Store, owner(user), with);
+        let begun = vfs.begin_paid(&at, UploadMode::Store, owner(user), with, 0);
         let file = begun.await.unwrap().file;
         let bytes = PreparedBytes {
             size,

@@ -76,7 +76,7 @@ impl World {
             counts: true,
         };
         let with = (self.root, Some(earns));
-        let begun = vfs.begin_paid(&at, UploadMode::Store, ann(), with);
+        let begun = vfs.begin_paid(&at, UploadMode::Store, ann(), with, 0);
         let file = begun.await.unwrap().file;
         let bytes = PreparedBytes {
             size,

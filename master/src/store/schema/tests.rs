@@ -6,9 +6,9 @@ use super::*;
 fn dumps_know_every_table_and_every_column() {
     let mut conn = Connection::open_in_memory().unwrap();
     migrate(&mut conn).unwrap();
-    // The index is made from the tree.
+    // The index is made from the tree, as what everybody owns is.
     let sql = "SELECT name FROM sqlite_schema
-               WHERE type = 'table' AND name <> 'meta' AND name NOT LIKE 'search%'";
+               WHERE type = 'table' AND name NOT IN ('meta', 'owned') AND name NOT LIKE 'search%'";
     let mut tables = conn.prepare(sql).unwrap();
     let names = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
     let mut names: Vec<String> = names.map(Result::unwrap).collect();
@@ -118,4 +118,50 @@ fn the_audit_log_is_only_added_to() {
     ] {
         assert_eq!(conn.execute_batch(sql).is_err(), refused, "{sql}");
     }
+}
+
+/// What the table says that files of somebody take, and what the tree says, with whose it is.
+fn owned(conn: &Connection) -> (Vec<String>, Vec<String>) {
+    let texts = |sql: &str| -> Vec<String> {
+        let mut query = conn.prepare(sql).unwrap();
+        let rows = query.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    let kept = "SELECT whose || ' ' || name || ' ' || files || ' ' || bytes FROM owned WHERE (files, bytes) <> (0, 0) ORDER BY 1";
+    let counted = "SELECT whose || ' ' || name || ' ' || count(*) || ' ' || sum(size) FROM (
+            SELECT 0 AS whose, owner AS name, * FROM node UNION ALL SELECT 1, grp, * FROM node)
+        WHERE kind = 1 AND state <> 0 GROUP BY whose, name ORDER BY 1";
+    (texts(kept), texts(counted))
+}
+
+#[test]
+fn what_everybody_owns_is_what_the_tree_says_whatever_happens_to_it() {
+    let mut conn = Connection::open_in_memory().unwrap();
+    conn.execute_batch(&MIGRATIONS[..17].concat()).unwrap();
+    let file = |id: i64, state: i64, size: i64, owner: &str| {
+        format!(
+            "INSERT INTO node (parent, key, id, kind, state, generation, size, files, modified, mode, owner, grp)
+             VALUES (1, x'{id:02x}', {id}, 1, {state}, 1, {size}, 1, 0, 0, '{owner}', 'crew')"
+        )
+    };
+    conn.execute_batch(&file(2, 2, 10, "ann")).unwrap();
+    conn.execute_batch("PRAGMA user_version = 17").unwrap();
+    migrate(&mut conn).unwrap();
+    assert_eq!(owned(&conn).0, ["0 ann 1 10", "1 crew 1 10"]);
+    for sql in [
+        file(3, 0, 0, "bob"),
+        file(4, 2, 5, "bob"),
+        "UPDATE node SET state = 2, size = 7 WHERE id = 3".to_owned(),
+        "UPDATE node SET size = 20, owner = 'bob' WHERE id = 2".to_owned(),
+        "UPDATE node SET grp = 'staff' WHERE id = 4".to_owned(),
+        "UPDATE node SET state = 0 WHERE id = 4".to_owned(),
+        "UPDATE node SET modified = 9, state = 2 WHERE id IN (2, 3)".to_owned(),
+        "DELETE FROM node WHERE id IN (2, 4)".to_owned(),
+        "DELETE FROM node WHERE id = 3".to_owned(),
+    ] {
+        conn.execute_batch(&sql).unwrap();
+        let (kept, counted) = owned(&conn);
+        assert_eq!(kept, counted, "{sql}");
+    }
+    assert_eq!(owned(&conn).0, [""; 0]);
 }

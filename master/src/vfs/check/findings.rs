@@ -11,7 +11,7 @@ const MOST: u64 = 100;
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Of what: `database`, `tree`, `totals`, `identities`, `uploads`, `copies`, `digests`, `logs` or `people`.
+    /// Of what: `database`, `tree`, `totals`, `identities`, `uploads`, `copies`, `digests`, `logs`, `people` or `owned`.
     pub area: &'static str,
     /// For people, on one line.
     pub what: String,

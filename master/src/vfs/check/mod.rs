@@ -1,12 +1,13 @@
 //! Whether the tables of the file list agree with each other: everything that is kept twice is counted again.
 //!
-//! Reads one snapshot and changes nothing. Whatever the size of the store, memory holds one directory's sums, one page
-//! of orders, and so many findings of a kind.
+//! Reads one snapshot and changes nothing. Whatever the size of the store, memory holds one directory's sums, one of
+//! each owner, one page of orders, and so many findings of a kind.
 
 mod copies;
 mod entries;
 mod findings;
 mod logs;
+pub(super) mod owned;
 mod people;
 mod uploads;
 
@@ -32,6 +33,7 @@ const LOOKS: &[(&str, Look)] = &[
     ("digests", copies::directories),
     ("logs", logs::logs),
     ("people", people::people),
+    ("owned", owned::owned),
 ];
 
 /// Looks at everything. A table that cannot be read is a finding, and the others are still looked at.

@@ -4,7 +4,8 @@ use drftpd_protocol::{DirId, NodeId, VfsPath};
 
 use super::{Owner, VfsClient};
 use crate::store::{Sql, id};
-use crate::vfs::commands::{FixTotals, GiveTo, KeepDated, Kept, Wipe, Wiped, wrong};
+use crate::vfs::check::owned;
+use crate::vfs::commands::{FixOwned, FixTotals, GiveTo, KeepDated, Kept, Wipe, Wiped, wrong};
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::{nodes, walk};
 use crate::vfs::types::{Entry, Kind};
@@ -79,6 +80,19 @@ impl VfsClient {
             }
         }
         Ok(fixed)
+    }
+
+    /// Counts again what users and groups have, where that is wrong; answers how many sums were. A look at every file,
+    /// and another one in the way of all changes where something is wrong.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn fix_owned(&self) -> Result<u64, VfsError> {
+        let look = |sql: &Sql<'_>| Ok::<_, VfsError>(owned::wrong(sql)?);
+        match self.store.read_on(&self.blocking, look).await?.is_empty() {
+            true => Ok(0),
+            false => self.change(FixOwned).await,
+        }
     }
 
     /// Links that lead nowhere, or only in a circle, at and below a path: some of them. Reads the whole tree.

@@ -1,9 +1,10 @@
-//! Totals of directories that are not what their entries come to.
+//! Totals of directories that are not what their entries come to, and those of owners.
 
 use drftpd_protocol::path::MAX_DEPTH;
 use drftpd_protocol::{DirId, NodeId};
 
 use crate::store::{Sql, StoreError, id, number, params};
+use crate::vfs::check::owned;
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::{Tree, TreeCommand, nodes};
 use crate::vfs::types::{Entry, Kind};
@@ -37,6 +38,22 @@ impl TreeCommand for FixTotals {
             }
         }
         Ok(fixed)
+    }
+}
+
+/// Counts again what users and groups have, all of it in one command; answers how many sums were wrong.
+pub struct FixOwned;
+
+impl TreeCommand for FixOwned {
+    type Answer = u64;
+
+    fn apply(self, tree: &Tree<'_>) -> Result<u64, VfsError> {
+        let wrong = owned::wrong(tree)?;
+        for ((whose, name), _, (files, bytes)) in &wrong {
+            let sql = "INSERT OR REPLACE INTO owned VALUES (?1, ?2, ?3, ?4)";
+            tree.run(sql, params![whose, name, files, bytes])?;
+        }
+        Ok(wrong.len() as u64)
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) use copied::{AddCopy, DropStaged, RemoveCopy, SettleJobs, WantCopies}
 pub(super) use dated::KeepDated;
 pub(super) use downloads::{GiveBack, SettleDownload};
 pub(super) use end::{Commit, EndUpload, LoseUpload, MastersGone};
-pub(super) use fix::{FixTotals, wrong};
+pub(super) use fix::{FixOwned, FixTotals, wrong};
 pub(super) use forget::ForgetLost;
 pub(super) use make::{MakeDir, MakeLink};
 pub(super) use merge::MergePage;

@@ -152,7 +152,10 @@ impl World {
             user: USERS[user].into(),
             group: "users".into(),
         };
-        let begun = fx.vfs.begin_paid(&at, mode, owner, (A, Some(earns))).await;
+        let begun = fx
+            .vfs
+            .begin_paid(&at, mode, owner, (A, Some(earns)), 0)
+            .await;
         let Ok(upload) = begun else { return };
         let keep = match upload.base {
             Base::Empty => 0,
@@ -551,7 +554,7 @@ fn who_has_another_name_keeps_what_files_earned_and_who_is_gone_pays_nothing() {
             let to = (A, Some(earns));
             let begun = fx
                 .vfs
-                .begin_paid(&path(at), UploadMode::Store, ann(), to)
+                .begin_paid(&path(at), UploadMode::Store, ann(), to, 0)
                 .await;
             fx.commit(begun.unwrap().file, A, 100).await.unwrap();
         };

@@ -14,6 +14,7 @@ mod merge;
 mod missing;
 mod model;
 mod parts;
+mod quota;
 mod random;
 mod reach;
 mod recovery;

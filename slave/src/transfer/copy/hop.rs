@@ -121,7 +121,9 @@ impl Hop {
     }
 
     fn prepare(self) -> Left {
-        let Intake { staging, received } = self.intake;
+        let Intake {
+            staging, received, ..
+        } = self.intake;
         let (size, crc32, id) = (staging.len, staging.crc32(), staging.id());
         let blake3 = staging.blake3();
         match self.root.prepare(staging, crc32) {

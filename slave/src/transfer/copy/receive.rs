@@ -30,6 +30,8 @@ pub struct Upload {
     pub staging: Staging,
     /// Tells those who download it already.
     pub grower: Grower,
+    /// Bytes that the file may have.
+    pub most: Option<u64>,
 }
 
 /// Receives until the end, and says how it ended.
@@ -37,7 +39,7 @@ pub async fn receive(io: &mut BoxIo, upload: Upload, cx: &mut CopyCx) -> Outcome
     let (roots, root, grower) = (upload.roots, upload.root, upload.grower);
     cx.meter.begins_at(upload.staging.len);
     grower.has(upload.staging.len);
-    let intake = Intake::new(upload.staging);
+    let intake = Intake::new(upload.staging, upload.most);
     match all(io, (&roots, &root), intake, &grower, cx).await {
         Ok(prepared) => {
             grower.ended(GrowthState::Complete);
@@ -158,8 +160,10 @@ async fn broken(
             grower.has(intake.staging.len);
             let fault = error.fault();
             let kept = match fault.code {
-                // On a full disk it is in everybody's way, its own resume included.
-                FaultCode::NO_SPACE => give_back(root, intake.staging, cx).await,
+                // On a full disk, and in a full quota, it is in everybody's way, its own resume included.
+                FaultCode::NO_SPACE | FaultCode::TOO_LARGE => {
+                    give_back(root, intake.staging, cx).await
+                }
                 _ => keep(root, intake.staging, cx).await,
             };
             (intake.received, kept, fault)
@@ -182,7 +186,7 @@ async fn give_back(root: Root, staging: Staging, cx: &CopyCx) -> Option<u64> {
 
 /// Ends an upload that never had a connection.
 pub async fn give_up(upload: Upload, error: TransferError, cx: &mut CopyCx) -> Outcome {
-    let intake = Intake::new(upload.staging);
+    let intake = Intake::new(upload.staging, upload.most);
     let broke = Broke::Open(intake, error);
     let at = (upload.roots, upload.root);
     let outcome = broken(at, broke, &upload.grower, cx).await;
@@ -251,6 +255,7 @@ mod tests {
             root,
             staging,
             grower,
+            most: None,
         };
         (dir, upload)
     }
@@ -281,6 +286,29 @@ mod tests {
             let staged = std::fs::read_dir(dir.path().join(".drftpd/staging")).unwrap();
             assert_eq!(staged.count(), 0);
         });
+    }
+
+    #[test]
+    fn an_upload_with_more_bytes_than_it_may_have_breaks_and_nothing_of_it_stays() {
+        for (most, fits) in [(5, true), (4, false)] {
+            sim(async move {
+                let (dir, mut upload) = upload();
+                upload.most = Some(most);
+                let (mut client, mut io) = connection().await;
+                client.write_all(b"12345").await.unwrap();
+                client.shutdown().await.unwrap();
+                match receive(&mut io, upload, &mut cx()).await {
+                    Outcome::Prepared { size, .. } => assert!(fits && size == 5),
+                    Outcome::Broken { fault, kept, .. } => {
+                        assert!(!fits && fault.code == FaultCode::TOO_LARGE);
+                        assert_eq!(kept, Some(0));
+                        let staged = std::fs::read_dir(dir.path().join(".drftpd/staging"));
+                        assert_eq!(staged.unwrap().count(), 0);
+                    }
+                    Outcome::Sent { .. } => panic!("nothing was sent"),
+                }
+            });
+        }
     }
 
     #[test]

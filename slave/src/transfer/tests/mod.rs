@@ -191,6 +191,7 @@ impl Rig {
             base,
             expected: 0,
             blake3: true,
+            most: None,
         })
     }
 

@@ -18,7 +18,7 @@ pub(in crate::admin) const FIX: Command = Command {
     name: "vfs fix",
     site: &["FIXSIZE", "FIXSLAVECOUNT"],
     params: &[],
-    about: "counts the totals of all directories again and writes them right, then does what check does",
+    about: "counts the totals of all directories, and what users and groups have, again and writes them right, then does what check does",
     permission: Permission::Operator,
     changes: true,
     run: |cx, _| Box::pin(fix(cx)),
@@ -46,6 +46,8 @@ pub(in crate::admin) const FIX_LINKS: Command = Command {
 struct Fixed {
     /// Directories whose totals were wrong.
     fixed: u64,
+    /// Users and groups that had other files than they were said to have.
+    owners: u64,
     check: Checked,
 }
 
@@ -53,15 +55,24 @@ async fn fix(cx: Cx) -> Outcome {
     let vfs = &cx.online()?.vfs;
     let fixed = vfs.fix_totals().await;
     let fixed = fixed.map_err(|why| refused("path", why))?;
+    let owners = vfs.fix_owned().await;
+    let owners = owners.map_err(|why| refused("path", why))?;
     let checked = vfs.check().await.map_err(|why| refused("path", why))?;
     let sees_all = cx.view()?.sees_all_below(&VfsPath::root());
     let check = checked.shown(sees_all);
-    Answer::of(&Fixed { fixed, check })
+    Answer::of(&Fixed {
+        fixed,
+        owners,
+        check,
+    })
 }
 
 impl fmt::Display for Fixed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} directories had wrong totals", self.fixed)?;
+        if self.owners > 0 {
+            writeln!(f, "{} users and groups had other files", self.owners)?;
+        }
         self.check.fmt(f)
     }
 }
