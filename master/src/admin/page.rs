@@ -43,7 +43,15 @@ impl Answer {
     /// When `after` is no key, or `limit` is 0.
     pub fn page<L: Listing>(mut list: L, args: &Args) -> Outcome {
         let next = cut(&mut list, args)?;
-        let mut answer = Self::of(&list)?;
+        Self::before(&list, next)
+    }
+
+    /// A page, and where the one behind it begins, if there is more.
+    ///
+    /// # Errors
+    /// As [`Answer::of`].
+    pub fn before(page: &impl Report, next: Option<String>) -> Outcome {
+        let mut answer = Self::of(page)?;
         if let (Some(next), Value::Object(result)) = (next, &mut answer.result) {
             answer.text += &format!("\nmore: after={next}");
             result.insert("next".to_owned(), Value::String(next));
@@ -52,18 +60,65 @@ impl Answer {
     }
 }
 
+/// Entries of one page at most, of a list that is read from the store page by page.
+const MOST: u64 = 1000;
+
+/// Which page of a list in the store is asked for.
+pub struct Wanted<K> {
+    /// Behind which entry it begins.
+    pub after: Option<K>,
+    /// At most so many entries.
+    pub limit: usize,
+}
+
+impl<K: FromStr> Wanted<K> {
+    /// What the arguments say; `usual` entries where they do not say how many.
+    ///
+    /// # Errors
+    /// When `after` is no key, or `limit` is 0 or too much.
+    pub fn of(args: &Args, usual: u64) -> Result<Self, AdminError> {
+        let limit = args.number(LIMIT.name).unwrap_or(usual);
+        if !(1..=MOST).contains(&limit) {
+            let why = format!("must be 1 to {MOST}");
+            return Err(AdminError::argument(LIMIT.name, why));
+        }
+        Ok(Self {
+            after: after(args)?,
+            limit: usize::try_from(limit).unwrap_or(usize::MAX),
+        })
+    }
+}
+
+impl<K> Wanted<K> {
+    /// So many are read: one more than are shown tells whether there is more.
+    pub fn reads(&self) -> usize {
+        self.limit + 1
+    }
+
+    /// Leaves what is shown of what was read; answers where the next page begins.
+    pub fn cut<T, N: Display>(&self, read: &mut Vec<T>, key: impl Fn(&T) -> N) -> Option<String> {
+        if read.len() <= self.limit {
+            return None;
+        }
+        read.truncate(self.limit);
+        read.last().map(|last| key(last).to_string())
+    }
+}
+
+fn after<K: FromStr>(args: &Args) -> Result<Option<K>, AdminError> {
+    let after = args.text(AFTER.name).map(K::from_str).transpose();
+    after.map_err(|_| AdminError::argument(AFTER.name, "is no `next` of such a list"))
+}
+
 /// Leaves the page that is asked for; answers its last key where more follows.
 fn cut<L: Listing>(list: &mut L, args: &Args) -> Result<Option<String>, AdminError> {
-    let (limit, after) = (args.number(LIMIT.name), args.text(AFTER.name));
+    let (limit, after) = (args.number(LIMIT.name), after::<L::Key>(args)?);
     if limit.is_none() && after.is_none() {
         return Ok(None);
     }
-    let wrong = |name, why: &str| AdminError::argument(name, why);
     if limit == Some(0) {
-        return Err(wrong(LIMIT.name, "must be 1 or more"));
+        return Err(AdminError::argument(LIMIT.name, "must be 1 or more"));
     }
-    let after = after.map(L::Key::from_str).transpose();
-    let after = after.map_err(|_| wrong(AFTER.name, "is no `next` of such a list"))?;
     let entries = list.entries();
     entries.retain(|entry| after.as_ref().is_none_or(|after| L::key(entry) > *after));
     entries.sort_by_cached_key(L::key);
@@ -133,6 +188,28 @@ mod tests {
         );
         let last = page(&there, &["2", "10"]).unwrap();
         assert_eq!(last.result, serde_json::json!({"numbers": [100]}));
+    }
+
+    #[test]
+    fn a_page_of_the_store_says_where_the_next_begins_only_where_there_is_one() {
+        static PARAMS: &[Param] = &[LIMIT, AFTER];
+        let wanted = |words: &[&str]| {
+            let args = Args::from_words(PARAMS, words, &VfsPath::root()).unwrap();
+            Wanted::<u32>::of(&args, 2)
+        };
+        let usual = wanted(&[]).unwrap();
+        assert_eq!((usual.after, usual.limit, usual.reads()), (None, 2, 3));
+        let mut read = vec![4, 5, 6];
+        let next = usual.cut(&mut read, |it| *it);
+        assert_eq!((read, next), (vec![4, 5], Some("5".to_owned())));
+        let mut all = vec![4, 5];
+        assert_eq!(usual.cut(&mut all, |it| *it), None);
+        let asked = wanted(&["1000", "7"]).unwrap();
+        assert_eq!((asked.after, asked.limit), (Some(7), 1000));
+        let field = |words: &[&str]| wanted(words).err().and_then(|why| why.field);
+        assert_eq!(field(&["0"]).as_deref(), Some("limit"));
+        assert_eq!(field(&["1001"]).as_deref(), Some("limit"));
+        assert_eq!(field(&["1", "x"]).as_deref(), Some("after"));
     }
 
     #[test]

@@ -104,10 +104,11 @@ fn every_completed_change_is_told_once_and_in_its_order() {
         vfs.make_dir(&path("/d"), ann()).await.unwrap();
         world.upload("/d/a").await;
         world.upload("/d/b").await;
-        vfs.rename(&path("/d/a"), &path("/d/b"), true, Some("bob"))
+        let b = vfs.stat(&path("/d/b")).await.unwrap();
+        vfs.rename(&path("/d/a"), &path("/d/b"), Some(b.id), Some("bob"))
             .await
             .unwrap();
-        vfs.rename(&path("/d"), &path("/e"), false, Some("bob"))
+        vfs.rename(&path("/d"), &path("/e"), None, Some("bob"))
             .await
             .unwrap();
         vfs.delete(&path("/e/b"), Some("bob")).await.unwrap();
@@ -138,7 +139,7 @@ fn what_was_not_completed_is_not_told() {
             .await;
         let file = begun.unwrap().file;
         vfs.break_upload(file, world.root, Some(3)).await.unwrap();
-        vfs.rename(&path("/a"), &path("/b"), false, None)
+        vfs.rename(&path("/a"), &path("/b"), None, None)
             .await
             .unwrap();
         vfs.delete(&path("/b"), None).await.unwrap();
@@ -267,7 +268,7 @@ fn a_reader_gets_what_it_wants_and_after_a_failure_the_same_again() {
         for name in ["/in/a", "/out/b", "/in/c", "/in/d"] {
             world.upload(name).await;
         }
-        vfs.rename(&path("/in/d"), &path("/out/d"), false, None)
+        vfs.rename(&path("/in/d"), &path("/out/d"), None, None)
             .await
             .unwrap();
         let wanted = Wanted {

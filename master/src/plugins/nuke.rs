@@ -22,7 +22,7 @@ use crate::admin::{AdminError, Answer, Args, Command, Cx, Kind, Outcome, Param, 
 use crate::extend::{Act, Asked, CannotStart, Plugin, PluginCx, Shelf, section};
 use crate::outbox::{At, Event};
 use crate::store::{StoreError, number};
-use crate::vfs::{Along, Moving, VfsClient, VfsError};
+use crate::vfs::{Along, Meant, Moving, VfsClient, VfsError};
 
 #[cfg(test)]
 mod tests;
@@ -394,7 +394,7 @@ async fn nuke(cx: Cx, args: Args) -> Outcome {
         let why = format!("must be at most {}", nukes.config.most_multiplier);
         return Err(AdminError::argument("multiplier", why));
     }
-    let (from, _) = cx.seen(args.path("path")?).await?;
+    let (from, entry) = cx.seen(args.path("path")?).await?;
     let nowhere = || AdminError::argument("path", "must be a directory below the top");
     let (parent, name) = from.parent().zip(from.name()).ok_or_else(nowhere)?;
     let (before, after) = nukes.config.name.split_once("{name}").unwrap_or_default();
@@ -412,7 +412,8 @@ async fn nuke(cx: Cx, args: Args) -> Outcome {
         multiplier,
         penalties: Vec::new(),
     };
-    let record = nukes.vfs.rename_along(&from, &to, &by, nuking).await?;
+    let judged = Meant::judged(&from, &entry);
+    let record = nukes.vfs.rename_along(judged, &to, &by, nuking).await?;
     Answer::of(&Report {
         nukes: vec![record],
     })
@@ -451,13 +452,13 @@ async fn undo(cx: Cx, args: Args) -> Outcome {
     let name = record.from.0.name().cloned().ok_or_else(none)?;
     let to = now.parent().unwrap_or_default().join(name);
     let to = to.map_err(|why| AdminError::argument("path", why))?;
-    let by = cx.caller.name();
+    let (judged, by) = (Meant::judged(&now, &entry), cx.caller.name());
     let undoing = Undoing {
         nukes: Arc::clone(&nukes),
         record,
         by: by.clone(),
     };
-    let record = nukes.vfs.rename_along(&now, &to, &by, undoing).await?;
+    let record = nukes.vfs.rename_along(judged, &to, &by, undoing).await?;
     Answer::of(&Report {
         nukes: vec![record],
     })

@@ -22,7 +22,7 @@ use crate::outbox::{At, Event};
 use crate::rights::Directive;
 use crate::sections::SectionsConfig;
 use crate::store::number;
-use crate::vfs::{Along, Kind as Entries, Moving, VfsClient, VfsError};
+use crate::vfs::{Along, Kind as Entries, Meant, Moving, VfsClient, VfsError};
 
 #[cfg(test)]
 mod tests;
@@ -130,7 +130,8 @@ async fn release(cx: Cx, args: Args) -> Outcome {
         from: from.clone(),
         by: by.clone(),
     };
-    let report = pre.vfs.rename_along(&from, &to, &by, release).await?;
+    let judged = Meant::judged(&from, &entry);
+    let report = pre.vfs.rename_along(judged, &to, &by, release).await?;
     Answer::of(&report)
 }
 

@@ -11,7 +11,7 @@ use super::judge::{Refused, Target};
 use super::rules::Rules;
 use crate::accounts::{Account, Action};
 use crate::extend::{Act, Asked, Gates, Stopped};
-use crate::vfs::{Entry, Kind, Looked, Owner, Times, VfsClient, VfsError};
+use crate::vfs::{Entry, Kind, Looked, Meant, Owner, Times, VfsClient, VfsError};
 
 /// Why somebody does not get at something.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,14 @@ pub struct At {
     pub path: VfsPath,
     /// What it is.
     pub entry: Entry,
+}
+
+impl At {
+    /// It, and no other one that may have come to its path since it was judged.
+    #[must_use]
+    pub fn meant(&self) -> Meant {
+        Meant::judged(&self.path, &self.entry)
+    }
 }
 
 /// The file list as somebody may see and change it.
@@ -273,7 +281,7 @@ impl<'a> View<'a> {
         let there = self.place(path, Action::Delete).await?;
         self.passes(Act::RemoveDir, &there.path, Some(&there.entry), None)
             .await?;
-        Ok(self.vfs.remove_dir(&there.path, by).await?)
+        Ok(self.vfs.remove_dir(there.meant(), by).await?)
     }
 
     /// Deletes a file, or a link and not what it leads to. `by`: who does it.
@@ -284,7 +292,7 @@ impl<'a> View<'a> {
         let there = self.place(path, Action::Delete).await?;
         self.passes(Act::Delete, &there.path, Some(&there.entry), None)
             .await?;
-        Ok(self.vfs.delete(&there.path, by).await?)
+        Ok(self.vfs.delete(there.meant(), by).await?)
     }
 
     /// Sets times of what a path leads to.
@@ -293,7 +301,7 @@ impl<'a> View<'a> {
     /// When they may not be set.
     pub async fn set_times(&self, path: &VfsPath, times: Times) -> Result<At, ViewError> {
         let there = self.target(path, Action::SetTime).await?;
-        self.vfs.set_times(&there.path, times).await?;
+        self.vfs.set_times(there.meant(), times).await?;
         Ok(there)
     }
 
@@ -322,9 +330,9 @@ impl<'a> View<'a> {
         }
         self.passes(Act::Rename, &to, Some(&from.entry), Some(&from.path))
             .await?;
-        let gives_way = |there: Entry| self.may_with(Action::Overwrite, &to, &there).is_ok();
-        let replace = there.is_some_and(gives_way);
-        match self.vfs.rename(&from.path, &to, replace, by).await {
+        let gives_way = |there: &Entry| self.may_with(Action::Overwrite, &to, there).is_ok();
+        let replaces = there.filter(gives_way).map(|there| there.id);
+        match self.vfs.rename(from.meant(), &to, replaces, by).await {
             Err(VfsError::Exists(_)) => Err(ViewError::NameTaken),
             renamed => Ok(renamed?),
         }

@@ -54,7 +54,7 @@ impl Site {
 
     async fn rename(&self, from: &str, to: &str) {
         let (from, to) = (path(from), path(to));
-        let moved = self.tree.vfs.rename(&from, &to, false, None).await;
+        let moved = self.tree.vfs.rename(&from, &to, None, None).await;
         moved.unwrap();
     }
 

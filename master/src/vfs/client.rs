@@ -28,7 +28,7 @@ use super::messages::{BeginUpload, Change, CommitUpload, Finish, Orphan};
 use super::tree::nodes;
 use super::tree::{TreeCommand, walk};
 use super::types::{
-    Entry, Looked, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan,
+    Entry, Looked, Meant, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan,
 };
 use super::uploads::Uploads;
 use super::{plan, quota, reads};
@@ -217,38 +217,46 @@ impl VfsClient {
     }
 
     /// Removes an empty directory. `by`: who does it.
-    pub async fn remove_dir(&self, path: &VfsPath, by: Option<&str>) -> Result<(), VfsError> {
-        let (path, by) = (path.clone(), by.map(str::to_owned));
-        self.change(RemoveDir { path, by }).await
+    pub async fn remove_dir(
+        &self,
+        what: impl Into<Meant>,
+        by: Option<&str>,
+    ) -> Result<(), VfsError> {
+        let (what, by) = (what.into(), by.map(str::to_owned));
+        self.change(RemoveDir { what, by }).await
     }
 
     /// Deletes a file or a link; answers what it was. `by`: who does it.
-    pub async fn delete(&self, path: &VfsPath, by: Option<&str>) -> Result<Entry, VfsError> {
-        let (path, by) = (path.clone(), by.map(str::to_owned));
-        self.change(Delete { path, by }).await
+    pub async fn delete(
+        &self,
+        what: impl Into<Meant>,
+        by: Option<&str>,
+    ) -> Result<Entry, VfsError> {
+        let (what, by) = (what.into(), by.map(str::to_owned));
+        self.change(Delete { what, by }).await
     }
 
-    /// Renames; `to` must not exist (a file may replace a file when `replace`). `by`: who does it.
+    /// Renames; `to` must not exist, or be the file which `replaces` names. `by`: who does it.
     pub async fn rename(
         &self,
-        from: &VfsPath,
+        from: impl Into<Meant>,
         to: &VfsPath,
-        replace: bool,
+        replaces: Option<NodeId>,
         by: Option<&str>,
     ) -> Result<(), VfsError> {
         let rename = Rename {
-            from: from.clone(),
+            from: from.into(),
             to: to.clone(),
-            replace,
+            replaces,
             by: by.map(str::to_owned),
         };
         self.change(rename).await
     }
 
     /// Sets times of an entry.
-    pub async fn set_times(&self, path: &VfsPath, times: Times) -> Result<(), VfsError> {
-        let path = path.clone();
-        self.change(SetTimes { path, times }).await
+    pub async fn set_times(&self, what: impl Into<Meant>, times: Times) -> Result<(), VfsError> {
+        let what = what.into();
+        self.change(SetTimes { what, times }).await
     }
 
     /// What an upload would do.

@@ -41,12 +41,12 @@ pub use quota::Room;
 pub use retire::{Leaving, Loss};
 pub use tree::agree::Judged;
 pub(crate) use tree::copies::held_by;
-pub use tree::differences::{Decision, Difference, Why, recovering};
+pub use tree::differences::{Decision, Difference, Spot, Why, recovering};
 pub(crate) use tree::nodes::{by_id as entry_by_id, name_by_id};
 pub use tree::passes::damaged;
 pub use tree::unseen::{Seen, Within};
 pub(crate) use tree::walk::path_of;
 pub use types::{
-    Copied, CopyJob, Entry, FileState, Held, Holder, Kind, Looked, Page, PreparedBytes, Readable,
-    Times, Upload, UploadMode, UploadPlan,
+    Copied, CopyJob, Entry, FileState, Held, Holder, Kind, Looked, Meant, Page, PreparedBytes,
+    Readable, Times, Upload, UploadMode, UploadPlan,
 };

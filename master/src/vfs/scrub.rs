@@ -103,6 +103,8 @@ pub struct Damaged {
 /// Something that was found once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// Later ones have greater numbers.
+    pub id: u64,
     /// The root.
     pub root: RootId,
     /// The slave that last showed it.

@@ -29,6 +29,32 @@ pub enum FileState {
     Complete,
 }
 
+/// What a change is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meant {
+    /// Where it stands; a link at the end is meant itself.
+    pub path: VfsPath,
+    /// The entry for which somebody was judged: another one that has come there since is not meant. `None`: whatever
+    /// stands there.
+    pub node: Option<NodeId>,
+}
+
+impl Meant {
+    /// The entry that was judged.
+    #[must_use]
+    pub fn judged(path: &VfsPath, entry: &Entry) -> Self {
+        let (path, node) = (path.clone(), Some(entry.id));
+        Self { path, node }
+    }
+}
+
+impl From<&VfsPath> for Meant {
+    fn from(path: &VfsPath) -> Self {
+        let path = path.clone();
+        Self { path, node: None }
+    }
+}
+
 /// One entry of the file list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

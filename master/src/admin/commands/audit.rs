@@ -6,7 +6,7 @@ use drftpd_protocol::VfsPath;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::super::page::{AFTER, LIMIT};
+use super::super::page::{AFTER, LIMIT, Wanted as Page};
 use super::super::{AdminError, Answer, Args, Command, Cx, Kind, Outcome, Param, Permission};
 use super::table;
 use crate::accounts::edit::change::moment;
@@ -16,8 +16,6 @@ use crate::store::StoreError;
 
 /// Acts that are shown where nobody says how many.
 const PAGE: u64 = 50;
-/// Acts that are shown at once, at most.
-const MOST: u64 = 1000;
 
 /// `audit list [WHO] [COMMAND] [DOOR] [SINCE] [UNTIL] [failed]`.
 pub(in crate::admin) const LIST: Command = Command {
@@ -54,25 +52,17 @@ pub(in crate::admin) const LIST: Command = Command {
 #[derive(Serialize)]
 struct Acts {
     acts: Vec<Act>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
 }
 
 async fn list(cx: Cx, args: Args) -> Outcome {
-    let limit = args.number(LIMIT.name).unwrap_or(PAGE);
-    if !(1..=MOST).contains(&limit) {
-        let why = format!("must be 1 to {MOST}");
-        return Err(AdminError::argument(LIMIT.name, why));
-    }
-    let wanted = wanted(&args)?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let page = Page::of(&args, PAGE)?;
+    let (wanted, most) = (wanted(&args, page.after)?, page.reads());
     let found = cx.of.store.read_on(&cx.of.blocking, move |sql| {
-        audit::newest(sql, &wanted, limit + 1)
+        audit::newest(sql, &wanted, most)
     });
     let found = found.await;
     let mut acts = found.map_err(|why: StoreError| AdminError::failed(&why))?;
-    let more = acts.len() > limit;
-    acts.truncate(limit);
+    let next = page.cut(&mut acts, |act| act.seq);
     if cx.account().is_some() {
         let view = cx.view()?;
         for act in &mut acts {
@@ -81,9 +71,7 @@ async fn list(cx: Cx, args: Args) -> Outcome {
             }
         }
     }
-    let last = acts.last().filter(|_| more);
-    let next = last.map(|act| act.seq.to_string());
-    Answer::of(&Acts { acts, next })
+    Answer::before(&Acts { acts }, next)
 }
 
 /// Whether the paths among arguments may all be seen.
@@ -102,15 +90,11 @@ fn shows(args: &Value, view: &View<'_>) -> bool {
     }
 }
 
-fn wanted(args: &Args) -> Result<Wanted, AdminError> {
+fn wanted(args: &Args, before: Option<u64>) -> Result<Wanted, AdminError> {
     let at = |name: &str| {
         let at = args.text(name).map(moment).transpose();
         at.map_err(|_| AdminError::argument(name, "must be a day like 2027-01-31, or a moment"))
     };
-    let before = args.text(AFTER.name).map(str::parse).transpose();
-    let before = before.map_err(|_| {
-        AdminError::argument(AFTER.name, "must be the number of an act: its `next`")
-    })?;
     let text = |name: &str| args.text(name).map(str::to_owned);
     Ok(Wanted {
         who: text("who"),
@@ -150,10 +134,6 @@ impl fmt::Display for Acts {
             "ARGUMENTS",
             "RESULT",
         ];
-        table::write(f, heading, &rows)?;
-        match &self.next {
-            Some(next) => write!(f, "more: after={next}"),
-            None => Ok(()),
-        }
+        table::write(f, heading, &rows)
     }
 }

@@ -2,25 +2,26 @@
 
 use std::fmt;
 
-use drftpd_protocol::SlaveId;
+use drftpd_protocol::{NodeId, SlaveId};
 use serde::Serialize;
 
-use super::super::{AdminError, Answer, Command, Cx, Outcome, Permission};
+use super::super::page::{AFTER, LIMIT, Wanted};
+use super::super::{AdminError, Answer, Args, Command, Cx, Outcome, Permission};
 use super::table;
 use crate::vfs::{CopyJob, VfsError};
 
-/// Files that are shown at most.
-const MOST: usize = 200;
+/// Files that are shown, where nobody says how many.
+const USUAL: u64 = 200;
 
 /// `copy list`.
 pub(in crate::admin) const LIST: Command = Command {
     name: "copy list",
     site: &["JOBS"],
-    params: &[],
+    params: &[LIMIT, AFTER],
     about: "shows the files that are to get another copy, and the copies that are being made",
     permission: Permission::Operator,
     changes: false,
-    run: |cx, _| Box::pin(list(cx)),
+    run: |cx, args| Box::pin(list(cx, args)),
 };
 
 /// `copy look`.
@@ -60,10 +61,15 @@ struct Copying {
     bytes: u64,
 }
 
-async fn list(cx: Cx) -> Outcome {
+async fn list(cx: Cx, args: Args) -> Outcome {
+    let page: Wanted<u64> = Wanted::of(&args, USUAL)?;
     let online = cx.online()?;
     let failed = |why: VfsError| AdminError::failed(&why);
-    let (jobs, waiting) = online.vfs.copy_jobs(MOST).await.map_err(failed)?;
+    let after = NodeId(page.after.unwrap_or(0));
+    let jobs = online.vfs.copy_jobs(after, page.reads()).await;
+    let mut jobs = jobs.map_err(failed)?;
+    let next = page.cut(&mut jobs, |job| job.node.0);
+    let waiting = online.vfs.count_copy_jobs().await.map_err(failed)?;
     let under_way = online.copies.under_way();
     let view = cx.view()?;
     let mut files = Vec::with_capacity(jobs.len());
@@ -96,7 +102,7 @@ async fn list(cx: Cx) -> Outcome {
             copying,
         });
     }
-    Answer::of(&Listed { waiting, files })
+    Answer::before(&Listed { waiting, files }, next)
 }
 
 impl fmt::Display for Listed {

@@ -5,22 +5,23 @@ use std::fmt;
 use drftpd_protocol::{FileId, RootId, VfsPath};
 use serde::Serialize;
 
+use super::super::page::{AFTER, LIMIT, Wanted};
 use super::super::{AdminError, Answer, Args, Code, Command, Cx, Kind, Outcome, Param, Permission};
 use super::table;
-use crate::vfs::{Decision, Difference, Why};
+use crate::vfs::{Decision, Difference, Spot, VfsError, Why};
 
-/// Lines of one answer at most.
-const MOST: usize = 1000;
+/// Lines of one answer, where nobody says how many.
+const USUAL: u64 = 1000;
 
 /// `root differences`.
 pub(in crate::admin) const LIST: Command = Command {
     name: "root differences",
     site: &["DIFFERENCES"],
-    params: &[],
+    params: &[LIMIT, AFTER],
     about: "shows what lies on disks and is not in the tree: in quarantine, or of another store",
     permission: Permission::Operator,
     changes: false,
-    run: |cx, _| Box::pin(list(cx)),
+    run: |cx, args| Box::pin(list(cx, args)),
 };
 
 /// `recovery end adopt|trash`.
@@ -71,13 +72,13 @@ impl From<Difference> for Shown {
     }
 }
 
-async fn list(cx: Cx) -> Outcome {
-    let (some, all) = cx
-        .online()?
-        .vfs
-        .differences(MOST)
-        .await
-        .map_err(|why| AdminError::failed(&why))?;
+async fn list(cx: Cx, args: Args) -> Outcome {
+    let page: Wanted<Spot> = Wanted::of(&args, USUAL)?;
+    let (vfs, failed) = (&cx.online()?.vfs, |why: VfsError| AdminError::failed(&why));
+    let some = vfs.differences(page.after.clone(), None, page.reads());
+    let mut some = some.await.map_err(failed)?;
+    let next = page.cut(&mut some, |it| it.spot.clone());
+    let all = vfs.count_differences().await.map_err(failed)?;
     let view = cx.view()?;
     // Where it would be in the tree.
     let seen = |it: &Difference| {
@@ -85,10 +86,8 @@ async fn list(cx: Cx) -> Outcome {
         path.is_ok_and(|path| view.sees(&path)) || cx.account().is_none()
     };
     let some = some.into_iter().filter(seen);
-    Answer::of(&Listed {
-        differences: some.map(Shown::from).collect(),
-        all,
-    })
+    let differences = some.map(Shown::from).collect();
+    Answer::before(&Listed { differences, all }, next)
 }
 
 impl fmt::Display for Listed {

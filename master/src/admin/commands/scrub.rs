@@ -5,6 +5,7 @@ use std::fmt;
 use drftpd_protocol::{NodeId, RootId, VfsPath};
 use serde::Serialize;
 
+use super::super::page::{AFTER, LIMIT, Wanted};
 use super::super::{AdminError, Answer, Args, Code, Command, Cx, Kind, Outcome, Param, Permission};
 use super::table;
 use super::vfs::refused;
@@ -13,8 +14,8 @@ use crate::scrub::Now;
 use crate::vfs::VfsError;
 use crate::vfs::scrub::{Finding, Found, Pass, Scope};
 
-/// Findings that are shown; the others are counted.
-const MOST: usize = 200;
+/// Findings that are shown, where nobody says how many.
+const USUAL: u64 = 200;
 /// Stands for a path that the caller does not see.
 const HIDDEN: &str = "-";
 
@@ -48,11 +49,11 @@ pub(in crate::admin) const STATUS: Command = Command {
 pub(in crate::admin) const REPORT: Command = Command {
     name: "scrub report",
     site: &["SCRUBREPORT"],
-    params: &[],
+    params: &[LIMIT, AFTER],
     about: "shows the copies that were found to be damaged, and what has become of them",
     permission: Permission::Operator,
     changes: false,
-    run: |cx, _| Box::pin(report(cx)),
+    run: |cx, args| Box::pin(report(cx, args)),
 };
 
 /// `scrub pause`.
@@ -269,9 +270,13 @@ struct Told {
     state: &'static str,
 }
 
-async fn report(cx: Cx) -> Outcome {
+async fn report(cx: Cx, args: Args) -> Outcome {
+    let page: Wanted<u64> = Wanted::of(&args, USUAL)?;
     let online = cx.online()?;
-    let (findings, found) = online.vfs.scrub_findings(MOST).await.map_err(failed)?;
+    let findings = online.vfs.scrub_findings(page.after, page.reads()).await;
+    let mut findings = findings.map_err(failed)?;
+    let next = page.cut(&mut findings, |finding| finding.id);
+    let found = online.vfs.count_scrub_findings().await.map_err(failed)?;
     let view = cx.view()?;
     let mut told = Vec::with_capacity(findings.len());
     for finding in findings {
@@ -285,10 +290,8 @@ async fn report(cx: Cx) -> Outcome {
         let path = now.map_or(finding.path.clone(), |path| path.to_string());
         told.push(tell(path, finding));
     }
-    Answer::of(&Report {
-        found,
-        findings: told,
-    })
+    let findings = told;
+    Answer::before(&Report { found, findings }, next)
 }
 
 fn tell(path: String, finding: Finding) -> Told {

@@ -101,7 +101,7 @@ async fn evacuate(cx: Cx, args: Args) -> Outcome {
     let failed = |why: VfsError| AdminError::failed(&why);
     let of_slave = Leaving::Slave(name.clone());
     let loss = online.vfs.loss(of_slave).await.map_err(failed)?;
-    let (_, waiting) = online.vfs.copy_jobs(0).await.map_err(failed)?;
+    let waiting = online.vfs.count_copy_jobs().await.map_err(failed)?;
     Answer::of(&Evacuated {
         name: name.clone(),
         copies: loss.copies,

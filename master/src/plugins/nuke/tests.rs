@@ -142,7 +142,7 @@ fn a_nuke_takes_what_was_earned_and_the_bytes_and_its_undoing_gives_all_back() {
         assert_eq!(at, Some(path("/in/[NUKED]-x")));
         // Wherever it has gone meanwhile.
         let vfs = &world.files.vfs;
-        vfs.rename(&path("/in/[NUKED]-x"), &path("/gone"), false, None)
+        vfs.rename(&path("/in/[NUKED]-x"), &path("/gone"), None, None)
             .await
             .unwrap();
         let at = world.nukes.at(&path("/in/x")).await.unwrap();

@@ -172,7 +172,7 @@ fn a_slave_joins_its_files_are_adopted_and_its_disk_follows_the_list() {
         }
 
         let vfs = &cluster.files.vfs;
-        vfs.rename(&at("/music"), &at("/songs"), false, None)
+        vfs.rename(&at("/music"), &at("/songs"), None, None)
             .await
             .unwrap();
         vfs.delete(&at("/readme"), None).await.unwrap();

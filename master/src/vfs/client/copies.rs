@@ -34,10 +34,15 @@ impl VfsClient {
         self.read(|sql, _| Ok(jobs::next_due(sql, now)?))
     }
 
-    /// Some of all files whose copies are to be looked at, and how many there are.
-    pub async fn copy_jobs(&self, limit: usize) -> Result<(Vec<CopyJob>, u64), VfsError> {
-        self.read_on_disk(move |sql| Ok(jobs::all(sql, limit)?))
+    /// Some of all files whose copies are to be looked at, behind one of them.
+    pub async fn copy_jobs(&self, after: NodeId, limit: usize) -> Result<Vec<CopyJob>, VfsError> {
+        self.read_on_disk(move |sql| Ok(jobs::behind(sql, after, limit)?))
             .await
+    }
+
+    /// How many files there are whose copies are to be looked at.
+    pub async fn count_copy_jobs(&self) -> Result<u64, VfsError> {
+        self.read_on_disk(|sql| Ok(jobs::count(sql)?)).await
     }
 
     /// A complete file with its copies; nothing if it is none, or gone.

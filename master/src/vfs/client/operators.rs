@@ -8,7 +8,7 @@ use crate::vfs::check::owned;
 use crate::vfs::commands::{FixOwned, FixTotals, GiveTo, KeepDated, Kept, Wipe, Wiped, wrong};
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::{nodes, walk};
-use crate::vfs::types::{Entry, Kind};
+use crate::vfs::types::{Entry, Kind, Meant};
 
 /// Entries that one command of a long act changes: clients' changes come in between.
 const AT_ONCE: usize = 256;
@@ -20,17 +20,11 @@ impl VfsClient {
     ///
     /// # Errors
     /// [`VfsError::NotFound`] where another stands there, or the store: then a part of it may be gone.
-    pub async fn wipe(
-        &self,
-        path: &VfsPath,
-        node: NodeId,
-        by: Option<&str>,
-    ) -> Result<Wiped, VfsError> {
+    pub async fn wipe(&self, what: &Meant, by: Option<&str>) -> Result<Wiped, VfsError> {
         let mut all = Wiped::default();
         while !all.done {
             let wipe = Wipe {
-                path: path.clone(),
-                node,
+                what: what.clone(),
                 limit: AT_ONCE,
                 by: by.map(str::to_owned),
             };

@@ -91,8 +91,18 @@ impl VfsClient {
     }
 
     /// The newest findings, and how many there are.
-    pub async fn scrub_findings(&self, limit: usize) -> Result<(Vec<Finding>, u64), VfsError> {
-        self.read_on_disk(move |sql| Ok(passes::findings(sql, limit)?))
+    pub async fn scrub_findings(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Finding>, VfsError> {
+        self.read_on_disk(move |sql| Ok(passes::findings(sql, before, limit)?))
+            .await
+    }
+
+    /// How many copies were found to be damaged, and are not forgotten yet.
+    pub async fn count_scrub_findings(&self) -> Result<u64, VfsError> {
+        self.read_on_disk(|sql| Ok(passes::count_findings(sql)?))
             .await
     }
 }

@@ -16,7 +16,7 @@ use crate::vfs::commands::{
 use crate::vfs::error::VfsError;
 use crate::vfs::messages::Merge;
 use crate::vfs::tree::agree::{Judged, judge};
-use crate::vfs::tree::differences::{self, Decision, Difference};
+use crate::vfs::tree::differences::{self, Decision, Difference, Spot, Why};
 use crate::vfs::tree::log;
 use crate::vfs::tree::unseen::{Seen, Unseen, Within, unseen, unseen_damaged};
 
@@ -358,9 +358,20 @@ impl VfsClient {
         Ok(concluded)
     }
 
-    /// Some of what lies on disks and is not in the tree, and how much there is of it.
-    pub async fn differences(&self, most: usize) -> Result<(Vec<Difference>, u64), VfsError> {
-        let read = move |sql: &Sql<'_>| Ok(differences::list(sql, most)?);
+    /// Some of what lies on disks and is not in the tree, behind one of it. `why`: that alone.
+    pub async fn differences(
+        &self,
+        after: Option<Spot>,
+        why: Option<Why>,
+        most: usize,
+    ) -> Result<Vec<Difference>, VfsError> {
+        let read = move |sql: &Sql<'_>| Ok(differences::behind(sql, after.as_ref(), why, most)?);
+        self.store.read_on(&self.blocking, read).await
+    }
+
+    /// How much lies on disks and is not in the tree.
+    pub async fn count_differences(&self) -> Result<u64, VfsError> {
+        let read = |sql: &Sql<'_>| Ok(differences::count(sql)?);
         self.store.read_on(&self.blocking, read).await
     }
 

@@ -13,7 +13,7 @@ use crate::store::{Batch, id, number, params};
 use crate::vfs::client::VfsClient;
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::{Tree, TreeCommand, nodes, walk};
-use crate::vfs::types::{Entry, Kind};
+use crate::vfs::types::{Entry, Kind, Meant};
 
 /// Everything below an entry, itself first, with its kind.
 const BELOW: &str = "WITH RECURSIVE below (id, kind) AS (
@@ -214,7 +214,7 @@ impl<A: Along> TreeCommand for RenameAlong<A> {
     type Answer = A::Answer;
 
     fn apply(mut self, tree: &Tree<'_>) -> Result<A::Answer, VfsError> {
-        let entry = walk::existing(tree, &self.rename.from, false)?;
+        let entry = walk::meant(tree, &self.rename.from)?;
         let moving = Moving {
             tree,
             entry,
@@ -233,15 +233,15 @@ impl VfsClient {
     /// What the rename says, or the other part before anything was written.
     pub async fn rename_along<A: Along>(
         &self,
-        from: &VfsPath,
+        from: impl Into<Meant>,
         to: &VfsPath,
         by: &str,
         along: A,
     ) -> Result<A::Answer, VfsError> {
         let rename = Rename {
-            from: from.clone(),
+            from: from.into(),
             to: to.clone(),
-            replace: false,
+            replaces: None,
             by: Some(by.to_owned()),
         };
         self.change(RenameAlong { rename, along }).await

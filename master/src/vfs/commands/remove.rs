@@ -9,11 +9,11 @@ use crate::store::{id, number, params};
 use crate::vfs::error::VfsError;
 use crate::vfs::plan::{self, Stored, StoredState};
 use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, totals, walk};
-use crate::vfs::types::{Entry, FileState, Kind};
+use crate::vfs::types::{Entry, FileState, Kind, Meant};
 
 /// Removes an empty directory. Every root that has, or had, something of it is told.
 pub struct RemoveDir {
-    pub path: VfsPath,
+    pub what: Meant,
     /// Who does it.
     pub by: Option<String>,
 }
@@ -22,15 +22,15 @@ impl TreeCommand for RemoveDir {
     type Answer = ();
 
     fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
-        let dir = walk::existing(tree, &self.path, false)?;
+        let dir = walk::meant(tree, &self.what)?;
         if dir.kind != Kind::Dir {
-            return Err(VfsError::NotADirectory(self.path));
+            return Err(VfsError::NotADirectory(self.what.path));
         }
         if dir.id == NodeId::ROOT {
-            return Err(VfsError::BadMove(self.path));
+            return Err(VfsError::BadMove(self.what.path));
         }
         if !nodes::is_empty(tree, dir.id)? {
-            return Err(VfsError::NotEmpty(self.path));
+            return Err(VfsError::NotEmpty(self.what.path));
         }
         remove_dir(tree, &dir, self.by)
     }
@@ -54,7 +54,7 @@ pub(super) fn remove_dir(tree: &Tree<'_>, dir: &Entry, by: Option<String>) -> Re
 
 /// Deletes a file or a link.
 pub struct Delete {
-    pub path: VfsPath,
+    pub what: Meant,
     /// Who does it.
     pub by: Option<String>,
 }
@@ -63,9 +63,9 @@ impl TreeCommand for Delete {
     type Answer = Entry;
 
     fn apply(self, tree: &Tree<'_>) -> Result<Entry, VfsError> {
-        let entry = walk::existing(tree, &self.path, false)?;
+        let entry = walk::meant(tree, &self.what)?;
         if entry.kind == Kind::Dir {
-            return Err(VfsError::IsDirectory(self.path));
+            return Err(VfsError::IsDirectory(self.what.path));
         }
         earned::keep(tree, number(entry.id.0), 0, tree.now)?;
         delete(tree, &entry, self.by)?;

@@ -12,14 +12,14 @@ use crate::vfs::plan::Stored;
 use crate::vfs::tree::log::RootKey;
 use crate::vfs::tree::walk::{self, Found};
 use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, reach, totals};
-use crate::vfs::types::{Entry, FileState, Kind};
+use crate::vfs::types::{Entry, FileState, Kind, Meant};
 
 /// Renames a file, a link or a directory with all below it.
 pub struct Rename {
-    pub from: VfsPath,
+    pub from: Meant,
     pub to: VfsPath,
-    /// Whether a file may take the place of another one.
-    pub replace: bool,
+    /// The file whose place a file may take.
+    pub replaces: Option<NodeId>,
     /// Who does it.
     pub by: Option<String>,
 }
@@ -28,9 +28,9 @@ impl TreeCommand for Rename {
     type Answer = ();
 
     fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
-        let from = walk::existing(tree, &self.from, false)?;
+        let from = walk::meant(tree, &self.from)?;
         if from.id == NodeId::ROOT {
-            return Err(VfsError::BadMove(self.from));
+            return Err(VfsError::BadMove(self.from.path));
         }
         let to = walk::find(tree, &self.to, false)?;
         if from.kind == Kind::Dir && walk::is_within(tree, to.parent, from.id)? {
@@ -86,15 +86,20 @@ impl Rename {
         match &to.entry {
             None => Ok(None),
             Some(entry) if entry.id == from.id => Ok(None),
-            Some(entry) if self.replace && from.kind != Kind::Dir && entry.kind != Kind::Dir => {
+            Some(entry) if self.may_replace(from, entry) => {
                 let upload = not_running(tree, entry, &self.to)?;
                 Ok(Some((entry.clone(), upload)))
             }
             Some(_) => Err(VfsError::Exists(self.to.clone())),
         }
     }
+
+    fn may_replace(&self, from: &Entry, there: &Entry) -> bool {
+        self.replaces == Some(there.id) && from.kind != Kind::Dir && there.kind != Kind::Dir
+    }
 }
 
+/// Gives an entry that place and that name, and tells every root concerned.
 pub(super) fn carry_out(tree: &Tree<'_>, from: &Entry, to: &Entry) -> Result<(), VfsError> {
     let old_place = walk::place_of(tree, from)?;
     nodes::place(tree, from.id, to.parent, name_of(to)?)?;

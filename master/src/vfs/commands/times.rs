@@ -1,16 +1,15 @@
 //! Times that clients set.
 
-use drftpd_protocol::VfsPath;
 use drftpd_protocol::wire::RootOp;
 
 use crate::store::{number, params};
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::{Tree, TreeCommand, copies, log, walk};
-use crate::vfs::types::{Entry, Kind, Times};
+use crate::vfs::types::{Entry, Kind, Meant, Times};
 
 /// Sets times of an entry. The copies of a file follow its time of modification; that of creation is known here alone.
 pub struct SetTimes {
-    pub path: VfsPath,
+    pub what: Meant,
     pub times: Times,
 }
 
@@ -18,7 +17,7 @@ impl TreeCommand for SetTimes {
     type Answer = ();
 
     fn apply(self, tree: &Tree<'_>) -> Result<(), VfsError> {
-        let entry = walk::existing(tree, &self.path, true)?;
+        let entry = walk::meant(tree, &self.what)?;
         let Times { modified, created } = self.times;
         let sql = "UPDATE node SET modified = coalesce(?2, modified), created = coalesce(?3, created) WHERE id = ?1";
         tree.run(sql, params![number(entry.id.0), modified, created])?;

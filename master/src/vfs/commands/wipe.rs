@@ -1,11 +1,11 @@
 //! Deletes of a directory with everything in it, a part at a time: changes of others come in between.
 
-use drftpd_protocol::{NodeId, VfsPath};
+use drftpd_protocol::NodeId;
 
 use super::remove::{delete, remove_dir};
 use crate::vfs::error::VfsError;
 use crate::vfs::tree::{Tree, TreeCommand, nodes, walk};
-use crate::vfs::types::{Entry, Kind};
+use crate::vfs::types::{Entry, Kind, Meant};
 
 /// Entries that are looked at together.
 const PAGE: usize = 64;
@@ -27,9 +27,7 @@ pub struct Wiped {
 
 /// Takes away an entry with all below it, at most so many entries of it.
 pub struct Wipe {
-    pub path: VfsPath,
-    /// What stood there when it was judged; another one that has come there since stays.
-    pub node: NodeId,
+    pub what: Meant,
     pub limit: usize,
     /// Who does it.
     pub by: Option<String>,
@@ -39,12 +37,9 @@ impl TreeCommand for Wipe {
     type Answer = Wiped;
 
     fn apply(self, tree: &Tree<'_>) -> Result<Wiped, VfsError> {
-        let top = walk::existing(tree, &self.path, false)?;
-        if top.id != self.node {
-            return Err(VfsError::NotFound(self.path));
-        }
+        let top = walk::meant(tree, &self.what)?;
         if top.id == NodeId::ROOT {
-            return Err(VfsError::BadMove(self.path));
+            return Err(VfsError::BadMove(self.what.path));
         }
         let mut wiped = Wiped::default();
         if top.kind != Kind::Dir {

@@ -153,8 +153,10 @@ fn what_was_put_off_is_due_when_it_says_and_at_once_when_there_is_a_new_reason()
             .unwrap();
         assert_eq!(due(&fx).await, []);
         assert_eq!(fx.vfs.next_copy_due(NOW).await.unwrap(), Some(NOW + 60));
-        let (jobs, count) = fx.vfs.copy_jobs(10).await.unwrap();
+        let jobs = fx.vfs.copy_jobs(NodeId(0), 10).await.unwrap();
+        let count = fx.vfs.count_copy_jobs().await.unwrap();
         assert_eq!((jobs, count), (vec![later], 1));
+        assert_eq!(fx.vfs.copy_jobs(file.id, 10).await.unwrap(), []);
         fx.vfs.want_copies(vec![file.id]).await.unwrap();
         let job = due(&fx).await.remove(0);
         assert_eq!((job.due, job.tries), (NOW, 3));

@@ -263,7 +263,7 @@ impl World {
     async fn rename(&mut self, fx: &Fixture) {
         let (from, to) = (self.path(), self.path());
         let there = fx.stat(to).await.ok().filter(|_| from != to);
-        let moved = fx.vfs.rename(&path(from), &path(to), true, None).await;
+        let moved = fx.rename_onto(from, to).await;
         if let (Ok(()), Some(there)) = (moved, there) {
             self.files.remove(&there.id).unwrap();
             self.done[3] += 1;

@@ -141,7 +141,13 @@ impl Fixture {
     }
 
     pub async fn rename(&self, from: &str, to: &str) -> Result<(), VfsError> {
-        self.vfs.rename(&path(from), &path(to), false, None).await
+        self.vfs.rename(&path(from), &path(to), None, None).await
+    }
+
+    /// Renames onto what stands there.
+    pub async fn rename_onto(&self, from: &str, to: &str) -> Result<(), VfsError> {
+        let there = self.stat(to).await.ok().map(|there| there.id);
+        self.vfs.rename(&path(from), &path(to), there, None).await
     }
 
     pub async fn stat(&self, at: &str) -> Result<Entry, VfsError> {

@@ -81,7 +81,9 @@ impl Run {
                 (done.map(drop), model.delete(at))
             }
             Step::Rename(from, to, replace) => {
-                let done = vfs.rename(&text(from), &text(to), *replace, None).await;
+                let there = vfs.stat(&text(to)).await.ok().map(|there| there.id);
+                let replaces = there.filter(|_| *replace);
+                let done = vfs.rename(&text(from), &text(to), replaces, None).await;
                 (done, model.rename(from, to, *replace))
             }
             Step::SetTime(at) => {

@@ -51,7 +51,20 @@ async fn jobs(fx: &Fixture) -> Vec<NodeId> {
 }
 
 async fn findings(fx: &Fixture) -> Vec<Finding> {
-    fx.vfs.scrub_findings(10).await.unwrap().0
+    let all = fx.vfs.scrub_findings(None, 10).await.unwrap();
+    assert_eq!(
+        fx.vfs.count_scrub_findings().await.unwrap(),
+        all.len() as u64
+    );
+    // Page by page they are the same.
+    let mut before = None;
+    for finding in &all {
+        let one = fx.vfs.scrub_findings(before, 1).await.unwrap();
+        assert_eq!(one, std::slice::from_ref(finding));
+        before = Some(finding.id);
+    }
+    assert_eq!(fx.vfs.scrub_findings(before, 1).await.unwrap(), []);
+    all
 }
 
 async fn becomes(fx: &Fixture) -> Vec<Found> {

@@ -92,15 +92,11 @@ fn a_rename_replaces_only_files_and_only_when_asked() {
         fx.put("/two", B, 2).await;
         let refused = fx.rename("/one", "/two").await;
         assert!(matches!(refused, Err(VfsError::Exists(_))));
-        let onto_dir = fx.vfs.rename(&path("/one"), &path("/d"), true, None).await;
+        let onto_dir = fx.rename_onto("/one", "/d").await;
         assert!(matches!(onto_dir, Err(VfsError::Exists(_))));
-        let dir_onto = fx.vfs.rename(&path("/d"), &path("/two"), true, None).await;
+        let dir_onto = fx.rename_onto("/d", "/two").await;
         assert!(matches!(dir_onto, Err(VfsError::Exists(_))));
-        let replaced = fx
-            .vfs
-            .rename(&path("/one"), &path("/two"), true, None)
-            .await;
-        replaced.unwrap();
+        fx.rename_onto("/one", "/two").await.unwrap();
         assert_eq!(fx.stat("/two").await.unwrap().id, one.id);
         assert_eq!(short(&fx.ops(A).await), ["publish /one", "move /one /two"]);
         assert_eq!(short(&fx.ops(B).await), ["publish /two", "delete /two"]);
@@ -231,6 +227,38 @@ fn the_path_of_a_node_follows_its_renames() {
         assert_eq!(fx.vfs.path_of(NodeId::ROOT).await.unwrap(), path("/"));
         let gone = fx.vfs.path_of(NodeId(99)).await;
         assert!(matches!(gone, Err(VfsError::NotFound(_))));
+        fx
+    });
+}
+
+#[test]
+fn what_was_judged_is_changed_and_not_what_came_to_its_path_since() {
+    with_vfs(|fx| async {
+        fx.dir("/d").await;
+        let judged = Meant::judged(&path("/d/file"), &fx.put("/d/file", A, 1).await);
+        let dir = Meant::judged(&path("/e"), &fx.dir("/e").await);
+        fx.vfs.delete(&judged.path, None).await.unwrap();
+        fx.rename("/e", "/was e").await.unwrap();
+        fx.dir("/e").await;
+        let other = fx.put("/d/file", A, 2).await;
+        let modified = Times::modified(5);
+        let refused = [
+            fx.vfs.delete(judged.clone(), None).await.map(drop),
+            fx.vfs.rename(judged.clone(), &path("/f"), None, None).await,
+            fx.vfs.set_times(judged.clone(), modified).await,
+            fx.vfs.remove_dir(dir.clone(), None).await,
+            fx.vfs.wipe(&dir, None).await.map(drop),
+        ];
+        for refused in refused {
+            assert!(matches!(refused, Err(VfsError::NotFound(_))), "{refused:?}");
+        }
+        let third = fx.put("/third", A, 3).await;
+        let onto = (&judged.path, judged.node);
+        let onto_another = fx.vfs.rename(&path("/third"), onto.0, onto.1, None).await;
+        assert!(matches!(onto_another, Err(VfsError::Exists(_))));
+        assert_eq!(fx.stat("/d/file").await.unwrap(), other);
+        assert_eq!(fx.stat("/third").await.unwrap(), third);
+        assert!(fx.stat("/e").await.is_ok());
         fx
     });
 }

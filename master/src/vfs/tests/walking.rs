@@ -284,7 +284,7 @@ impl Run {
         };
         let into = if top { String::new() } else { into.to_string() };
         let to = path(&format!("{into}/{name}"));
-        drop(vfs.rename(&from, &to, false, None).await);
+        drop(vfs.rename(&from, &to, None, None).await);
     }
 
     async fn go(&mut self, step: &Step) {
@@ -298,7 +298,7 @@ impl Run {
                 }
             }
             Step::MakeDir(at) => drop(vfs.make_dir(&path(at), ann()).await),
-            Step::Rename(from, to) => drop(vfs.rename(&path(from), &path(to), false, None).await),
+            Step::Rename(from, to) => drop(vfs.rename(&path(from), &path(to), None, None).await),
             Step::MoveDir(dir, into, name) => self.move_dir(*dir, *into, name).await,
             Step::Delete(at) => drop(vfs.delete(&path(at), None).await),
             Step::RemoveDir(at) => drop(vfs.remove_dir(&path(at), None).await),

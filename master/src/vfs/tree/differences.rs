@@ -4,6 +4,11 @@
 //! that it was restored from a backup. As long as there are any of those the site is in *recovery*: nothing is set aside
 //! and nothing is called missing. Each walk that sees everything says anew what there is.
 
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use drftpd_protocol::wire::Place;
 use drftpd_protocol::{FileId, Generation, NodeId, RootId};
 
@@ -35,6 +40,8 @@ impl Why {
 /// One thing on a disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
+    /// Where it stands among all.
+    pub spot: Spot,
     /// The root.
     pub root: RootId,
     /// The slave that last showed it.
@@ -47,6 +54,31 @@ pub struct Difference {
     pub file: Option<FileId>,
     /// Its size.
     pub size: u64,
+}
+
+/// Where a difference stands among all: first by root, then by path. As text it says nothing to people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    root: i64,
+    path: Vec<u8>,
+}
+
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = URL_SAFE_NO_PAD.encode(&self.path);
+        write!(f, "{}.{path}", self.root)
+    }
+}
+
+impl FromStr for Spot {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (root, path) = text.split_once('.').ok_or(())?;
+        let root = root.parse().map_err(drop)?;
+        let path = URL_SAFE_NO_PAD.decode(path).map_err(drop)?;
+        Ok(Self { root, path })
+    }
 }
 
 /// What an operator says of files with identities that this store never gave out.
@@ -102,14 +134,27 @@ pub fn recovering(sql: &Sql<'_>) -> Result<bool, StoreError> {
     Ok(sql.get(query, [], |_| Ok(()))?.is_some())
 }
 
-/// Some of all differences, and how many there are.
-pub fn list(sql: &Sql<'_>, most: usize) -> Result<(Vec<Difference>, u64), StoreError> {
+/// How many differences there are.
+pub fn count(sql: &Sql<'_>) -> Result<u64, StoreError> {
     let all = sql.get("SELECT count(*) FROM difference", [], |row| id(row, 0))?;
-    let query = "SELECT root.id, root.slave, path, why, node, generation, size
+    Ok(all.unwrap_or(0))
+}
+
+/// Some of all differences behind one of them. `why`: those alone.
+pub fn behind(
+    sql: &Sql<'_>,
+    after: Option<&Spot>,
+    why: Option<Why>,
+    most: usize,
+) -> Result<Vec<Difference>, StoreError> {
+    let query = "SELECT root.id, root.slave, path, why, node, generation, size, difference.root
                  FROM difference JOIN root ON root.key = difference.root
-                 ORDER BY difference.root, path LIMIT ?1";
+                 WHERE (difference.root, path) > (?1, ?2) AND (?3 IS NULL OR why = ?3)
+                 ORDER BY difference.root, path LIMIT ?4";
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    Ok((sql.all(query, [most], read)?, all.unwrap_or(0)))
+    // No root has a key below 0, and no path is empty.
+    let (root, path) = after.map_or((-1, [].as_slice()), |it| (it.root, &it.path));
+    sql.all(query, params![root, path, why.map(Why::number), most], read)
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Difference> {
@@ -117,10 +162,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Difference> {
         node: NodeId(id(row, 4)?),
         generation: Generation(id(row, 5)?),
     };
+    let path: Vec<u8> = row.get(2)?;
     Ok(Difference {
+        spot: Spot {
+            root: row.get(7)?,
+            path: path.clone(),
+        },
         root: RootId(row.get(0)?),
         slave: row.get(1)?,
-        path: row.get(2)?,
+        path,
         why: match row.get::<_, i64>(3)? {
             0 => Why::Unknown,
             1 => Why::Quarantined,

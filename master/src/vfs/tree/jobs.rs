@@ -57,12 +57,17 @@ pub fn next_due(sql: &Sql<'_>, now: i64) -> Result<Option<i64>, StoreError> {
     Ok(due.flatten())
 }
 
-/// Some of all, in the order in which they are due, and how many there are.
-pub fn all(sql: &Sql<'_>, limit: usize) -> Result<(Vec<CopyJob>, u64), StoreError> {
+/// Some of all, in the order of the files' identities, which is that of their age: when they are due changes.
+pub fn behind(sql: &Sql<'_>, after: NodeId, limit: usize) -> Result<Vec<CopyJob>, StoreError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let jobs = sql.all(select!("ORDER BY due, node LIMIT ?1"), [limit], read)?;
+    let query = select!("WHERE node > ?1 ORDER BY node LIMIT ?2");
+    sql.all(query, params![number(after.0), limit], read)
+}
+
+/// How many there are.
+pub fn count(sql: &Sql<'_>) -> Result<u64, StoreError> {
     let count = sql.get("SELECT count(*) FROM copy_job", [], |row| id(row, 0))?;
-    Ok((jobs, count.unwrap_or(0)))
+    Ok(count.unwrap_or(0))
 }
 
 /// Nothing is to be done any more, as it was when `asked` was read.

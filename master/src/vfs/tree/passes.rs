@@ -130,22 +130,35 @@ pub fn forget(tree: &Tree<'_>, before: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The newest findings, and how many there are.
-pub fn findings(sql: &Sql<'_>, limit: usize) -> Result<(Vec<Finding>, u64), StoreError> {
+/// How many findings there are.
+pub fn count_findings(sql: &Sql<'_>) -> Result<u64, StoreError> {
+    let count = sql.get("SELECT count(*) FROM scrub_finding", [], |row| id(row, 0))?;
+    Ok(count.unwrap_or(0))
+}
+
+/// The newest findings of those before one.
+pub fn findings(
+    sql: &Sql<'_>,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Finding>, StoreError> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let query = "SELECT root.id, root.slave, f.node, f.generation, f.since, f.path, f.why,
                      node.generation, copy.state,
                      EXISTS (SELECT 1 FROM copy AS other JOIN root ON root.key = other.root
-                             WHERE other.node = f.node AND other.state = 0 AND root.state < 2)
+                             WHERE other.node = f.node AND other.state = 0 AND root.state < 2),
+                     f.id
                  FROM scrub_finding AS f JOIN root ON root.key = f.root
                  LEFT JOIN node ON node.id = f.node
                  LEFT JOIN copy ON copy.node = f.node AND copy.root = f.root
-                 ORDER BY f.id DESC LIMIT ?1";
-    let found = sql.all(query, [limit], |row| {
+                 WHERE ?1 IS NULL OR f.id < ?1
+                 ORDER BY f.id DESC LIMIT ?2";
+    sql.all(query, params![before.map(number), limit], |row| {
         let generation = id(row, 3)?;
         let live = row.get::<_, Option<i64>>(7)?.map(i64::cast_unsigned);
         let is_live = live == Some(generation);
         Ok(Finding {
+            id: id(row, 10)?,
             root: RootId(row.get(0)?),
             slave: row.get(1)?,
             file: FileId {
@@ -162,9 +175,7 @@ pub fn findings(sql: &Sql<'_>, limit: usize) -> Result<(Vec<Finding>, u64), Stor
                 _ => Found::Gone,
             },
         })
-    })?;
-    let count = sql.get("SELECT count(*) FROM scrub_finding", [], |row| id(row, 0))?;
-    Ok((found, count.unwrap_or(0)))
+    })
 }
 
 /// How many copies are damaged, and of how many of their files there is no good one.

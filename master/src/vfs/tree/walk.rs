@@ -8,7 +8,7 @@ use drftpd_protocol::{DirId, Name, NodeId, VfsPath};
 use super::nodes;
 use crate::store::{Sql, StoreError, id, number};
 use crate::vfs::error::VfsError;
-use crate::vfs::types::{Entry, Kind};
+use crate::vfs::types::{Entry, Kind, Meant};
 
 /// Links that one path may lead through.
 const MAX_LINKS: usize = 8;
@@ -86,6 +86,15 @@ fn root(sql: &Sql<'_>) -> Result<Entry, StoreError> {
 pub fn existing(sql: &Sql<'_>, path: &VfsPath, last: bool) -> Result<Entry, VfsError> {
     let found = find(sql, path, last)?;
     found.entry.ok_or_else(|| VfsError::NotFound(path.clone()))
+}
+
+/// What a change is about, links followed but for the last name, if it still stands there.
+pub fn meant(sql: &Sql<'_>, meant: &Meant) -> Result<Entry, VfsError> {
+    let entry = existing(sql, &meant.path, false)?;
+    match meant.node.is_none_or(|node| node == entry.id) {
+        true => Ok(entry),
+        false => Err(VfsError::NotFound(meant.path.clone())),
+    }
 }
 
 /// The directories from the top down to this one, itself included; empty for the root.

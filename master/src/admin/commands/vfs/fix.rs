@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::super::super::{Answer, Args, Command, Cx, Kind, Outcome, Param, Permission};
 use super::refused;
 use crate::accounts::Action;
+use crate::vfs::Meant;
 use crate::vfs::check::Checked;
 
 /// Links that one call looks for.
@@ -97,7 +98,7 @@ async fn fix_links(cx: Cx, args: Args) -> Outcome {
         }
         if !args.said("dry") {
             // Another one may stand there by now.
-            let wiped = vfs.wipe(&path, entry.id, cx.who()).await;
+            let wiped = vfs.wipe(&Meant::judged(&path, &entry), cx.who()).await;
             wiped.map_err(|why| refused("path", why))?;
         }
         links.push(path.to_string());

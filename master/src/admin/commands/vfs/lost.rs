@@ -5,14 +5,17 @@ use std::fmt;
 use drftpd_protocol::{RootId, VfsPath};
 use serde::Serialize;
 
+use super::super::super::page::{AFTER, LIMIT, Wanted};
 use super::super::super::{Answer, Args, Command, Cx, Kind, Outcome, Param, Permission};
 use super::super::table;
 use super::refused;
 use crate::accounts::Action;
-use crate::vfs::Why;
+use crate::vfs::{Spot, Why};
 
 /// Paths that are shown.
 const MOST: usize = 1000;
+/// Differences that are read at once.
+const PART: usize = 1000;
 
 const BELOW: Param = Param::optional(
     "path",
@@ -35,7 +38,7 @@ pub(in crate::admin) const LOST: Command = Command {
 pub(in crate::admin) const FOREIGN: Command = Command {
     name: "vfs foreign",
     site: &["FOREIGN"],
-    params: &[BELOW],
+    params: &[BELOW, LIMIT, AFTER],
     about: "shows files in quarantine: put on disks by others, and not in the tree",
     permission: Permission::Operator,
     changes: false,
@@ -103,27 +106,30 @@ async fn foreign(cx: Cx, args: Args) -> Outcome {
     let view = cx.view()?;
     view.may(Action::View, below)
         .map_err(|why| refused("path", why))?;
-    let differences = cx.online()?.vfs.differences(usize::MAX).await;
-    let (differences, _) = differences.map_err(|why| refused("path", why))?;
-    let mut files = Vec::new();
-    for it in differences {
-        // Its place in the tree, were it there.
-        let Ok(path) = VfsPath::root().resolve(&it.path) else {
-            continue;
-        };
-        if it.why == Why::Quarantined && below.contains(&path) && view.sees(&path) {
-            files.push(Foreign {
-                path: path.to_string(),
-                size: it.size,
-                slave: it.slave,
-                root: it.root,
-            });
-        }
-        if files.len() >= MOST {
-            break;
-        }
+    let page: Wanted<Spot> = Wanted::of(&args, MOST as u64)?;
+    let vfs = &cx.online()?.vfs;
+    let (mut found, mut after, mut at_end) = (Vec::new(), page.after.clone(), false);
+    while found.len() < page.reads() && !at_end {
+        let part = vfs.differences(after, Some(Why::Quarantined), PART).await;
+        let part = part.map_err(|why| refused("path", why))?;
+        at_end = part.len() < PART;
+        after = part.last().map(|last| last.spot.clone());
+        // Their places in the tree, were they there.
+        let placed = part.into_iter().filter_map(|it| {
+            let path = VfsPath::root().resolve(&it.path).ok()?;
+            (below.contains(&path) && view.sees(&path)).then_some((path, it))
+        });
+        found.extend(placed.take(page.reads() - found.len()));
     }
-    Answer::of(&ForeignFiles { files })
+    let next = page.cut(&mut found, |(_, it)| it.spot.clone());
+    let files = found.into_iter().map(|(path, it)| Foreign {
+        path: path.to_string(),
+        size: it.size,
+        slave: it.slave,
+        root: it.root,
+    });
+    let files = files.collect();
+    Answer::before(&ForeignFiles { files }, next)
 }
 
 impl fmt::Display for ForeignFiles {

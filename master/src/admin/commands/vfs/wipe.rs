@@ -70,7 +70,7 @@ async fn wipe(cx: Cx, args: Args) -> Outcome {
     };
     let passes = view.passes(what, &there.path, Some(&there.entry), None);
     passes.await.map_err(|why| refused("path", why))?;
-    let wiped = vfs.wipe(&there.path, there.entry.id, cx.who()).await;
+    let wiped = vfs.wipe(&there.meant(), cx.who()).await;
     let Wiped {
         files,
         bytes,
