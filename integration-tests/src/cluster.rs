@@ -207,19 +207,23 @@ impl Cluster {
             .with_context(|| format!("no {key} in the ready line"))
     }
 
-    /// Joins one more slave with this root and starts it.
+    /// Invites one more slave, joins it with this root and starts it.
     pub fn add_slave(&mut self, number: usize, root: PathBuf) -> Result<()> {
-        let name = format!("slave-{number}");
         let mut add = self.master_command()?;
-        add.args(["slave", "add", &name])
+        add.args(["slave", "add", &format!("slave-{number}")])
             .arg("--config")
             .arg(self.master_config());
         let told = run(add)?;
+        self.join_slave(number, root, &told)
+    }
+
+    /// Joins a slave, by the token in what it was invited with, and starts it.
+    pub fn join_slave(&mut self, number: usize, root: PathBuf, told: &str) -> Result<()> {
+        let name = format!("slave-{number}");
         let token = told
-            .split_whitespace()
+            .split(|c: char| c.is_whitespace() || c == '"')
             .find(|word| word.starts_with("drftpd1."))
-            .with_context(|| format!("no token in {told:?}"))?
-            .to_string();
+            .with_context(|| format!("no token in {told:?}"))?;
         let config = self
             .path()
             .join(format!("slave-{number}"))
@@ -231,7 +235,7 @@ impl Cluster {
             "--master",
             self.at("slaves")?,
             "--token",
-            &token,
+            token,
         ]);
         join.arg("--root").arg(&root).arg("--config").arg(&config);
         run(join)?;

@@ -127,7 +127,7 @@ impl SlaveRegistry {
             if granted.remove(&root)
                 && let Some((_, handle)) = self.state.roster.link(slave)
             {
-                error!(%slave, %root, "a root is retired: what its slave shows of it does not count");
+                info!(%slave, %root, "a root is retired: what its slave shows of it does not count");
                 let roots = granted.clone();
                 tell(&handle.manager, RootsGranted { roots });
             }
