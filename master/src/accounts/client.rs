@@ -119,10 +119,9 @@ impl AccountsClient {
         deps.is_some_and(|deps| deps.people.bans.holds(address, deps.clock.unix()))
     }
 
-    /// Logins at once on the whole site, operators aside.
-    pub fn max_logins(&self) -> Option<usize> {
-        let most = self.deps.as_ref()?.people.config().max_logins;
-        (most > 0).then_some(most)
+    /// [`super::AccountsConfig::most_logins`].
+    pub fn most_logins(&self, who: &Account) -> Option<usize> {
+        self.deps.as_ref()?.people.config().most_logins(who)
     }
 
     /// Credits that must be left when a download has taken its own.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::limits::Unit;
 use super::policy::{MaskRule, PasswordRule};
 use super::ratio::Ratio;
-use super::{names, who};
+use super::{Account, names, who};
 
 /// `[accounts]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,10 @@ pub struct AccountsConfig {
     pub require_mask: bool,
     /// Logins at once on the whole site, operators aside; 0: any number.
     pub max_logins: usize,
+    /// Logins beyond [`AccountsConfig::max_logins`] that are kept for some users.
+    pub exempt_logins: usize,
+    /// Who those are.
+    pub exempt: Vec<String>,
     /// Failed logins of one address within [`AccountsConfig::ban_window`] that ban it; 0: never.
     pub ban_after: u32,
     /// For how long failed logins count.
@@ -67,6 +71,8 @@ impl AccountsConfig {
         administrators_overwrite: true,
         require_mask: false,
         max_logins: 0,
+        exempt_logins: 0,
+        exempt: Vec::new(),
         ban_after: 15,
         ban_window: Duration::from_secs(10 * 60),
         ban_time: Duration::from_secs(15 * 60),
@@ -96,6 +102,15 @@ impl AccountsConfig {
     /// Bytes of credits that must be left.
     pub fn least_credits(&self) -> i64 {
         Unit::read_signed(&self.least_credits).unwrap_or(0)
+    }
+
+    /// Logins at once on the whole site, operators aside, when somebody may still log in.
+    pub fn most_logins(&self, who: &Account) -> Option<usize> {
+        let most = match who::speaks_of(&self.exempt, who) {
+            true => self.max_logins.saturating_add(self.exempt_logins),
+            false => self.max_logins,
+        };
+        (self.max_logins > 0).then_some(most)
     }
 
     /// Ratio of new users.
@@ -159,9 +174,38 @@ impl Check for AccountsConfig {
         let tokens =
             |users: &[String]| !users.is_empty() && users.iter().all(|it| who::is_token(it));
         let why = "users must be tokens: *, -user, =group, with ! for the contrary";
+        let exempt = self.exempt.is_empty() || tokens(&self.exempt);
+        wrong(!exempt, "exempt", why);
         let passwords = self.password_rules.iter().all(|rule| tokens(&rule.users));
         wrong(!passwords, "password_rules", why);
         let masks = self.mask_rules.iter().all(|rule| tokens(&rule.users));
         wrong(!masks, "mask_rules", why);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_users_have_seats_of_their_own_when_the_site_is_full() {
+        let mut config = AccountsConfig {
+            max_logins: 10,
+            exempt_logins: 2,
+            exempt: vec!["!-eve".to_owned(), "=exempt".to_owned()],
+            ..AccountsConfig::default()
+        };
+        let most = |config: &AccountsConfig, name, group| {
+            config.most_logins(&Account::of_test(name, group))
+        };
+        assert_eq!(most(&config, "ann", "users"), Some(10));
+        assert_eq!(most(&config, "bob", "exempt"), Some(12));
+        assert_eq!(most(&config, "eve", "exempt"), Some(10));
+        config.max_logins = 0;
+        assert_eq!(most(&config, "bob", "exempt"), None);
+        let mut errors = Vec::new();
+        config.exempt = vec!["exempt".to_owned()];
+        config.check(&mut errors);
+        assert_eq!(errors[0].key, "accounts.exempt");
     }
 }

@@ -369,7 +369,7 @@ impl Handler<TakeLogin> for FtpAcceptor {
     type Result = Result<(), String>;
 
     fn handle(&mut self, msg: TakeLogin, _: &mut Self::Context) -> Self::Result {
-        let most = self.services.accounts.max_logins();
+        let most = self.services.accounts.most_logins(&msg.account);
         self.seats.log_in(msg.session.0, &msg.account, most)
     }
 }

@@ -55,7 +55,7 @@ pub struct Site {
 }
 
 /// A configuration with these permissions, in DrFTPD's form.
-fn permitting(lines: &str) -> Arc<MasterConfig> {
+pub(in crate::ftp) fn permitting(lines: &str) -> Arc<MasterConfig> {
     let mut config = MasterConfig::default();
     config.rights.rules = Arc::new(rights::read::lines(lines, Case::Sensitive).unwrap());
     Arc::new(config)

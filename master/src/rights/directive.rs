@@ -41,6 +41,10 @@ pub enum Directive {
     DenyDnFxp,
     /// Who may not fetch files that are still being uploaded.
     DenyDownload,
+    /// From whom files are hidden until they are complete.
+    HideUploads,
+    /// Whose uploads may be empty.
+    AllowEmpty,
     /// Who may give nothing a name like that.
     DenyName,
     /// Whom `who` does not show while they are there.
@@ -108,7 +112,7 @@ const fn with(
 }
 
 /// How many directives there are. A number of its own: a type that counts [`FORMS`] makes the compiler go round in circles.
-pub const DIRECTIVES: usize = 28;
+pub const DIRECTIVES: usize = 30;
 
 /// All of them, in the order of [`Directive`].
 pub const FORMS: [Form; DIRECTIVES] = [
@@ -130,6 +134,8 @@ pub const FORMS: [Form; DIRECTIVES] = [
     plain(Directive::DenyUpFxp, "deny_upfxp"),
     plain(Directive::DenyDnFxp, "deny_dnfxp"),
     plain(Directive::DenyDownload, "denydownload"),
+    plain(Directive::HideUploads, "hideuploads"),
+    plain(Directive::AllowEmpty, "allowempty"),
     plain(Directive::DenyName, "denyname"),
     plain(Directive::HideInWho, "hideinwho"),
     plain(Directive::Pre, "pre"),
@@ -153,8 +159,11 @@ pub const FORMS: [Form; DIRECTIVES] = [
 /// Lines of DrFTPD's file that are not about paths, and where that is said here.
 pub const ELSEWHERE: &[(&str, &str)] = &[
     ("login_prompt", "ftp.greeting in master.toml"),
-    ("max_users", "ftp.max_connections in master.toml"),
-    ("exempt", "ftp.max_connections in master.toml"),
+    (
+        "max_users",
+        "accounts.max_logins and accounts.exempt_logins in master.toml",
+    ),
+    ("exempt", "accounts.exempt in master.toml"),
     ("allow_connections", "a firewall's"),
     ("allow_connections_deny_reason", "a firewall's"),
     ("shutdown", "`shutdown` of the commands"),

@@ -10,6 +10,7 @@ use super::judge::{Target, allowed};
 use super::pattern::PathText;
 use super::rules::Rules;
 use crate::accounts::{Account, Action};
+use crate::vfs::Entry;
 
 /// The rules for the entries of a directory that somebody sees.
 pub struct Here {
@@ -28,6 +29,12 @@ impl Here {
     }
 
     /// Whether an entry is seen.
+    pub fn shows(&self, path: &VfsPath, entry: &Entry) -> bool {
+        let says = |directive| self.ask(directive, path);
+        self.sees(path) && !Target::of(path, entry).is_hidden_part(&self.who, &says)
+    }
+
+    /// Whether a path is seen, and a directory there.
     pub fn sees(&self, path: &VfsPath) -> bool {
         self.ask(Directive::PrivPath, path)
     }
@@ -40,8 +47,8 @@ impl Here {
     /// Whether something may be done with an entry that is seen. Names that would be refused do not count.
     pub fn may(&self, what: Action, path: &VfsPath, owner: &str) -> bool {
         let target = Target {
-            path,
             owner: Some(owner),
+            ..Target::at(path)
         };
         allowed(&self.who, what, target, &|directive| {
             self.ask(directive, path)

@@ -12,6 +12,7 @@ use super::pattern::PathText;
 use super::rules::Rules;
 use crate::accounts::{Account, Action};
 use crate::transfer::Direction;
+use crate::vfs::{Entry, FileState};
 
 /// Why somebody may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,12 +35,37 @@ pub struct Target<'a> {
     pub path: &'a VfsPath,
     /// Whose it is, if it is there.
     pub owner: Option<&'a str>,
+    /// Whether it is a file that is not complete.
+    pub part: bool,
 }
 
 impl<'a> Target<'a> {
     /// A path at which nothing is, or where it does not count whose it is.
     pub fn at(path: &'a VfsPath) -> Self {
-        Self { path, owner: None }
+        Self {
+            path,
+            owner: None,
+            part: false,
+        }
+    }
+
+    /// An entry that is there.
+    pub fn of(path: &'a VfsPath, entry: &'a Entry) -> Self {
+        Self {
+            path,
+            owner: Some(&entry.owner),
+            part: entry.state != FileState::Complete,
+        }
+    }
+
+    /// Whether it is somebody's own.
+    fn is_of(&self, who: &Account) -> bool {
+        self.owner == Some(who.name.as_str())
+    }
+
+    /// Whether it is somebody else's upload that runs or broke off, where `says` hides such.
+    pub(super) fn is_hidden_part(&self, who: &Account, says: Says<'_>) -> bool {
+        self.part && !self.is_of(who) && says(Directive::HideUploads)
     }
 }
 
@@ -56,12 +82,12 @@ impl Rules {
             return Err(Refused::Hidden);
         }
         let text = self.text(target.path);
-        let seen = self.sees(who, &text);
+        let says = |directive| self.says(directive, &text, who);
+        let seen = self.sees(who, &text) && !target.is_hidden_part(who, &says);
         let makes = matches!(what, Action::Upload | Action::MakeDir);
         if !seen && (!makes || !self.sees_above(who, target.path)) {
             return Err(Refused::Hidden);
         }
-        let says = |directive| self.says(directive, &text, who);
         allowed(who, what, target, &says)?;
         if makes && (!seen || says(Directive::DenyName)) {
             return Err(Refused::Name);
@@ -114,6 +140,16 @@ impl Rules {
         self.says(Directive::DenyDownload, &self.text(path), who)
     }
 
+    /// Whether what others send to there is hidden from somebody until it is complete.
+    pub fn hides_uploads(&self, who: &Account, path: &VfsPath) -> bool {
+        self.has(Directive::HideUploads) && self.says(Directive::HideUploads, &self.text(path), who)
+    }
+
+    /// Whether what somebody sends to there may be empty; where no line of the kind is, it may.
+    pub fn allows_empty(&self, who: &Account, path: &VfsPath) -> bool {
+        !self.has(Directive::AllowEmpty) || self.says(Directive::AllowEmpty, &self.text(path), who)
+    }
+
     /// Whether the lines of a kind that plugins ask for name somebody at a path that they see.
     pub fn name(&self, directive: Directive, who: &Account, path: &VfsPath) -> bool {
         let text = self.text(path);
@@ -154,7 +190,7 @@ pub(super) fn allowed(
     if changes && target.path.is_root() {
         return Err(Refused::Denied);
     }
-    let own = target.owner == Some(who.name.as_str());
+    let own = target.is_of(who);
     let or_own = |all, of_own| says(all) || (own && says(of_own));
     let may = match what {
         Action::View => true,

@@ -47,7 +47,11 @@ pub(super) fn judge(
 ) -> Result<(), Refused> {
     let path = path(at);
     let owner = (!owner.is_empty()).then_some(owner);
-    rules.judge(&who(name), what, Target { path: &path, owner })
+    let target = Target {
+        owner,
+        ..Target::at(&path)
+    };
+    rules.judge(&who(name), what, target)
 }
 
 #[test]
@@ -182,8 +186,8 @@ fn without_a_file_people_have_what_is_their_own_and_operators_everything() {
     };
     let at = path("/a");
     let own = Target {
-        path: &at,
         owner: Some("root"),
+        ..Target::at(&at)
     };
     assert_eq!(
         rules.judge(&admin, Action::Overwrite, own),

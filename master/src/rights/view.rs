@@ -174,6 +174,20 @@ impl<'a> View<'a> {
         Ok((place, there.entry))
     }
 
+    /// Whether something that is in the way of an upload or a new directory may be told of.
+    ///
+    /// # Errors
+    /// [`VfsError::Busy`] for somebody else's upload that is hidden: the one thing that cannot be kept from whoever wants
+    /// its name.
+    pub fn may_meet(&self, resolved: &VfsPath, there: Option<&Entry>) -> Result<(), ViewError> {
+        match there {
+            Some(there) if self.may_with(Action::View, resolved, there).is_err() => {
+                Err(VfsError::Busy(resolved.clone()).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Where a path leads, and what is there. The way is judged and not its end: links that they do not see lead nowhere,
     /// and why a path leads nowhere does not tell what there is on its way.
     ///
@@ -211,11 +225,7 @@ impl<'a> View<'a> {
         resolved: &VfsPath,
         entry: &Entry,
     ) -> Result<(), ViewError> {
-        let target = Target {
-            path: resolved,
-            owner: Some(&entry.owner),
-        };
-        self.judge(what, target)
+        self.judge(what, Target::of(resolved, entry))
     }
 
     fn judge(&self, what: Action, target: Target<'_>) -> Result<(), ViewError> {
@@ -235,11 +245,12 @@ impl<'a> View<'a> {
         self.may(Action::View, resolved).is_ok()
     }
 
-    /// Says of each resolved path whether it may be seen: for reads on another thread.
-    pub fn seer(&self) -> impl Fn(&VfsPath) -> bool + Send + 'static {
+    /// Says of each entry, with its resolved path, whether it may be seen: for reads on another thread.
+    pub fn seer(&self) -> impl Fn(&VfsPath, &Entry) -> bool + Send + 'static {
         let (rules, who) = (Arc::clone(&self.rules), self.who.cloned());
-        move |path| {
-            let judged = |who: &Arc<Account>| rules.judge(who, Action::View, Target::at(path));
+        move |path, entry| {
+            let target = Target::of(path, entry);
+            let judged = |who: &Arc<Account>| rules.judge(who, Action::View, target);
             who.as_ref().is_none_or(|who| judged(who).is_ok())
         }
     }
@@ -268,6 +279,7 @@ impl<'a> View<'a> {
     /// When it may not be made, or is there.
     pub async fn make_dir(&self, path: &VfsPath, owner: Owner) -> Result<Entry, ViewError> {
         let (place, there) = self.new_place(path, Action::MakeDir).await?;
+        self.may_meet(&place, there.as_ref())?;
         self.passes(Act::MakeDir, &place, there.as_ref(), None)
             .await?;
         Ok(self.vfs.make_dir(&place, owner).await?)

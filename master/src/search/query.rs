@@ -125,7 +125,7 @@ pub fn search(
     sql: &Sql<'_>,
     question: &Question,
     part: Part,
-    mut seen: impl FnMut(&VfsPath) -> bool,
+    mut seen: impl FnMut(&VfsPath, &Entry) -> bool,
 ) -> Result<(Vec<Found>, Option<NodeId>), VfsError> {
     let (nodes, mut next) = candidates(sql, question, part)?;
     let mut found: Vec<Found> = Vec::new();
@@ -139,7 +139,7 @@ pub fn search(
             continue;
         };
         let path = path_of(sql, node)?;
-        if seen(&path) {
+        if seen(&path, &entry) {
             found.push(Found { entry, path });
         }
     }

@@ -8,7 +8,7 @@ use super::index::{Forget, TakeQueue, TakeTree};
 use super::*;
 use crate::store::StoreError;
 use crate::vfs::testkit::TestVfs;
-use crate::vfs::{Kind, Owner, PreparedBytes, UploadMode, VfsError};
+use crate::vfs::{Entry, Kind, Owner, PreparedBytes, UploadMode, VfsError};
 
 const ALL: Part = Part {
     before: None,
@@ -66,7 +66,7 @@ impl Site {
         let found = self
             .tree
             .store
-            .read(|sql| search(sql, question, part, |_| true));
+            .read(|sql| search(sql, question, part, |_, _| true));
         let (found, next) = found.unwrap();
         let paths = found.iter().map(|found| found.path.to_string());
         (paths.collect(), next)
@@ -190,7 +190,7 @@ fn pages_together_have_every_entry_once_and_what_is_not_seen_is_left_out() {
         }
         let expected: Vec<String> = (0..25).rev().map(|n| format!("/x/name.{n:02}")).collect();
         assert_eq!(all, expected);
-        let odd = |path: &VfsPath| path.to_string().ends_with(['1', '3', '5']);
+        let odd = |path: &VfsPath, _: &Entry| path.to_string().ends_with(['1', '3', '5']);
         let found = site.tree.store.read(|sql| search(sql, &question, ALL, odd));
         assert_eq!(found.unwrap().0.len(), 8);
     });
@@ -266,7 +266,7 @@ fn questions_without_words_are_refused_and_none_can_say_more_than_words() {
             let found = site
                 .tree
                 .store
-                .read(|sql| search(sql, &question, ALL, |_| true));
+                .read(|sql| search(sql, &question, ALL, |_, _| true));
             let found: Result<_, VfsError> = found;
             let words = if text == "words:or" { 0 } else { 1 };
             assert_eq!(found.unwrap().0.len(), words, "{text}");

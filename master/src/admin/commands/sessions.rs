@@ -145,12 +145,13 @@ pub(super) fn seen(cx: &Cx, mut listed: Vec<SessionInfo>) -> Result<Vec<SessionI
 pub(super) fn show(cx: &Cx, listed: Vec<SessionInfo>, args: &Args) -> Outcome {
     let rules = cx.of.rights.rules();
     let listed = seen(cx, listed)?;
-    let shown = |path: &VfsPath| {
+    // `sent`: it is what somebody else sends, and may be hidden for as long.
+    let shown = |path: &VfsPath, sent: bool| {
         let seen = match &cx.caller {
             Caller::Owner | Caller::Token(_) => true,
             Caller::User(user) => {
                 let judged = rules.judge(&user.account, Action::View, Target::at(path));
-                judged.is_ok()
+                judged.is_ok() && !(sent && rules.hides_uploads(&user.account, path))
             }
         };
         match seen {
@@ -158,7 +159,11 @@ pub(super) fn show(cx: &Cx, listed: Vec<SessionInfo>, args: &Args) -> Outcome {
             false => "-".to_owned(),
         }
     };
-    let row = |info| session(info, &shown);
+    let me = match &cx.caller {
+        Caller::User(user) => Some(user.account.name.clone()),
+        Caller::Owner | Caller::Token(_) => None,
+    };
+    let row = |info| session(info, me.as_deref(), &shown);
     let sessions = listed.into_iter().map(row).collect();
     Answer::page(Who { sessions }, args)
 }
@@ -177,10 +182,18 @@ impl Listing for Who {
 }
 
 /// A session as it is shown to somebody, who may not see every path.
-fn session(info: SessionInfo, shown: &dyn Fn(&VfsPath) -> String) -> Session {
+fn session(
+    info: SessionInfo,
+    to: Option<&str>,
+    shown: &dyn Fn(&VfsPath, bool) -> String,
+) -> Session {
+    let others = info.user.as_deref() != to;
     let transfer = info.transfer.as_ref().map(|moving| Moving {
         direction: way(moving.direction),
-        path: shown(&moving.path),
+        path: shown(
+            &moving.path,
+            others && moving.direction == Direction::Upload,
+        ),
         bytes: moving.bytes,
         seconds: moving.since.elapsed().as_secs_f64(),
         bytes_per_second: moving.rate(),
@@ -192,7 +205,7 @@ fn session(info: SessionInfo, shown: &dyn Fn(&VfsPath) -> String) -> Session {
         user: info.user,
         client: info.client,
         since: info.since,
-        cwd: shown(&info.cwd),
+        cwd: shown(&info.cwd, false),
         verb: info.verb,
         transfer,
         tls: info.tls.map(Secure::from),

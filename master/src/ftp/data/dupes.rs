@@ -45,6 +45,8 @@ pub async fn instead(cx: &VerbCx, path: &VfsPath, mode: UploadMode, why: FtpErro
         return why;
     }
     match cx.services.vfs.stat(path).await {
+        // Whose it is, and that it is there at all, its uploader alone may know.
+        Ok(there) if cx.may_with(Action::View, path, &there).is_err() => why,
         Ok(there) if cx.may_with(Action::Overwrite, path, &there).is_err() => {
             refusal(cx, path, &there).await
         }
@@ -102,5 +104,5 @@ fn is_dupe(cx: &VerbCx, directory: &VfsPath, entry: &Entry) -> bool {
         FileState::Uploading => Action::Overwrite,
         _ => plans::what_it_is(UploadMode::Store, Some(entry), &account.name),
     };
-    cx.may(Action::View, &path).is_ok() && cx.may_with(action, &path, entry).is_err()
+    cx.may_with(Action::View, &path, entry).is_ok() && cx.may_with(action, &path, entry).is_err()
 }

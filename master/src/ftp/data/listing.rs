@@ -182,7 +182,7 @@ fn render(
     name: &[u8],
     out: &mut BytesMut,
 ) {
-    if !here.sees(path) {
+    if !here.shows(path, entry) {
         return;
     }
     match style {

@@ -16,7 +16,7 @@ use crate::ftp::services::VerbCx;
 use crate::rights::At;
 use crate::slaves::slave_of;
 use crate::transfer::{Direction, TransferError, Want};
-use crate::vfs::{Entry, FileState, Readable, UploadMode, UploadPlan, VfsError};
+use crate::vfs::{Entry, FileState, Looked, Readable, UploadMode, UploadPlan, VfsError};
 
 /// How long a slave that is back may take to close an upload that somebody wants to go on with.
 const TO_CLOSE: Duration = Duration::from_secs(3);
@@ -69,10 +69,13 @@ pub async fn download(cx: &VerbCx, path: &VfsPath) -> Result<DownloadFrom, FtpEr
 /// # Errors
 /// When the user may not, or the file list cannot take it.
 pub async fn upload(cx: &VerbCx, path: &VfsPath, mode: UploadMode) -> Result<UploadTo, FtpError> {
-    let path = cx.look(path, true).await?.path;
+    let Looked { path, entry, .. } = cx.look(path, true).await?;
     // Of what is hidden nothing is told, be it there or not.
     if cx.may(Action::View, &path).is_err() {
         cx.may(Action::Upload, &path)?;
+    } else if let Err(in_the_way) = cx.view()?.may_meet(&path, entry.as_ref()) {
+        cx.may(Action::Upload, &path)?;
+        return Err(in_the_way.into());
     }
     let plan = match planned(cx, &path, mode).await {
         Ok(plan) => plan,

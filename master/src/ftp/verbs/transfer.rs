@@ -207,6 +207,12 @@ async fn take(
     let Some(prepared) = PreparedBytes::of(&outcome) else {
         return Err(nonsense(&moving));
     };
+    if prepared.size == 0 && !may_be_empty(&cx, &to.path)? {
+        // What was there before stays.
+        moving.guard.undo().await;
+        let text = "Nothing was received, and empty files are not kept here";
+        return Err(FtpError::Said(Reply::new(550, text)));
+    }
     let figures = commit(&cx, moving, file, prepared, record).await?;
     match naming {
         Naming::Given => Ok(cx.transferred(&figures).into()),
@@ -216,6 +222,11 @@ async fn take(
             Ok(Reply::new(226, text).into())
         }
     }
+}
+
+fn may_be_empty(cx: &VerbCx, path: &VfsPath) -> Result<bool, FtpError> {
+    let rules = cx.services.rights.rules();
+    Ok(rules.allows_empty(cx.account()?, path))
 }
 
 /// Makes a prepared file a part of the tree, as soon as it has its second copy if it must have one. The commit is not cut:

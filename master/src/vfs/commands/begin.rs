@@ -51,7 +51,6 @@ impl TreeCommand for Begin {
             Onto::Nothing(entry) => {
                 place_is_free(tree, entry)?;
                 nodes::insert(tree, entry)?;
-                nodes::touch(tree, entry.parent)?;
                 None
             }
             Onto::File(owner) => next_generation(tree, self.file, owner.as_ref())?,

@@ -44,6 +44,9 @@ impl TreeCommand for Commit {
         if replaced {
             delete_copies(tree, &old)?;
             totals::take_file(tree, old.parent, old.size)?;
+        } else {
+            // Only now, so that a directory's time tells nothing of uploads that run.
+            nodes::touch(tree, old.parent)?;
         }
         let new = self.contents(tree, old)?;
         nodes::update(tree, &new)?;
@@ -251,9 +254,7 @@ pub(super) fn break_off(
         _ if first => {
             let staged = kept.is_some().then(|| upload.clone());
             forget(tree, entry.id)?;
-            erase(tree, &entry, staged)?;
-            nodes::touch(tree, entry.parent)?;
-            Ok(())
+            erase(tree, &entry, staged)
         }
         _ if kept.is_some() => discard(tree, upload),
         _ => forget(tree, entry.id),

@@ -182,9 +182,10 @@ impl Visitor for Finder {
         path: &VfsPath,
         entry: &Entry,
     ) -> Result<ControlFlow<()>, VfsError> {
-        if self.wanted.has(sql, entry)? {
+        let here = self.here.as_ref();
+        if here.is_none_or(|here| here.shows(path, entry)) && self.wanted.has(sql, entry)? {
             let is_dir = entry.kind == vfs::Kind::Dir;
-            let sums = !is_dir || self.here.as_ref().is_none_or(|here| here.shows_sums(path));
+            let sums = !is_dir || here.is_none_or(|here| here.shows_sums(path));
             self.hits.push(Hit::of(path, entry, sums));
         }
         Ok(match self.hits.len() >= self.limit {

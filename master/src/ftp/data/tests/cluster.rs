@@ -25,7 +25,7 @@ use crate::ftp::config::FtpConfig;
 use crate::ftp::data::{ClientsConfig, DataConfig, DataSide, FxpConfig, PassiveConfig};
 use crate::ftp::services::Services;
 use crate::ftp::site::NoSiteCommands;
-use crate::ftp::testkit::FtpScript;
+use crate::ftp::testkit::{FtpScript, permitting};
 use crate::ftp::verbs::testing;
 use crate::outbox::Outbox;
 use crate::rights::Rights;
@@ -49,6 +49,8 @@ pub struct Setting {
     pub clients: ClientsConfig,
     pub copies: CopiesConfig,
     pub fxp: FxpConfig,
+    /// Who may do what; without, what holds without a file.
+    pub permits: Option<&'static str>,
     /// Accounts that the store has, with their credits; without, nothing is kept of anybody.
     pub people: Vec<(Account, i64)>,
     /// What slaves announce, if not where they are.
@@ -65,6 +67,7 @@ impl Default for Setting {
             clients: ClientsConfig::default(),
             copies: CopiesConfig::default(),
             fxp: FxpConfig::default(),
+            permits: None,
             people: Vec::new(),
             slave_announces: None,
         }
@@ -138,7 +141,7 @@ impl Cluster {
         let data = Arc::new(data.with_fxp(setting.fxp, vec![slaves.address().port()]));
         let services = Services {
             seconds: Seconds::for_test(setting.copies, &files.vfs, &slaves, &transfers),
-            rights: Rights::fixed(Arc::default()),
+            rights: Rights::fixed(setting.permits.map_or_else(Arc::default, permitting)),
             vfs: files.vfs.clone(),
             accounts: known,
             transfers,

@@ -4,6 +4,7 @@
 mod cancel;
 mod cluster;
 mod credits;
+mod empty;
 mod fxp;
 mod interrupted;
 mod parts;

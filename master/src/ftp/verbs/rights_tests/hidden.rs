@@ -1,10 +1,6 @@
 //! Of what is hidden nothing is told: whoever may not see it cannot tell a site where it is from one where it is not.
 
-use drftpd_actors::Net;
-use tokio::io::AsyncReadExt;
-
 use super::*;
-use crate::ftp::verbs::testing;
 use crate::vfs::VfsClient;
 
 const RULES: &str = "
@@ -168,17 +164,6 @@ async fn heard(site: &Site, name: &str) -> Vec<String> {
         heard.push(format!("{line}: {}", fetch(site, &mut user, line).await));
     }
     heard
-}
-
-async fn fetch(site: &Site, user: &mut FtpScript, line: &str) -> String {
-    let at = testing::address(&user.ask("PASV", 227).await);
-    let mut data = site.net.connect(None, at).await.unwrap();
-    user.ask(line, 150).await;
-    let mut all = String::new();
-    data.read_to_string(&mut all).await.unwrap();
-    drop(data);
-    user.expect(226).await;
-    all
 }
 
 #[test]

@@ -4,10 +4,14 @@
 mod hidden;
 mod matrix;
 mod renames;
+mod unfinished;
 
+use drftpd_actors::Net;
 use drftpd_actors::testkit::sim;
+use tokio::io::AsyncReadExt;
 
 use crate::ftp::testkit::{FtpScript, Site, path};
+use crate::ftp::verbs::testing;
 use crate::vfs::{Owner, PreparedBytes, UploadMode};
 
 /// Somebody who is logged in.
@@ -46,6 +50,18 @@ async fn dirs(site: &Site, of: &str, dirs: &[&str]) {
         let made = site.files.vfs.make_dir(&path(dir), owner(of)).await;
         made.unwrap();
     }
+}
+
+/// A listing, over a data connection.
+async fn fetch(site: &Site, user: &mut FtpScript, line: &str) -> String {
+    let at = testing::address(&user.ask("PASV", 227).await);
+    let mut data = site.net.connect(None, at).await.unwrap();
+    user.ask(line, 150).await;
+    let mut all = String::new();
+    data.read_to_string(&mut all).await.unwrap();
+    drop(data);
+    user.expect(226).await;
+    all
 }
 
 #[test]
