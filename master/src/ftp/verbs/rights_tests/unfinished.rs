@@ -90,7 +90,7 @@ fn nobody_else_can_tell_that_something_is_being_sent() {
     sim(async {
         let ((with, ..), without) = (site_with_uploads().await, site().await);
         without.clock.advance(std::time::Duration::from_secs(60));
-        for name in ["carl", "root"] {
+        for name in ["carl", "dora"] {
             let mut there = user(&with, name).await;
             let mut absent = user(&without, name).await;
             let (there, absent) = (
@@ -121,7 +121,7 @@ fn its_uploader_sees_it_and_a_path_may_be_left_out() {
 fn its_name_is_taken_and_nothing_more_is_told() {
     sim(async {
         let (site, ..) = site_with_uploads().await;
-        for name in ["carl", "root"] {
+        for name in ["carl", "dora"] {
             let mut user = user(&site, name).await;
             for at in ["/in/runs", "/in/broke"] {
                 for verb in ["PRET STOR", "PRET APPE", "STOR", "APPE", "MKD"] {
