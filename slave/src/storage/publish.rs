@@ -86,6 +86,15 @@ impl<'a> Work<'a> {
         let Some(chain) = self.placed(file, at)? else {
             return Ok(());
         };
+        if self.is_written_to(&chain, at)? {
+            let note = Note {
+                path: &path_of(at),
+                what: file.to_string(),
+                why: "somebody wrote to it before it was deleted",
+            };
+            self.throw(chain.fd(), at.name.as_bytes(), &note)?;
+            return self.prune(chain);
+        }
         match entry::unlink(chain.fd(), at.name.as_bytes()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             removed => removed.doing("deleting a file")?,
@@ -94,16 +103,24 @@ impl<'a> Work<'a> {
         self.prune(chain)
     }
 
+    /// Whether somebody wrote to a file of a shared root since it was marked: nobody else has those bytes.
+    fn is_written_to(&self, chain: &Chain<'_>, at: &Place) -> Result<bool, StorageError> {
+        if self.root.shared().is_none() {
+            return Ok(false);
+        }
+        let found = self.inspect(chain.fd(), at.name.as_bytes())?;
+        Ok(
+            matches!(found, Found::File(look, seen) if seen.file().is_some_and(|mark| mark.is_outdated(&look))),
+        )
+    }
+
     /// A file that the file list does not know any more goes to the trash. Staged bytes with its
     /// identity are not meant.
     pub(super) fn set_aside_file(&mut self, file: FileId, at: &Place) -> Result<(), StorageError> {
         let Some(chain) = self.placed(file, at)? else {
             return Ok(());
         };
-        if self.root.shared().is_some()
-            && let Found::File(look, seen) = self.inspect(chain.fd(), at.name.as_bytes())?
-            && seen.file().is_some_and(|mark| mark.is_outdated(&look))
-        {
+        if self.is_written_to(&chain, at)? {
             self.remark(format!("somebody wrote to {}, it stays", at.name));
             return Ok(());
         }

@@ -127,7 +127,7 @@ impl Watch {
             .join(&b'/');
         match beneath::open(self.live.top.as_fd(), &path, beneath::Open::Dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound || is_barrier(&error) => Ok(()),
-            opened => self.enter(Some(above), name, opened?, way.len()),
+            opened => self.enter_if_there(Some(above), name, opened?, way.len()),
         }
     }
 
@@ -155,10 +155,24 @@ impl Watch {
                 Err(error) if error.kind() == io::ErrorKind::NotFound || is_barrier(&error) => {}
                 // A walk says what cannot be read.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-                opened => self.enter(Some(here), name, opened?, deep + 1)?,
+                opened => self.enter_if_there(Some(here), name, opened?, deep + 1)?,
             }
         }
         Ok(())
+    }
+
+    /// One that was removed since it was opened is none of the root's any more: the system refuses to list it.
+    pub(super) fn enter_if_there(
+        &mut self,
+        above: Option<Watched>,
+        name: Vec<u8>,
+        dir: OwnedFd,
+        deep: usize,
+    ) -> io::Result<()> {
+        match self.enter(above, name, dir, deep) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            entered => entered,
+        }
     }
 
     fn forget(&mut self, gone: Watched) {

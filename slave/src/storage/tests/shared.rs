@@ -78,6 +78,26 @@ fn a_file_that_somebody_wrote_to_is_told_as_edited_and_is_served_to_nobody() {
 }
 
 #[test]
+fn of_a_file_that_is_deleted_what_somebody_wrote_to_it_is_kept_in_the_trash() {
+    let fixture = Fixture::shared();
+    for (node, at) in [(5, "f"), (6, "g")] {
+        fixture.publish(id(node, 1), at, b"hello");
+    }
+    edit(&fixture, "f", b"HELLO");
+    for (node, at) in [(5, "f"), (6, "g")] {
+        fixture.apply(&delete(id(node, 1), at));
+    }
+    assert_eq!(fixture.visible(), [""; 0]);
+    let trash = std::fs::read_dir(fixture.path(".drftpd/trash")).expect("a folder");
+    let paths = trash.map(|entry| entry.expect("an entry").path());
+    let kept = paths.filter(|path| path.extension().is_none_or(|end| end != "note"));
+    let kept: Vec<_> = kept
+        .map(|path| std::fs::read_to_string(path).expect("text"))
+        .collect();
+    assert_eq!(kept, ["HELLO"]);
+}
+
+#[test]
 fn a_time_that_the_file_list_sets_is_no_edit_and_hides_none() {
     let fixture = Fixture::shared();
     for (node, at) in [(5, "f"), (6, "g")] {

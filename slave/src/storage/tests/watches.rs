@@ -52,6 +52,19 @@ fn what_is_made_written_renamed_and_removed_is_heard_of_and_reading_is_not() {
     assert_eq!(hear(&mut watch), ["a/b:f", ":top"]);
 }
 
+/// Else one that is removed in the wrong moment would have all of the root unwatched.
+#[test]
+fn a_directory_that_was_removed_since_it_was_opened_is_passed_over() {
+    let (fixture, mut watch) = fixture();
+    fs::create_dir(fixture.path("brief")).expect("made");
+    let opened = fs::File::open(fixture.path("brief")).expect("opened");
+    fs::remove_dir(fixture.path("brief")).expect("removed");
+    let entered = watch.enter_if_there(None, b"brief".to_vec(), opened.into(), 1);
+    entered.expect("passed over");
+    fs::write(fixture.path("a/new"), "x").expect("written");
+    assert!(hear(&mut watch).contains(&"a:new".to_owned()));
+}
+
 #[test]
 fn directories_that_come_and_move_are_followed() {
     let (fixture, mut watch) = fixture();
