@@ -60,6 +60,9 @@ impl Extent {
         match (self, other) {
             (Self::Parts(mut all), Self::Parts(more)) => {
                 for part in more {
+                    if all.len() > MAX_PARTS {
+                        return Self::Whole; // each is compared with all: not with every one of a million
+                    }
                     if !all.contains(&part) {
                         all.push(part);
                     }
@@ -111,6 +114,8 @@ impl Asked {
 
 #[cfg(test)]
 mod tests {
+    use drftpd_protocol::Name;
+
     use super::*;
 
     fn at(path: &str) -> Extent {
@@ -137,5 +142,12 @@ mod tests {
     fn too_many_parts_are_all_of_it() {
         let all = (0..MAX_PARTS).map(|n| at(&format!("/{n}")));
         assert_eq!(all.reduce(Extent::and), Some(Extent::Whole));
+        // Of a million it is known at once: compared with each other they would take hours.
+        let part = |n: usize| WalkPart {
+            way: vec![Name::new(n.to_string().into_bytes()).unwrap()],
+            names: Vec::new(),
+        };
+        let million = (0..1_000_000).map(part).collect();
+        assert_eq!(Extent::of(million), Some(Extent::Whole));
     }
 }

@@ -81,7 +81,8 @@ impl Rest {
         });
     }
 
-    /// Waits until somebody asks, or until it is time for what was left.
+    /// Waits until somebody asks, or until it is time for what was left. Where something is always asked for, what is due
+    /// goes with it.
     pub async fn next(&mut self, asked: &Asked) -> Extent {
         let next = match &self.left {
             None => asked.next().await,
@@ -91,13 +92,41 @@ impl Rest {
             },
         };
         self.pause.reset();
-        next
+        let now = Instant::now();
+        match self.left.take_if(|(_, due)| *due <= now) {
+            Some((left, _)) => next.and(left),
+            None => next,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use drftpd_actors::Dice;
+    use drftpd_protocol::VfsPath;
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_is_not_forgotten_over_what_is_always_asked_for() {
+        let asked = Asked::default();
+        let of = |path: &[u8]| Extent::at(&VfsPath::absolute(path).unwrap());
+        let (left, new) = (of(b"/left"), of(b"/new"));
+        let pauses = || Backoff::new(SHORT_REST, LONGEST_REST, Dice::seeded(1));
+        let mut rest = Rest {
+            pause: pauses(),
+            short: pauses(),
+            left: None,
+        };
+        let what = left.clone();
+        rest.leave(&new, Some(Left { what, soon: true }));
+        asked.ask(new.clone());
+        assert_eq!(rest.next(&asked).await, new, "not due");
+        tokio::time::advance(LONGEST_REST).await;
+        asked.ask(new.clone());
+        assert_eq!(rest.next(&asked).await, new.and(left));
+        assert!(rest.left.is_none());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_removed_within_a_minute_counts_together() {

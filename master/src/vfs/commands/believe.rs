@@ -12,7 +12,7 @@ use crate::vfs::error::VfsError;
 use crate::vfs::plan::{self, StoredState};
 use crate::vfs::tree::log::RootRow;
 use crate::vfs::tree::unseen::Settled;
-use crate::vfs::tree::{Tree, TreeCommand, copies, log, nodes, reach, totals, walk};
+use crate::vfs::tree::{Tree, TreeCommand, copies, jobs, log, nodes, reach, totals, walk};
 use crate::vfs::types::{Entry, FileState, Kind};
 
 /// What became of something that lies at another place than the tree has it.
@@ -157,6 +157,19 @@ fn erase(tree: &Tree<'_>, root: &RootRow, entry: &Entry) -> Result<bool, VfsErro
     Ok(true)
 }
 
+/// What other programs put on one root and removed from another they have moved there, or they took back a copy of their
+/// own: this root's copy goes and no other. False where all copies are of our making: they go with the one that was
+/// removed.
+fn leave(tree: &Tree<'_>, root: &RootRow, entry: &Entry) -> Result<bool, VfsError> {
+    let brought = copies::is_brought(tree, entry.id)?;
+    if !brought || copies::others(tree, entry.id, root.key)? == 0 {
+        return Ok(false);
+    }
+    copies::remove(tree, entry, root.key)?;
+    jobs::look_after(tree, entry)?;
+    Ok(true)
+}
+
 /// Files that other programs removed from a shared root go from the tree, unless something happened to them since the
 /// walk began. Answers how many.
 pub struct BelieveGone {
@@ -180,8 +193,9 @@ impl TreeCommand for BelieveGone {
             let damaged = !good && copies::is_damaged(tree, node, root.key)?;
             // One that can be repaired is brought back.
             let is_gone = good || damaged && !is_doubted(tree, &entry, root.key)?;
-            if is_gone && settled.is(tree, entry.parent)? && erase(tree, &root, &entry)? {
-                gone += 1;
+            if is_gone && settled.is(tree, entry.parent)? {
+                let went = good && leave(tree, &root, &entry)? || erase(tree, &root, &entry)?;
+                gone += u64::from(went);
             }
         }
         Ok(gone)

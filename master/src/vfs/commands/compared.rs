@@ -69,7 +69,7 @@ fn another_copy(
     let Some(entry) = there.filter(is_live) else {
         return Ok(false);
     };
-    copies::add(tree, &entry, root.key)?;
+    copies::found(tree, &entry, root.key)?;
     let (file, at, size) = (entry.file(), compare.at.clone(), compare.size);
     log::append(tree, root.key, &RootOp::Identify { file, at, size })?;
     Ok(true)

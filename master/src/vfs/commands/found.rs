@@ -66,7 +66,7 @@ pub(super) fn live(
         }
         return set_aside(page, name, marked);
     }
-    copies::add(tree, entry, page.root.key)?;
+    copies::found(tree, entry, page.root.key)?;
     page.merged.seen.push(entry.id);
     learn(tree, entry, &seen)?;
     if here {

@@ -189,13 +189,62 @@ fn what_others_removed_is_gone_with_its_directories_and_not_what_another_root_ha
         fx.dir("/x").await;
         let both = fx.put("/x/both", A, 5).await;
         fx.put("/x/others", B, 5).await;
-        fx.page(B, &[], vec![file("both", 5, Some(both.file()))])
-            .await;
+        assert!(fx.vfs.add_copy(both.file(), B, bytes(5)).await.unwrap());
         let mut walk = Walk::begin(&fx).await;
         walk.look(&[], &["x"], vec![]).await;
         assert_eq!(walk.end().await.removed, 1);
         assert_eq!(fx.names("/x").await, ["others"], "its directory stays too");
         assert!(short(&fx.ops(B).await).contains(&"aside /x/both".to_owned()));
+        fx
+    });
+}
+
+#[test]
+fn what_others_moved_to_another_root_stays_there_and_a_copy_that_they_take_back_is_that_one_alone()
+{
+    on_strange_disks(|fx| async {
+        for (at, size) in [("moved", 5), ("taken", 6), ("equal", 7)] {
+            fx.put(&format!("/{at}"), A, size).await;
+        }
+        let (moved, taken) = (
+            fx.stat("/moved").await.unwrap(),
+            fx.stat("/taken").await.unwrap(),
+        );
+        let equal = fx.stat("/equal").await.unwrap();
+        // With their attributes, and without: those are compared.
+        let of_b = vec![file("moved", 5, Some(moved.file())), file("equal", 7, None)];
+        let merged = fx.page(B, &[], of_b).await;
+        let equal_ones = merged.compare.into_iter().map(|one| (one, true)).collect();
+        let compared = fx.vfs.merge_compared(B, &slave("beta"), equal_ones).await;
+        assert_eq!(compared.unwrap().adopted, 1);
+        let mut walk = Walk::begin(&fx).await;
+        walk.look(&[], &["moved", "equal"], vec![]).await;
+        walk.end().await;
+        for (at, entry) in [("/moved", &moved), ("/equal", &equal)] {
+            assert_eq!(fx.stat(at).await.unwrap().file(), entry.file());
+            assert_eq!(holders(&fx, at).await, [B]);
+        }
+        assert!(
+            !short(&fx.ops(B).await)
+                .iter()
+                .any(|op| op.starts_with("aside"))
+        );
+
+        // The file was B's; somebody copied it to the shared root and removes that again.
+        let other = fx.put("/other", B, 8).await;
+        let found = |id| vec![file("other", 8, Some(id))];
+        let mut walk = Walk::begin(&fx).await;
+        walk.look(&[], &["other"], found(other.file())).await;
+        walk.end().await;
+        assert_eq!(holders(&fx, "/other").await, [A, B]);
+        let mut walk = Walk::begin(&fx).await;
+        walk.look(&[], &["other", "taken"], vec![]).await;
+        walk.end().await;
+        assert_eq!(holders(&fx, "/other").await, [B]);
+        assert!(
+            fx.stat("/taken").await.is_err() && is_new(taken.id),
+            "nobody else has it"
+        );
         fx
     });
 }

@@ -17,6 +17,8 @@ use crate::vfs::types::{Entry, Holder};
 
 /// A copy that is what the file list says.
 const GOOD: i64 = 0;
+/// Since when a good copy is known that nobody has put there but by an order of ours.
+const ORDERED: i64 = 0;
 /// A copy with other bytes: set aside, not served.
 const CORRUPT: i64 = 1;
 /// A copy that a walk did not find. Its root still hears of renames and deletes: it may come back.
@@ -161,12 +163,21 @@ pub fn behind(
 
 /// A root holds a file. Tells whether that is news.
 pub fn add(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<bool, StoreError> {
+    hold(tree, entry, root, ORDERED)
+}
+
+/// As [`add`], where a walk found the copy: one that is news was put there by somebody else.
+pub fn found(tree: &Tree<'_>, entry: &Entry, root: RootKey) -> Result<bool, StoreError> {
+    hold(tree, entry, root, tree.now)
+}
+
+fn hold(tree: &Tree<'_>, entry: &Entry, root: RootKey, since: i64) -> Result<bool, StoreError> {
     match held(tree, entry.id, root)? {
         Some(true) => return Ok(false),
         Some(false) => set_state(tree, entry.id, root, GOOD)?,
         None => {
-            let sql = "INSERT INTO copy (node, root, state) VALUES (?1, ?2, ?3)";
-            tree.run(sql, params![number(entry.id.0), root.0, GOOD])?;
+            let sql = "INSERT INTO copy (node, root, state, since) VALUES (?1, ?2, ?3, ?4)";
+            tree.run(sql, params![number(entry.id.0), root.0, GOOD, since])?;
         }
     }
     sum(tree, entry.parent, root, digest(entry));
@@ -227,6 +238,14 @@ pub fn others(sql: &Sql<'_>, node: NodeId, root: RootKey) -> Result<u32, StoreEr
                  WHERE copy.node = ?1 AND copy.root <> ?2 AND copy.state = 0 AND root.state = 0";
     let count = sql.get(query, params![number(node.0), root.0], |row| row.get(0))?;
     Ok(count.unwrap_or(0))
+}
+
+/// Whether some good copy of a file, on a root in use, was put there by somebody else.
+pub fn is_brought(sql: &Sql<'_>, node: NodeId) -> Result<bool, StoreError> {
+    let query = "SELECT 1 FROM copy JOIN root ON root.key = copy.root
+                 WHERE copy.node = ?1 AND copy.state = 0 AND copy.since <> ?2 AND root.state < 2";
+    let brought = sql.get(query, params![number(node.0), ORDERED], |_| Ok(()))?;
+    Ok(brought.is_some())
 }
 
 /// A root's good copy counts no more.
