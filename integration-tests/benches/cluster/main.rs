@@ -8,6 +8,7 @@
 mod bare;
 mod counted;
 mod millions;
+mod people;
 mod plain;
 mod tls;
 mod trees;
@@ -26,7 +27,7 @@ const SMALL_FILES: usize = 1000;
 
 type Bench = fn() -> Result<()>;
 
-const ALL: [(&str, Bench); 12] = [
+const ALL: [(&str, Bench); 15] = [
     ("bulk", plain::bulk),
     ("bulk-tls", tls::bulk),
     ("small-relaxed", plain::small_relaxed),
@@ -39,6 +40,9 @@ const ALL: [(&str, Bench); 12] = [
     ("reconnect-million", trees::reconnect_million),
     ("million", millions::million),
     ("ten-millions", millions::ten_millions),
+    ("login", people::login_among_many),
+    ("who", people::who_of_many),
+    ("guesses", people::guesses),
 ];
 
 fn main() -> Result<()> {

@@ -21,8 +21,8 @@ pub struct AccountsConfig {
     pub hash_rounds: u32,
     /// Checks at the same time; 0: one less than the machine has processors.
     pub hash_workers: usize,
-    /// Logins that may wait for their check; the next hears 421. An eighth of it is for addresses from which nobody has
-    /// logged in lately: whoever guesses does not hold up the others.
+    /// Logins that may wait for their check; the next hears 421. A thirty-second part of it is for addresses from
+    /// which nobody has logged in lately: whoever guesses does not hold up the others.
     pub hash_queue: usize,
     /// Whether administrators' data connections may be with other hosts than their client's (FXP).
     pub administrators_fxp: bool,
@@ -96,7 +96,8 @@ impl AccountsConfig {
 
     /// Logins of strangers that are checked, or wait before others do, at a time.
     pub fn strangers(&self) -> usize {
-        (self.hash_queue / 8).max(1)
+        // Fewer than can be checked at once would leave processors idle, more is what the others wait for.
+        (self.hash_queue / 32).max(self.workers())
     }
 
     /// Bytes of credits that must be left.

@@ -283,7 +283,7 @@ async fn strangers_wait_in_a_line_of_their_own_behind_those_who_are_known() {
             let world = World::new();
             assert!(world.admin("root", Some("secret")).await.is_ok());
             let mut config = cheap();
-            config.hash_queue = 16;
+            (config.hash_queue, config.hash_workers) = (64, 1);
             let pool = Blocking::with_queue(1, config.hash_queue);
             let accounts = world.client_of(world.deps(&config, pool.clone()));
             let known: IpAddr = "192.0.2.1".parse().unwrap();
@@ -292,7 +292,7 @@ async fn strangers_wait_in_a_line_of_their_own_behind_those_who_are_known() {
             let (go, wait) = std::sync::mpsc::channel::<()>();
             let hold = pool.run(move || wait.recv().is_ok());
             let crowd = async {
-                let guesses = (0..40_u8).map(|host| {
+                let guesses = (0..88_u8).map(|host| {
                     let from = IpAddr::from([198, 51, 100, host]);
                     accounts.log_in(LogIn { from, ..by("root", b"wrong") })
                 });
