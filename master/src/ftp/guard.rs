@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use drftpd_protocol::wire::{
     AbortTransfer, BeginTransfer, Begun, DataOpened, DataPath, DataTls, Job, OpenData, Outcome,
-    SpaceSeen, TlsSeen, TransferEnded,
+    SetRate, SpaceSeen, TlsSeen, TransferEnded,
 };
 use drftpd_protocol::{OpSeq, VfsPath};
 use tokio::sync::{oneshot, watch};
@@ -204,6 +204,28 @@ impl TransferGuard {
         match &self.held.as_ref()?.stage {
             Stage::Begun { progress, .. } => Some(progress.clone()),
             _ => None,
+        }
+    }
+
+    /// Tells the slave each other speed that the transfer may have, one after the other; never ends.
+    pub fn follows(
+        &self,
+        mut rate: watch::Receiver<Option<u64>>,
+    ) -> impl Future<Output = ()> + use<> {
+        let held = self.held.as_ref();
+        let to = held.map(|held| (Rc::clone(&held.services), held.slot.clone()));
+        async move {
+            while let Some((services, slot)) = &to
+                && rate.changed().await.is_ok()
+            {
+                let max_rate = *rate.borrow_and_update();
+                let (transfer, limit) = (slot.transfer, services.config.abort_timeout);
+                let set = SetRate { transfer, max_rate };
+                if let Err(why) = services.slaves.call(&slot.slave, set, limit).await {
+                    debug!(slave = %slot.slave, %transfer, %why, "transfer keeps its speed");
+                }
+            }
+            std::future::pending().await
         }
     }
 

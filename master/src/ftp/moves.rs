@@ -1,11 +1,13 @@
 //! Transfers of clients that run, by whose they are: how many at once, and what part each has of a speed that several
 //! share. Pure.
 //!
-//! Of a speed that several share each has a part of its own from its beginning to its end, on whichever slave it is: the
-//! speed by the number that may run at once where that is limited, else by the number that run when it begins.
+//! Of a speed that several share each has a part of its own, on whichever slave it is: the speed by the number that may
+//! run at once where that is limited, else by the number that run now. Those that run hear of another part.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use tokio::sync::watch;
 
 use crate::accounts::Account;
 use crate::accounts::limits::{Limit, Limits};
@@ -25,13 +27,15 @@ struct Move {
     way: Direction,
     /// Bytes that it will move; 0 where nobody knows.
     expected: u64,
+    /// Its part.
+    rate: watch::Sender<Option<u64>>,
 }
 
 /// A transfer that may run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct MayMove {
-    /// Bytes per second that it has; `None`: as many as there are.
-    pub rate: Option<u64>,
+    /// Bytes per second that it has now; `None`: as many as there are.
+    pub rate: watch::Receiver<Option<u64>>,
     /// Bytes that other transfers of the user will move the same way, as far as is known.
     pub ahead: u64,
 }
@@ -55,6 +59,14 @@ impl Move {
     fn groups(&self) -> impl Iterator<Item = &String> {
         std::iter::once(&self.account.group).chain(&self.account.groups)
     }
+
+    /// Whether others have less because of it, and more when it is over.
+    fn shares(&self) -> bool {
+        let (_, rate, _) = limits(self.way);
+        let of_groups = self.account.group_limits.iter().map(|(_, limits)| limits);
+        let mut all = std::iter::once(&self.account.limits).chain(of_groups);
+        all.any(|limits| limits.get(rate).is_some())
+    }
 }
 
 impl Moves {
@@ -75,13 +87,18 @@ impl Moves {
             account: Arc::clone(account),
             way,
             expected,
+            rate: watch::Sender::new(None),
         };
         *self.by_user.entry((account.name.clone(), way)).or_default() += 1;
         for group in begun.groups() {
             *self.by_group.entry((group.clone(), way)).or_default() += 1;
         }
+        let (rate, shares) = (begun.rate.subscribe(), begun.shares());
+        begun.rate.send_replace(self.part(account, way));
         self.running.insert(session, begun);
-        let rate = self.part(account, way);
+        if shares {
+            self.divide(way);
+        }
         Ok(MayMove { rate, ahead })
     }
 
@@ -112,6 +129,22 @@ impl Moves {
         less(&mut self.by_user, (over.account.name.clone(), over.way));
         for group in over.groups() {
             less(&mut self.by_group, (group.clone(), over.way));
+        }
+        if over.shares() {
+            self.divide(over.way);
+        }
+    }
+
+    /// Tells those that have another part now.
+    fn divide(&self, way: Direction) {
+        let theirs = self.running.values();
+        for one in theirs.filter(|one| one.way == way && one.shares()) {
+            let part = self.part(&one.account, way);
+            one.rate.send_if_modified(|rate| {
+                let changes = *rate != part;
+                *rate = part;
+                changes
+            });
         }
     }
 
@@ -163,6 +196,10 @@ mod tests {
         Arc::new(ann)
     }
 
+    fn now(begun: &MayMove) -> Option<u64> {
+        *begun.rate.borrow()
+    }
+
     #[test]
     fn no_more_run_at_once_than_user_and_group_may() {
         let ann = ann(&[(Limit::Uploads, 2)]);
@@ -199,14 +236,18 @@ mod tests {
         let three = ann(&[(Limit::RateDown, 900), (Limit::Downloads, 3)]);
         for session in 1..=3 {
             let begun = moves.begin(session, &three, Download, 10).unwrap();
-            assert_eq!((begun.rate, begun.ahead), (Some(300), (session - 1) * 10));
+            assert_eq!((now(&begun), begun.ahead), (Some(300), (session - 1) * 10));
         }
         (1..=3).for_each(|session| moves.end(session));
         let any = ann(&[(Limit::RateDown, 900), (Limit::TransferDown, 500)]);
-        let parts = [1, 2, 3].map(|session| moves.begin(session, &any, Download, 0).unwrap().rate);
-        assert_eq!(parts, [Some(500), Some(450), Some(300)]);
+        let all = [1, 2, 3].map(|session| moves.begin(session, &any, Download, 0).unwrap());
+        assert_eq!(all.each_ref().map(now), [Some(300); 3]);
+        moves.end(2);
+        assert_eq!([now(&all[0]), now(&all[2])], [Some(450); 2]);
+        moves.end(3);
+        assert_eq!(now(&all[0]), Some(500));
         // The other way is another matter.
-        assert_eq!(moves.begin(4, &any, Upload, 0).unwrap().rate, None);
+        assert_eq!(now(&moves.begin(4, &any, Upload, 0).unwrap()), None);
     }
 
     #[test]
@@ -220,10 +261,11 @@ mod tests {
             })
         };
         let mut moves = Moves::default();
-        let parts = [(1, "a"), (2, "b")].map(|(session, name)| {
-            let begun = moves.begin(session, &member(name), Upload, 0);
-            begun.unwrap().rate
-        });
-        assert_eq!(parts, [Some(1_000), Some(500)]);
+        let first = moves.begin(1, &member("a"), Upload, 0).unwrap();
+        assert_eq!(now(&first), Some(1_000));
+        let second = moves.begin(2, &member("b"), Upload, 0).unwrap();
+        assert_eq!([now(&first), now(&second)], [Some(500); 2]);
+        moves.end(1);
+        assert_eq!(now(&second), Some(1_000));
     }
 }

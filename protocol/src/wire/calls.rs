@@ -38,6 +38,7 @@ call! {
     transfer::OpenData = kinds::OPEN_DATA => transfer::DataOpened;
     transfer::BeginTransfer = kinds::BEGIN_TRANSFER => transfer::Begun;
     transfer::AbortTransfer = kinds::ABORT_TRANSFER => ();
+    transfer::SetRate = kinds::SET_RATE => ();
     Checksum = kinds::CHECKSUM => ChecksumDone;
     ApplyOps = kinds::APPLY_OPS => OpsApplied;
     WalkRoot = kinds::WALK_ROOT => WalkStarted;

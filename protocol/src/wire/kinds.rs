@@ -42,6 +42,8 @@ pub const FTP_CERTIFICATE: u16 = 0x0108;
 pub const REREAD: u16 = 0x0109;
 /// Stop that.
 pub const STOP_REREAD: u16 = 0x010a;
+/// Another speed for a transfer that runs.
+pub const SET_RATE: u16 = 0x010b;
 
 /// Heartbeat with what every root has.
 pub const ALIVE: u16 = 0x0200;

@@ -41,5 +41,5 @@ pub use tls::{DataTls, Der, FtpCertificate, Resumption, TicketKey, TlsPeer, TlsS
 pub use token::{JoinToken, TokenError};
 pub use transfer::{
     AbortTransfer, Base, BeginTransfer, Begun, DataOpened, DataPath, Family, Job, OpenData,
-    Outcome, PeerRule, RELAY_MAGIC, RELAY_OK, ReceiveJob, RelayToken, SendJob,
+    Outcome, PeerRule, RELAY_MAGIC, RELAY_OK, ReceiveJob, RelayToken, SendJob, SetRate,
 };

@@ -225,6 +225,17 @@ pub struct AbortTransfer {
     pub transfer: TransferId,
 }
 
+/// Another speed for a transfer, from now on: it has another part of what several share. A channel that is not there is
+/// no fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetRate {
+    /// The channel.
+    pub transfer: TransferId,
+    /// Bytes per second at most; `None` without a limit.
+    #[serde(default)]
+    pub max_rate: Option<u64>,
+}
+
 /// How a transfer ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {

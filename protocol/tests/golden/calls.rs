@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use drftpd_protocol::wire::{
     AbortTransfer, Algorithm, Blake3Sum, Checksum, ChecksumDone, DataOpened, DataPath, Der, Family,
     FtpCertificate, Goodbye, OpenData, PeerRule, Ping, Pong, RelayToken, Reread, RereadDone,
-    StopReread, WalkPart, WalkRoot, WalkStarted,
+    SetRate, StopReread, WalkPart, WalkRoot, WalkStarted,
 };
 use drftpd_protocol::{OpSeq, TransferId};
 
@@ -33,6 +33,14 @@ pub fn calls(seen: &mut Seen) {
         "abort-transfer",
         &AbortTransfer {
             transfer: TransferId(5),
+        },
+        &(),
+    );
+    seen.call(
+        "set-rate",
+        &SetRate {
+            transfer: TransferId(5),
+            max_rate: Some(1_000_000),
         },
         &(),
     );

@@ -9,7 +9,7 @@ use std::future::Future;
 
 use drftpd_protocol::wire::{
     AbortTransfer, ApplyOps, BeginTransfer, Call, Checksum, Envelope, Fault, FaultCode,
-    FtpCertificate, Goodbye, OpenData, Ping, Pong, Reread, StopReread, WalkRoot, encode,
+    FtpCertificate, Goodbye, OpenData, Ping, Pong, Reread, SetRate, StopReread, WalkRoot, encode,
 };
 use futures_util::future::{FutureExt, LocalBoxFuture};
 
@@ -63,6 +63,7 @@ pub static OPS: &[Op] = &[
     op::<OpenData>(),
     op::<BeginTransfer>(),
     op::<AbortTransfer>(),
+    op::<SetRate>(),
     op::<Checksum>(),
     op::<ApplyOps>(),
     op::<WalkRoot>(),

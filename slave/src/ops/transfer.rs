@@ -1,7 +1,9 @@
 //! Data channels: the master opens, begins and aborts them. They belong to `Transfers`, so that they
 //! outlive the link.
 
-use drftpd_protocol::wire::{self, AbortTransfer, BeginTransfer, DataOpened, Fault, OpenData};
+use drftpd_protocol::wire::{
+    self, AbortTransfer, BeginTransfer, DataOpened, Fault, OpenData, SetRate,
+};
 
 use super::{OpCx, Operation};
 
@@ -19,6 +21,14 @@ impl Operation for BeginTransfer {
 
     async fn run(self, cx: OpCx) -> Result<wire::Begun, Fault> {
         cx.transfers.begin(self).await
+    }
+}
+
+impl Operation for SetRate {
+    const NAME: &'static str = "set rate";
+
+    async fn run(self, cx: OpCx) -> Result<(), Fault> {
+        cx.transfers.set_rate(self).await
     }
 }
 

@@ -27,9 +27,9 @@ use super::copy::cx::CopyCx;
 use super::copy::{self, Report, Work, has_ended};
 use super::env::Env;
 use super::job::{Opened, Opener};
-use super::messages::{AbortChannel, BeginJob, ChannelOver, StartChannel};
+use super::messages::{AbortChannel, BeginJob, ChangeRate, ChannelOver, StartChannel};
 use super::meter::Meter;
-use super::pace::{Limits, Pace, Patience};
+use super::pace::{Limits, Patience, Rate};
 use super::peers::{leads_home, may_dial};
 use super::registry::TransferRegistry;
 use super::shelf::Port;
@@ -68,6 +68,8 @@ pub struct TransferActor {
     /// Its root's, from the opening of the file on.
     in_use: Option<InUse>,
     due: Option<SpawnHandle>,
+    /// How fast its job may be.
+    rate: Rate,
 }
 
 impl TransferActor {
@@ -85,6 +87,7 @@ impl TransferActor {
             upload: None,
             in_use: None,
             due: None,
+            rate: Rate::default(),
         }
     }
 
@@ -138,6 +141,7 @@ impl Handler<BeginJob> for TransferActor {
             return Box::pin(async { Err(again) }.into_actor(self));
         }
         self.clear_due(ctx);
+        self.rate.set(msg.begin.max_rate);
         let ordered = Ordered::of(&msg.begin, &self.deps.env.certificate);
         let open = self.opener().open(msg.begin, msg.growth);
         let open = async move {
@@ -164,11 +168,18 @@ impl Handler<AbortChannel> for TransferActor {
     }
 }
 
+impl Handler<ChangeRate> for TransferActor {
+    type Result = ();
+
+    fn handle(&mut self, ChangeRate(rate): ChangeRate, _: &mut Self::Context) {
+        self.rate.set(rate);
+    }
+}
+
 /// The terms of an order, beside what it moves.
 struct Ordered {
     upload: Option<(RootId, FileId)>,
     stall: Duration,
-    max_rate: Option<u64>,
     tls: Option<Plan>,
 }
 
@@ -180,7 +191,6 @@ impl Ordered {
                 Job::Send(_) => None,
             },
             stall: Duration::from_millis(begin.stall_timeout_ms),
-            max_rate: begin.max_rate,
             tls: Plan::of(begin, certificate)?,
         })
     }
@@ -295,7 +305,6 @@ impl TransferActor {
         ctx: &mut Context<Self>,
     ) {
         let env = &self.deps.env;
-        let own = ordered.max_rate.map(|rate| Pace::new(rate, Instant::now()));
         let shared = match &work {
             Work::Send(_) => env.sending.clone(),
             Work::Receive(_) => env.receiving.clone(),
@@ -306,7 +315,7 @@ impl TransferActor {
             stall: ordered.stall,
             close_wait: env.config.close_wait,
             meter: Arc::clone(&self.deps.meter),
-            limits: Limits::new(own, shared),
+            limits: Limits::new(self.rate.clone(), shared),
             patience: Patience::default(),
             first_byte: None,
             space: None,

@@ -9,15 +9,15 @@ use drftpd_actors::{AskError, Budget, ChildSpec, Place, ask, supervise, tell};
 use drftpd_protocol::ids::{FileId, TransferId};
 use drftpd_protocol::wire::{
     AbortTransfer, BeginTransfer, Begun, DataOpened, Fault, FaultCode, FtpCertificate, Job,
-    OpenData, TransferEnded,
+    OpenData, SetRate, TransferEnded,
 };
 use tokio::time::Instant;
 
 use super::config::TransferConfig;
 use super::env::Deps;
 use super::messages::{
-    AbortChannel, BeginJob, BookJob, Booking, Configure, EndStored, EnterChannel, FindChannel,
-    ListChannels, ListEnds, ListFiles, StartChannel, StopRegistry,
+    AbortChannel, BeginJob, BookJob, Booking, ChangeRate, Configure, EndStored, EnterChannel,
+    FindChannel, ListChannels, ListEnds, ListFiles, StartChannel, StopRegistry,
 };
 use super::meter::{Load, Speeds, Totals};
 use super::registry::TransferRegistry;
@@ -120,6 +120,19 @@ impl Transfers {
             Ok(()) | Err(AskError::Gone) => Ok(()),
             Err(error) => Err(failed(&error)),
         }
+    }
+
+    /// Gives a transfer another speed. A channel that is not there is no fault.
+    ///
+    /// # Errors
+    /// `FAILED` when this slave does not answer itself.
+    pub async fn set_rate(&self, set: SetRate) -> Result<(), Fault> {
+        let transfer = set.transfer;
+        let found = ask(&self.registry, FindChannel { transfer }, LIMIT).await;
+        if let Some(channel) = found.map_err(|error| failed(&error))? {
+            tell(&channel, ChangeRate(set.max_rate));
+        }
+        Ok(())
     }
 
     /// The master has stored a transfer's end: it may be forgotten.

@@ -77,6 +77,11 @@ pub struct FindUpload {
     pub file: (RootId, FileId),
 }
 
+/// Tells how fast a channel's job may be from now on, in bytes per second; `None`: as fast as can be.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub struct ChangeRate(pub Option<u64>);
+
 /// Tells that a channel is over, and the end of its transfer if it had begun.
 #[derive(Message, Debug)]
 #[rtype(result = "()")]

@@ -1,5 +1,6 @@
 //! How much may move now: speed limits of one transfer and of all together, and when a thread is worth keeping.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +65,13 @@ impl Pace {
         self.level -= bytes as f64;
     }
 
+    /// Another rate from now on; of what has flowed in at the old one no more stays than a piece.
+    fn change(&mut self, rate: u64, now: Instant) {
+        self.flow(now);
+        self.rate = rate.max(1);
+        self.level = self.level.min(self.piece());
+    }
+
     /// Puts a piece aside for one of several, who may have it at the time that is answered with it: first come, first
     /// served.
     fn reserve(&mut self, now: Instant) -> (u64, Instant) {
@@ -99,9 +107,30 @@ impl SharedPace {
     }
 }
 
+/// Bytes per second of one transfer, which may change while it runs. Clones are one.
+#[derive(Debug, Clone, Default)]
+pub struct Rate(Arc<AtomicU64>);
+
+impl Rate {
+    /// From now on so many; `None`: any number.
+    pub fn set(&self, rate: Option<u64>) {
+        let rate = rate.map_or(0, |rate| rate.max(1));
+        self.0.store(rate, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Option<u64> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            rate => Some(rate),
+        }
+    }
+}
+
 /// Every limit of one transfer.
 #[derive(Debug)]
 pub struct Limits {
+    rate: Rate,
+    /// Its own limit, as long as there is a rate.
     own: Option<Pace>,
     shared: Option<SharedPace>,
     /// What was put aside of the shared one and has not moved yet, and when it may.
@@ -110,9 +139,10 @@ pub struct Limits {
 
 impl Limits {
     /// Its own limit, and the one that it shares.
-    pub fn new(own: Option<Pace>, shared: Option<SharedPace>) -> Self {
+    pub fn new(rate: Rate, shared: Option<SharedPace>) -> Self {
         Self {
-            own,
+            rate,
+            own: None,
             shared,
             taken: (0, Instant::now()),
         }
@@ -120,11 +150,22 @@ impl Limits {
 
     /// Whether there is none.
     pub fn are_none(&self) -> bool {
-        self.own.is_none() && self.shared.is_none()
+        self.rate.now().is_none() && self.shared.is_none()
+    }
+
+    /// Follows what the rate is now.
+    fn follow(&mut self, now: Instant) {
+        match (self.rate.now(), &mut self.own) {
+            (None, own) => *own = None,
+            (Some(rate), Some(pace)) if pace.rate == rate => {}
+            (Some(rate), Some(pace)) => pace.change(rate, now),
+            (Some(rate), own) => *own = Some(Pace::new(rate, now)),
+        }
     }
 
     /// What may move now; all that is there where nothing limits it.
     pub fn grant(&mut self, now: Instant) -> Grant {
+        self.follow(now);
         let own = match self.own.as_mut().map(|pace| pace.grant(now)) {
             Some(Grant::Now(bytes)) => bytes,
             Some(after) => return after,
@@ -256,7 +297,7 @@ mod tests {
         let now = Instant::now();
         let shared = SharedPace::new(1_000_000, now);
         let mut all: Vec<_> = (0..4)
-            .map(|_| (Limits::new(None, Some(shared.clone())), now, 0))
+            .map(|_| (Limits::new(Rate::default(), Some(shared.clone())), now, 0))
             .collect();
         let end = now + Duration::from_secs(10);
         while let Some((limits, at, moved)) = all.iter_mut().min_by_key(|(_, at, _)| *at)
@@ -283,13 +324,15 @@ mod tests {
         let now = Instant::now();
         let after = |millis| now + Duration::from_millis(millis);
         let shared = SharedPace::new(1_000, now);
-        let own = Pace::new(100, now);
-        let mut slow = Limits::new(Some(own), Some(shared.clone()));
+        let own = Rate::default();
+        own.set(Some(100));
+        let mut slow = Limits::new(own, Some(shared.clone()));
         assert_eq!(slow.grant(now), Grant::Now(5));
         slow.moved(5);
         assert!(matches!(slow.grant(now), Grant::After(_)));
         // Of the 50 bytes that are there at the beginning nine pieces are left.
-        let mut other = Limits::new(None, Some(shared.clone()));
+        let none = Rate::default;
+        let mut other = Limits::new(none(), Some(shared.clone()));
         for _ in 0..9 {
             assert_eq!(other.grant(now), Grant::Now(5));
             other.moved(5);
@@ -301,14 +344,47 @@ mod tests {
         );
         other.moved(5);
         // Who has waited in vain gives its place to the next one.
-        let mut gone = Limits::new(None, Some(shared.clone()));
+        let mut gone = Limits::new(none(), Some(shared.clone()));
         assert_eq!(gone.grant(after(5)), wait);
         drop(gone);
-        let mut next = Limits::new(None, Some(shared));
+        let mut next = Limits::new(none(), Some(shared));
         assert_eq!(next.grant(after(5)), wait);
-        let mut none = Limits::new(None, None);
+        let mut none = Limits::new(none(), None);
         assert!(none.are_none() && !other.are_none());
         assert_eq!(none.grant(now), Grant::Now(u64::MAX));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_that_changes_counts_from_then_on() {
+        let mut now = Instant::now();
+        let rate = Rate::default();
+        let mut limits = Limits::new(rate.clone(), None);
+        assert!(limits.are_none());
+        for (set, right) in [
+            (1_000_000, 10_000_000.0),
+            (1_000, 10_000.0),
+            (50_000, 500_000.0),
+        ] {
+            rate.set(Some(set));
+            assert!(!limits.are_none());
+            let (end, mut moved) = (now + Duration::from_secs(10), 0);
+            while now < end {
+                match limits.grant(now) {
+                    Grant::Now(bytes) => {
+                        limits.moved(bytes);
+                        moved += bytes;
+                    }
+                    Grant::After(wait) => now += wait,
+                }
+            }
+            let moved = moved as f64;
+            assert!(
+                (0.9 * right..=1.1 * right).contains(&moved),
+                "{set}: {moved}"
+            );
+        }
+        rate.set(None);
+        assert_eq!(limits.grant(now), Grant::Now(u64::MAX));
     }
 
     #[test]

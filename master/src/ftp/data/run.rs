@@ -1,5 +1,7 @@
 //! A transfer from its order to its end, as the master sees it: begun on the slave, watched, forwarded if need be.
 
+use std::pin::pin;
+
 use drftpd_actors::failpoint;
 use drftpd_protocol::wire::{
     Base, Begun, DataTls, Fault, FaultCode, Job, Outcome, ReceiveJob, SendJob,
@@ -60,11 +62,12 @@ pub async fn begin_download(
     let followed = cx.services.vfs.follow(from.readable.file)?;
     let followed = followed.ok_or_else(|| VfsError::NotFound(from.path.clone()))?;
     let expected = part.of_size(from.readable.entry.size);
-    let share = Share::take(cx, Direction::Download, expected).await?;
+    let mut share = Share::take(cx, Direction::Download, expected).await?;
+    let rate = share.rate_now();
     let unopened = match channel {
         Channel::Listening(mut guard, port) => {
             charge(&mut guard, from, costs, expected).await?;
-            let begun = send(cx, from, part, (&mut guard, share.rate), tls).await?;
+            let begun = send(cx, from, part, (&mut guard, rate), tls).await?;
             return Ok(Moving {
                 guard,
                 begun,
@@ -84,7 +87,7 @@ pub async fn begin_download(
         let tried = root_of(&guard)?;
         let arrival = unopened.open(cx, &mut guard).await?;
         charge(&mut guard, from, costs, expected).await?;
-        match send(cx, from, part, (&mut guard, share.rate), tls.clone()).await {
+        match send(cx, from, part, (&mut guard, rate), tls.clone()).await {
             Ok(begun) => {
                 let unopened = Some((unopened, arrival));
                 return Ok(Moving {
@@ -198,7 +201,7 @@ pub async fn begin_upload(
         most: upload.room.as_ref().map(|room| room.bytes),
     });
     let in_clear = tls.is_none();
-    let paced = (&mut guard, share.rate);
+    let paced = (&mut guard, share.rate_now());
     let begun = order(cx, paced, (job, tls), upload.after, Some(settles)).await?;
     if in_clear && let Some((Unopened::Relay(client, _), _)) = &mut unopened {
         client.look();
@@ -324,6 +327,7 @@ impl Moving {
         moved: &mut impl FnMut(u64),
     ) -> Result<Outcome, FtpError> {
         let mut progress = self.guard.progress();
+        let mut paced = pin!(self.guard.follows(self.share.rate.clone()));
         let mut broken: Option<(DataError, Instant)> = None;
         loop {
             let late = broken.as_ref().map(|(_, late)| *late);
@@ -343,6 +347,7 @@ impl Moving {
                     self.share.at(bytes)?;
                     self.is_within_quota(cx)?;
                 }
+                () = &mut paced => {}
                 end = forward_end(forward) => match end {
                     Ok(()) => {}
                     Err(why @ (DataError::NobodyConnected | DataError::Unreachable(_))) => {

@@ -3,6 +3,7 @@
 
 use drftpd_protocol::SessionId;
 use drftpd_protocol::ftp::Reply;
+use tokio::sync::watch;
 use tracing::warn;
 
 use crate::ftp::client::SessionsClient;
@@ -14,8 +15,8 @@ use crate::transfer::Direction;
 pub struct Share {
     session: SessionId,
     sessions: SessionsClient,
-    /// Bytes per second that it has.
-    pub rate: Option<u64>,
+    /// Bytes per second that it has now.
+    pub rate: watch::Receiver<Option<u64>>,
     meter: Meter,
 }
 
@@ -65,6 +66,11 @@ impl Share {
         share.meter.most = quota.left.map(|left| left.saturating_sub(taken.ahead));
         share.may(expected.max(1))?;
         Ok(share)
+    }
+
+    /// Bytes per second that it may have, when it begins; whoever asks hears of the next.
+    pub fn rate_now(&mut self) -> Option<u64> {
+        *self.rate.borrow_and_update()
     }
 
     fn may(&self, bytes: u64) -> Result<(), FtpError> {

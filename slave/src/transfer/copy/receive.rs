@@ -222,7 +222,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::super::super::meter::Meter;
-    use super::super::super::pace::{Limits, Patience};
+    use super::super::super::pace::{Limits, Patience, Rate};
     use super::super::super::stop::Stop;
     use super::*;
     use crate::storage::Fsync;
@@ -235,7 +235,7 @@ mod tests {
             stall: Duration::from_secs(60),
             close_wait: Duration::from_millis(500),
             meter: Arc::new(Meter::new(Arc::default())),
-            limits: Limits::new(None, None),
+            limits: Limits::new(Rate::default(), None),
             patience: Patience::default(),
             first_byte: None,
             space: None,

@@ -1,5 +1,6 @@
 //! What goes out.
 
+use drftpd_protocol::wire::SetRate;
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -147,5 +148,32 @@ fn a_speed_limit_holds() {
         drop(client);
         let ended = rig.ended().await;
         assert!(ended.took_ms >= 9_000, "{}", ended.took_ms);
+    });
+}
+
+#[test]
+fn a_transfer_that_runs_gets_another_speed() {
+    in_memory(|mut rig| async move {
+        let bytes = pattern(1_000_000);
+        let job = rig.store(7, &bytes);
+        let (transfer, to) = rig.listen().await;
+        let mut client = rig.connect(to).await;
+        let mut order = rig.order(transfer, job);
+        order.max_rate = Some(100_000);
+        rig.transfers.begin(order).await.unwrap();
+        let begun = Instant::now();
+        let mut half = vec![0; 500_000];
+        client.read_exact(&mut half).await.unwrap();
+        let max_rate = Some(500_000);
+        let set = SetRate { transfer, max_rate };
+        rig.transfers.set_rate(set).await.unwrap();
+        half.extend(read_all(&mut client).await);
+        assert!(half == bytes);
+        let took = begun.elapsed().as_secs_f64();
+        assert!((5.5..=6.5).contains(&took), "{took} s");
+        drop(client);
+        rig.ended().await;
+        let gone = SetRate { transfer, max_rate };
+        rig.transfers.set_rate(gone).await.unwrap();
     });
 }
