@@ -7,6 +7,7 @@ mod credits;
 mod empty;
 mod fxp;
 mod interrupted;
+mod limits;
 mod parts;
 mod pret;
 mod protected;
