@@ -1,8 +1,11 @@
 //! The audit log: every act that changes something, by whichever door it came, as a row of the store.
 //!
 //! A row is written before the act begins and its result when it has ended, so what the end of the process cut off is
-//! there too, without a result. Rows are only ever added: the database itself refuses to change or delete them. Secrets
-//! are not in them ([`Args::shown`]).
+//! there too, without a result. Rows are only added: the database itself refuses to change them, and to delete them before
+//! their time is over (`log.audit_keep`); each new one takes some of those away that are older. Secrets are not in them
+//! ([`Args::shown`]).
+
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -13,6 +16,8 @@ use crate::store::{self, Batch, Sql, StoreError, id, number, params};
 
 /// The longest result that is kept, in bytes.
 const LONGEST_RESULT: usize = 300;
+/// Rows that a new one takes away at most.
+const GO_AT_ONCE: i64 = 100;
 
 /// An act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,6 +58,7 @@ impl Record {
         let args = Value::Object(args.shown()).to_string();
         let begun = Begun {
             at: cx.of.clock.unix(),
+            keep: cx.config().log.audit_keep,
             door,
             who,
             peer,
@@ -134,6 +140,8 @@ pub(crate) fn cut(mut text: String, most: usize) -> String {
 #[derive(Debug)]
 struct Begun {
     at: i64,
+    /// How long rows are kept; zero: for ever.
+    keep: Duration,
     door: &'static str,
     who: String,
     peer: Option<String>,
@@ -146,6 +154,7 @@ impl store::Command for Begun {
     type Error = StoreError;
 
     fn apply(self, batch: &Batch<'_>) -> Result<u64, StoreError> {
+        self.end_old(batch)?;
         let last = batch.get("SELECT max(seq) FROM audit", [], |row| {
             row.get::<_, Option<i64>>(0)
         })?;
@@ -165,6 +174,26 @@ impl store::Command for Begun {
             ],
         )?;
         Ok(seq)
+    }
+}
+
+impl Begun {
+    /// Takes some rows away whose time is over; never the newest, whose number the next one follows.
+    fn end_old(&self, batch: &Batch<'_>) -> Result<(), StoreError> {
+        let oldest = batch.get("SELECT at FROM audit ORDER BY seq LIMIT 1", [], |row| {
+            row.get::<_, i64>(0)
+        })?;
+        let keep = i64::try_from(self.keep.as_secs()).unwrap_or(i64::MAX);
+        let end = self.at.saturating_sub(keep);
+        if self.keep.is_zero() || oldest.is_none_or(|oldest| oldest >= end) {
+            return Ok(());
+        }
+        let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES ('audit_end', ?1)";
+        batch.run(sql, [end.to_string()])?;
+        let sql = "DELETE FROM audit WHERE at < ?1 AND seq IN (SELECT seq FROM audit ORDER BY seq LIMIT ?2)
+            AND seq < (SELECT max(seq) FROM audit)";
+        batch.run(sql, params![end, GO_AT_ONCE])?;
+        Ok(())
     }
 }
 
@@ -253,7 +282,44 @@ pub fn newest(sql: &Sql<'_>, wanted: &Wanted, most: usize) -> Result<Vec<Act>, S
 
 #[cfg(test)]
 mod tests {
+    use drftpd_actors::{Clock, Dice};
+
     use super::*;
+    use crate::store::{Case, Store, StoreConfig};
+
+    #[test]
+    fn each_new_row_takes_some_away_whose_time_is_over() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let (clock, dice) = (Clock::manual(0), Dice::seeded(1));
+        let config = StoreConfig::DEFAULT;
+        let store = Store::inline(dir.path(), &config, Case::Sensitive, &clock, &dice).unwrap();
+        let act = |at: i64, keep: u64| {
+            let begun = Begun {
+                at,
+                keep: Duration::from_secs(keep),
+                door: "socket",
+                who: "owner".to_owned(),
+                peer: None,
+                command: "kick",
+                args: "{}".to_owned(),
+            };
+            let seq = drftpd_actors::block_on(store.change(begun))
+                .unwrap()
+                .unwrap();
+            let all = store.read(|sql| newest(sql, &Wanted::default(), 1_000));
+            (seq, all.unwrap().len())
+        };
+        for at in 0..150 {
+            assert_eq!(
+                act(at, 0),
+                (at.unsigned_abs() + 1, at.unsigned_abs() as usize + 1)
+            );
+        }
+        assert_eq!(act(200, 100), (151, 51));
+        assert_eq!(act(245, 100), (152, 7));
+        assert_eq!(act(9_999, 100), (153, 2), "the newest of before stays");
+        assert_eq!(act(9_999, 100), (154, 2));
+    }
 
     #[test]
     fn long_texts_are_cut_between_letters() {

@@ -143,6 +143,9 @@ pub struct LogConfig {
     pub events: Option<PathBuf>,
     /// File for lines as glftpd writes them into its `glftpd.log`; none is written where this is not set.
     pub glftpd: Option<PathBuf>,
+    /// How long what commands have changed stays in the audit log; zero: for ever.
+    #[serde(with = "humantime_serde")]
+    pub audit_keep: Duration,
 }
 
 /// `[shutdown]`: how it ends.
@@ -183,6 +186,7 @@ impl Default for LogConfig {
             xferlog: None,
             events: None,
             glftpd: None,
+            audit_keep: Duration::from_secs(366 * 86_400),
         }
     }
 }

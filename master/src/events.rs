@@ -43,6 +43,24 @@ pub struct TransferLogged {
     pub tls: Option<TlsSeen>,
 }
 
+/// A client has deleted a file, by DELE.
+#[derive(Message, Debug, Clone, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct DeleteLogged {
+    /// Who.
+    pub user: String,
+    /// The client's address.
+    pub client: IpAddr,
+    /// The file.
+    pub path: VfsPath,
+    /// Its bytes.
+    pub bytes: u64,
+    /// When, Unix seconds.
+    pub at: i64,
+    /// Whether the account is one for everybody.
+    pub anonymous: bool,
+}
+
 /// Somebody has logged in, or is logged in no longer.
 #[derive(Message, Debug, Clone, PartialEq, Eq)]
 #[rtype(result = "()")]

@@ -12,7 +12,7 @@ use super::glftpd::{self, GlftpdLog};
 use super::xferlog::XferLog;
 use crate::config::MasterConfig;
 use crate::deps::Deps;
-use crate::events::{LoginChanged, TransferLogged};
+use crate::events::{DeleteLogged, LoginChanged, TransferLogged};
 use crate::outbox::LogReader;
 use crate::root::MasterError;
 use crate::store::Store;
@@ -43,7 +43,8 @@ pub(crate) fn start(
     if let Some(path) = &log.xferlog {
         let file = open(XFERLOG, ("log.xferlog", path), deps)?;
         let actor = supervise(&Place::here(), spec(XFERLOG, parent), move || XferLog(file));
-        bus.subscribe::<TransferLogged>(XFERLOG, actor.recipient());
+        bus.subscribe::<TransferLogged>(XFERLOG, actor.clone().recipient());
+        bus.subscribe::<DeleteLogged>(XFERLOG, actor.recipient());
     }
     if let Some(path) = &log.events {
         let file = open(EVENTS, ("log.events", path), deps)?;

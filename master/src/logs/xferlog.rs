@@ -1,9 +1,10 @@
-//! `[log] xferlog`: one line for each transfer, in the format of wu-ftpd that every log reader knows.
+//! `[log] xferlog`: one line for each transfer and each file that a client deletes, in the format of wu-ftpd that every log
+//! reader knows.
 
 use actix::{Actor, Context, Handler, Supervised};
 
 use super::{LogFile, ctime};
-use crate::events::TransferLogged;
+use crate::events::{DeleteLogged, TransferLogged};
 use crate::transfer::Direction;
 
 /// Hears of transfers and writes them down.
@@ -22,6 +23,27 @@ impl Handler<TransferLogged> for XferLog {
         drftpd_actors::panicpoint("actor.xferlog");
         self.0.add(line(&event));
     }
+}
+
+impl Handler<DeleteLogged> for XferLog {
+    type Result = ();
+
+    fn handle(&mut self, event: DeleteLogged, _: &mut Self::Context) {
+        self.0.add(deleted(&event));
+    }
+}
+
+/// A file that was deleted: the direction is `d`.
+fn deleted(event: &DeleteLogged) -> String {
+    format!(
+        "{} 1 {} {} {} b _ d {} {} ftp 0 * c\n",
+        ctime(event.at),
+        event.client,
+        event.bytes,
+        one_word(&event.path.to_bytes()),
+        if event.anonymous { 'a' } else { 'r' },
+        one_word(event.user.as_bytes()),
+    )
 }
 
 /// One line: time, seconds, client, bytes, file, type, action, direction, access, user, service, method, id, status.
@@ -83,6 +105,18 @@ mod tests {
         assert_eq!(
             line(&event(b"/a dir/f\xFF.bin")),
             "Thu Dec 31 23:59:59 2026 2 192.0.2.1 1234 /a_dir/f_.bin b _ i r some_body ftp 0 * c\n"
+        );
+        let gone = DeleteLogged {
+            user: "ann".to_owned(),
+            client: [192, 0, 2, 1].into(),
+            path: VfsPath::absolute(b"/a b").unwrap(),
+            bytes: 7,
+            at: 0,
+            anonymous: false,
+        };
+        assert_eq!(
+            deleted(&gone),
+            "Thu Jan  1 00:00:00 1970 1 192.0.2.1 7 /a_b b _ d r ann ftp 0 * c\n"
         );
         let mut broken = event(b"/x");
         broken.direction = Direction::Download;

@@ -21,7 +21,7 @@ use crate::admin::commands::table;
 use crate::admin::{AdminError, Answer, Args, Command, Cx, Kind, Outcome, Param, Permission};
 use crate::extend::{Act, Asked, CannotStart, Plugin, PluginCx, Shelf, section};
 use crate::outbox::{At, Event};
-use crate::store::{StoreError, number};
+use crate::store::{Batch, StoreError, number};
 use crate::vfs::{Along, Meant, Moving, VfsClient, VfsError};
 
 #[cfg(test)]
@@ -35,7 +35,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub static NUKE: Plugin = Plugin {
     name: NAME,
     about: "takes directories out of use, with penalties for those who sent what is in them",
-    commands: &[&DIR, &UNDO, &LIST],
+    commands: &[&DIR, &UNDO, &LIST, &CLEAN],
     check: |table| section::<NukeConfig>(table).map(drop),
     start,
 };
@@ -183,6 +183,31 @@ impl Nukes {
             above = dir.parent();
         }
         Ok(false)
+    }
+
+    /// Forgets records of directories that are gone; answers how many. Numbers of directories are never given out again.
+    async fn clean(&self) -> Result<u64, VfsError> {
+        let (mut forgotten, mut after) = (0, String::new());
+        loop {
+            let page = self.shelf.page::<Record>("dir/", &after)?;
+            let Some((last, _)) = page.last() else {
+                return Ok(forgotten);
+            };
+            after.clone_from(last);
+            for (key, record) in page {
+                match self.vfs.path_of(dir_of(&key)).await {
+                    Ok(_) => continue,
+                    Err(VfsError::NotFound(_)) => {}
+                    Err(why) => return Err(why),
+                }
+                let forget = move |shelf: &Shelf, batch: &Batch<'_>| {
+                    shelf.remove_in(batch, &key)?;
+                    shelf.remove_in(batch, &of_path(&record.from.0))
+                };
+                self.shelf.change(forget).await?;
+                forgotten += 1;
+            }
+        }
     }
 
     /// Where the directory is now that was there when it was nuked.
@@ -497,6 +522,35 @@ async fn list(cx: Cx, args: Args) -> Outcome {
     }
     found.sort_by_key(|record| std::cmp::Reverse(record.at));
     Answer::of(&Report { nukes: found })
+}
+
+/// `nuke clean`.
+static CLEAN: Command = Command {
+    name: "nuke clean",
+    site: &["NUKESCLEAN"],
+    params: &[],
+    about: "forgets what was nuked and is not there any more",
+    permission: Permission::Operator,
+    changes: true,
+    run: |cx, _| Box::pin(clean(cx)),
+};
+
+#[derive(Serialize)]
+struct Cleaned {
+    forgotten: u64,
+}
+
+async fn clean(cx: Cx) -> Outcome {
+    let nukes = cx.plugin::<Nukes>(NAME)?;
+    let forgotten = nukes.clean().await;
+    let forgotten = forgotten.map_err(|why| AdminError::failed(&why))?;
+    Answer::of(&Cleaned { forgotten })
+}
+
+impl fmt::Display for Cleaned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} records are forgotten", self.forgotten)
+    }
 }
 
 #[derive(Serialize)]

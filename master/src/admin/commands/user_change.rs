@@ -56,13 +56,17 @@ async fn change_field(cx: Cx, args: Args) -> Outcome {
 
 async fn apply(cx: &Cx, whom: Whom, field: &str, values: &[&str]) -> Outcome {
     let new = Change::read(field, values)?;
-    let puts_out = matches!(new, Change::Switch("disabled", true));
     let (by, now) = (people::by(cx), cx.of.clock.unix());
+    let puts_out = match new {
+        Change::Switch("disabled", off) => off.then_some("Your account was switched off"),
+        Change::Expires(Some(until)) => (until <= now).then_some("Your account has expired"),
+        _ => None,
+    };
     let work = move |batch: &Batch<'_>| change::change(batch, &by, &whom, &new, now);
     let users = people::edit(cx, work).await?;
     let ended = match puts_out {
-        true => people::end_sessions(cx, &users, "Your account was switched off").await,
-        false => 0,
+        Some(why) => people::end_sessions(cx, &users, why).await,
+        None => 0,
     };
     let field = field.to_owned();
     Answer::of(&Changed {

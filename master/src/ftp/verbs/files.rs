@@ -6,6 +6,7 @@ use drftpd_protocol::ftp::{FtpTime, args};
 
 use super::{Arg, Change, Done, Feat, Verb, VerbResult};
 use crate::accounts::Action;
+use crate::events::DeleteLogged;
 use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
 use crate::vfs::{Kind, Times, VfsError};
@@ -164,7 +165,18 @@ pub(super) const DELE: Verb = Verb {
 
 async fn dele(cx: VerbCx, arg: Arg) -> VerbResult {
     let path = cx.path(arg.path()?)?;
-    cx.view()?.delete(&path, cx.who()).await?;
+    let there = cx.view()?.delete(&path, cx.who()).await?;
+    if there.kind == Kind::File {
+        let account = cx.account()?;
+        cx.services.bus.publish(DeleteLogged {
+            user: account.name.clone(),
+            client: cx.client(),
+            bytes: there.size,
+            path,
+            at: cx.services.clock.unix(),
+            anonymous: account.anonymous,
+        });
+    }
     Ok(Reply::done("Deleted").into())
 }
 

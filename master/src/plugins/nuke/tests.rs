@@ -177,6 +177,21 @@ fn what_a_nuke_took_is_not_taken_again_when_the_files_are_deleted() {
 }
 
 #[test]
+fn what_was_nuked_and_is_gone_is_forgotten() {
+    sim(async {
+        let world = World::start().await;
+        world.nuke("/in/x", "/in/[NUKED]-x", 1).await.unwrap();
+        assert_eq!(world.nukes.clean().await.unwrap(), 0);
+        let (vfs, gone) = (&world.files.vfs, path("/in/[NUKED]-x"));
+        vfs.remove_dir(&gone, None).await.unwrap();
+        assert_eq!(world.nukes.clean().await.unwrap(), 1);
+        let record = world.nukes.shelf.page::<Record>("dir/", "");
+        assert!(record.unwrap().is_empty());
+        assert_eq!(world.nukes.at(&path("/in/x")).await.unwrap(), None);
+    });
+}
+
+#[test]
 fn nothing_comes_into_a_nuked_directory() {
     sim(async {
         let world = World::start().await;

@@ -115,6 +115,10 @@ fn the_audit_log_is_only_added_to() {
         (false, "UPDATE audit SET result = 'ok'"),
         (true, "UPDATE audit SET result = 'failed'"),
         (true, "DELETE FROM audit"),
+        (false, "INSERT INTO meta VALUES ('audit_end', '7')"),
+        (true, "DELETE FROM audit"),
+        (false, "UPDATE meta SET value = '8' WHERE key = 'audit_end'"),
+        (false, "DELETE FROM audit"),
     ] {
         assert_eq!(conn.execute_batch(sql).is_err(), refused, "{sql}");
     }
