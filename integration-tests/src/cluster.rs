@@ -26,6 +26,8 @@ pub const PASSWORD: &str = "correct horse 7";
 pub struct ClusterSpec {
     /// The master's program.
     pub program: &'static str,
+    /// The profile that it is made with.
+    pub profile: &'static str,
     /// Number of slaves.
     pub slaves: usize,
     /// Overrides of the master's configuration, `section.key=value`.
@@ -46,6 +48,7 @@ impl Default for ClusterSpec {
     fn default() -> Self {
         ClusterSpec {
             program: "drftpd-master",
+            profile: "plain",
             slaves: 2,
             master: Vec::new(),
             slave: Vec::new(),
@@ -152,8 +155,7 @@ impl Cluster {
     fn init(&self) -> Result<()> {
         let mut command = self.master_command()?;
         command
-            .arg("init")
-            .arg("--config")
+            .args(["init", "--profile", self.spec.profile, "--config"])
             .arg(self.master_config());
         command.arg("--dir").arg(self.path().join("master"));
         run(command)?;

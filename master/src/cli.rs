@@ -8,6 +8,7 @@ mod ctl;
 mod data;
 mod failure;
 mod make;
+mod profile;
 mod serve;
 
 use std::io::{self, Write};

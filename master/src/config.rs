@@ -18,7 +18,7 @@ use crate::api::ApiConfig;
 use crate::copies::CopiesConfig;
 use crate::extend::Extensions;
 use crate::ftp::FtpConfig;
-use crate::ftp::data::{ClientsConfig, DataConfig, FxpConfig, PassiveConfig};
+use crate::ftp::data::{ClientsConfig, DataConfig, FxpConfig, PassiveConfig, TrafficConfig};
 use crate::outbox::EventsConfig;
 use crate::pages::PagesConfig;
 use crate::rights::RightsConfig;
@@ -53,6 +53,8 @@ pub struct MasterConfig {
     pub clients: ClientsConfig,
     /// `[fxp]`
     pub fxp: FxpConfig,
+    /// `[traffic]`
+    pub traffic: TrafficConfig,
     /// `[data]`
     pub data: DataConfig,
     /// `[slaves]`
@@ -312,6 +314,7 @@ impl Check for MasterConfig {
         self.passive.check(errors);
         self.clients.check(errors);
         self.fxp.check(errors);
+        self.traffic.check(errors);
         self.data.check(errors);
         self.slaves.check(errors);
         self.transfer.check(errors);

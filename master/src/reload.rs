@@ -80,6 +80,7 @@ fn merge(older: &MasterConfig, newer: MasterConfig) -> MasterConfig {
     merged.given = given(&older.given, &newer.given);
     merged.shutdown = newer.shutdown;
     merged.rights = newer.rights;
+    merged.traffic = newer.traffic;
     merged.pages = newer.pages;
     merged.sections = newer.sections;
     merged.accounts = AccountsConfig {
@@ -117,7 +118,7 @@ fn merge(older: &MasterConfig, newer: MasterConfig) -> MasterConfig {
 fn given(older: &Given, newer: &Given) -> Given {
     let mut given = Table::clone(&older.0);
     for section in [
-        "log", "shutdown", "rights", "pages", "sections", "accounts", "tls", "api",
+        "log", "shutdown", "rights", "pages", "sections", "accounts", "tls", "api", "traffic",
     ] {
         match newer.0.get(section) {
             Some(value) => given.insert(section.to_owned(), value.clone()),
@@ -137,6 +138,7 @@ fn compare(older: &MasterConfig, newer: &MasterConfig) -> Reloaded {
         ("log.level", merged.log == older.log),
         ("shutdown", merged.shutdown == older.shutdown),
         ("rights", merged.rights == older.rights),
+        ("traffic", merged.traffic == older.traffic),
         ("pages", merged.pages == older.pages),
         ("sections", merged.sections == older.sections),
         ("accounts", merged.accounts == older.accounts),

@@ -13,6 +13,7 @@ use tracing::warn;
 use super::actor::{AccountsActor, AccountsDeps};
 use super::credits;
 use super::downloads::{Costs, Downloaded, Hold, HoldError, Over};
+use super::edit::{By, Edit, EditError, users};
 use super::messages::{LogIn, LookUp};
 use super::period::Period;
 use super::quota::{self, Moved, Quota};
@@ -20,7 +21,7 @@ use super::table::{self, Stored};
 use super::tally::{self, Figures};
 use super::types::{Account, Whose};
 use crate::outbox::Event;
-use crate::store::StoreError;
+use crate::store::{Batch, StoreError};
 use crate::transfer::Direction;
 
 /// A login waits in a queue for its check; longer than this no client waits.
@@ -122,6 +123,30 @@ impl AccountsClient {
     /// [`super::AccountsConfig::most_logins`].
     pub fn most_logins(&self, who: &Account) -> Option<usize> {
         self.deps.as_ref()?.people.config().most_logins(who)
+    }
+
+    /// Keeps a user out until then, as the site itself decides; they hear why.
+    ///
+    /// # Errors
+    /// When there is no such user, it is the last operator, or the store fails.
+    pub async fn ban(&self, user: &str, until: i64, why: &str) -> Result<(), EditError> {
+        let Some(deps) = &self.deps else {
+            return Ok(());
+        };
+        let (outbox, now) = (deps.outbox.clone(), deps.clock.unix());
+        let (user, why) = (user.to_owned(), why.to_owned());
+        let work = move |batch: &Batch<'_>| {
+            users::ban(batch, &By::Owner, &user, Some((until, &why)))?;
+            outbox.note(batch, now, || {
+                Ok::<_, EditError>(Event::AccountChanged {
+                    command: "user ban".to_owned(),
+                    args: format!("user={user} reason={why}"),
+                    by: "traffic".to_owned(),
+                })
+            })
+        };
+        let changes = deps.people.changes.clone();
+        deps.store.change(Edit { changes, work }).await
     }
 
     /// Credits that must be left when a download has taken its own.

@@ -270,6 +270,10 @@ pub(crate) struct InitOrder {
 pub(crate) enum Profile {
     /// An FTP service: overwriting allowed, uploads visible.
     Plain,
+    /// Devices and programs send files: uploads hidden until complete, plain FTP per network, no ratio, no masks.
+    Ingest,
+    /// FXP communities: dupes refused, TLS required, ratios, what was put on disks by hand in quarantine.
+    Site,
 }
 
 /// Whose accounts are taken over.

@@ -7,34 +7,43 @@ use std::path::Path;
 use drftpd_actors::block_on;
 use toml::Value;
 
-use super::arguments::{InitOrder, Profile};
+use super::arguments::InitOrder;
+use super::profile;
 use super::serve::absolute;
 use super::{Failure, give, say};
 use crate::accounts::Administrator;
 use crate::config::MasterConfig;
-use crate::config::document::{DOCUMENT, Setting, fill};
+use crate::config::document::{Setting, fill};
 use crate::extend::Extensions;
 use crate::setup::{self, PASSWORD, make_folder};
 
 /// `init`.
 pub(super) fn init(of: &Extensions, order: &InitOrder) -> Result<(), Failure> {
     let file = absolute(&order.config)?;
-    let settings = settings(order)?;
-    let text = fill(DOCUMENT, &settings).map_err(|key| Failure::failed(format!("no key {key}")))?;
-    if file.exists() {
-        return Err(exists(&file));
+    let sheet = profile::sheet(order.profile).map_err(no_key)?;
+    let text = fill(&sheet.config, &settings(order)?).map_err(no_key)?;
+    let mut files = vec![(file.clone(), text)];
+    if let Some(permissions) = sheet.permissions {
+        files.insert(0, (file.with_file_name(profile::PERMISSIONS), permissions));
+    }
+    if let Some((there, _)) = files.iter().find(|(file, _)| file.exists()) {
+        return Err(exists(there));
     }
     if let Some(folder) = file.parent() {
         make_folder(folder)?;
     }
-    write_new(&file, &text)?;
+    for (file, text) in &files {
+        write_new(file, text)?;
+    }
     let config = MasterConfig::read_for(of, &file, &[])?;
     let password = std::env::var(PASSWORD).ok();
     let made = block_on(setup::make(&config, &order.user, password.as_deref()));
     let made = made.map_err(|why| Failure::failed(why.to_string()))?;
     let (user, made) = made.inspect_err(|_| {
-        // So that the next try does not find it.
-        drop(std::fs::remove_file(&file));
+        // So that the next try does not find them.
+        for (file, _) in &files {
+            drop(std::fs::remove_file(file));
+        }
     })?;
     tell(&user, &made)?;
     say(&format!(
@@ -53,11 +62,13 @@ pub(crate) fn tell(user: &str, made: &Administrator) -> Result<(), Failure> {
     }
 }
 
-/// What differs from the documented defaults.
+fn no_key(key: String) -> Failure {
+    Failure::failed(format!("no key {key}"))
+}
+
+/// What differs from the profile.
 fn settings(order: &InitOrder) -> Result<Vec<Setting>, Failure> {
-    let mut settings: Vec<Setting> = match order.profile {
-        Profile::Plain => Vec::new(),
-    };
+    let mut settings: Vec<Setting> = Vec::new();
     if let Some(dir) = &order.dir {
         let dir = absolute(dir)?;
         let dir = dir

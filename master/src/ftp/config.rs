@@ -47,6 +47,23 @@ pub struct FtpConfig {
     /// How long ABOR waits for the slave to say that the transfer is over.
     #[serde(with = "humantime_serde")]
     pub abort_timeout: Duration,
+    /// How listings show files of which no copy is online.
+    pub offline: Offline,
+}
+
+/// How a listing shows a file of which no copy is online.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Offline {
+    /// As any other.
+    #[default]
+    Shown,
+    /// With dashes for its mode, and not as one that may be fetched.
+    Dashes,
+    /// With dashes, and an entry beside it that says so, as DrFTPD does.
+    Marked,
+    /// Not at all.
+    Hidden,
 }
 
 impl FtpConfig {
@@ -72,6 +89,7 @@ impl Default for FtpConfig {
             max_errors_before_login: 40,
             write_timeout: Duration::from_secs(60),
             abort_timeout: Duration::from_secs(5),
+            offline: Offline::Shown,
         }
     }
 }

@@ -21,6 +21,7 @@ use tracing::debug;
 
 use super::charge::{Charge, bytes_of};
 pub use super::cleanup::Cleanup;
+use super::data::share::lower;
 use super::services::Services;
 use crate::accounts::downloads::{Costs, HoldError};
 use crate::slaves::SlaveError;
@@ -207,10 +208,11 @@ impl TransferGuard {
         }
     }
 
-    /// Tells the slave each other speed that the transfer may have, one after the other; never ends.
+    /// Tells the slave each other speed that the transfer may have, `most` at most, one after the other; never ends.
     pub fn follows(
         &self,
         mut rate: watch::Receiver<Option<u64>>,
+        most: Option<u64>,
     ) -> impl Future<Output = ()> + use<> {
         let held = self.held.as_ref();
         let to = held.map(|held| (Rc::clone(&held.services), held.slot.clone()));
@@ -218,7 +220,7 @@ impl TransferGuard {
             while let Some((services, slot)) = &to
                 && rate.changed().await.is_ok()
             {
-                let max_rate = *rate.borrow_and_update();
+                let max_rate = lower(*rate.borrow_and_update(), most);
                 let (transfer, limit) = (slot.transfer, services.config.abort_timeout);
                 let set = SetRate { transfer, max_rate };
                 if let Err(why) = services.slaves.call(&slot.slave, set, limit).await {

@@ -22,6 +22,11 @@ impl Rights {
         Self(watch::channel(config).1)
     }
 
+    /// The configuration that counts now, with all that may change while somebody is logged in.
+    pub fn config(&self) -> Arc<MasterConfig> {
+        Arc::clone(&self.0.borrow())
+    }
+
     /// What counts now.
     pub fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.0.borrow().rights.rules)

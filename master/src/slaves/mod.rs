@@ -44,4 +44,4 @@ pub use error::{SlaveError, fault_reply};
 pub use filelist::FileList;
 pub use standing::{Duty, Standing};
 pub use start::{SlavesDeps, SlavesStartError, start};
-pub use view::{SlaveView, SlaveViews, slave_of};
+pub use view::{SlaveView, SlaveViews, shown_roots, slave_of};

@@ -45,6 +45,15 @@ impl SlaveView {
     }
 }
 
+/// All roots that slaves show now.
+pub fn shown_roots(views: &SlaveViews) -> BTreeSet<RootId> {
+    let roots = views.values().flat_map(|view| {
+        let all = view.roots.iter().map(|status| status.root);
+        all.filter(|root| view.shows(*root))
+    });
+    roots.collect()
+}
+
 /// Which slave shows a root now.
 pub fn slave_of(views: &SlaveViews, root: RootId) -> Option<&SlaveView> {
     views.values().find(|view| view.shows(root))

@@ -8,7 +8,7 @@ mod scrub;
 mod shared;
 mod walks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ use super::messages::{BeginUpload, Change, CommitUpload, Finish, Orphan};
 use super::tree::nodes;
 use super::tree::{TreeCommand, walk};
 use super::types::{
-    Entry, Looked, Meant, Page, PreparedBytes, Readable, Times, Upload, UploadMode, UploadPlan,
+    Entry, FileState, Kind, Looked, Meant, Page, PreparedBytes, Readable, Times, Upload,
+    UploadMode, UploadPlan,
 };
 use super::uploads::Uploads;
 use super::{plan, quota, reads};
@@ -202,6 +203,22 @@ impl VfsClient {
     ) -> Result<Page, VfsError> {
         let live = Arc::clone(&self.live.borrow());
         self.read_on_disk(move |sql| reads::list(sql, &live, dir, after.as_ref(), limit))
+            .await
+    }
+
+    /// Which of these entries are complete files without a good copy on any of the roots that are present.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn offline(
+        &self,
+        entries: &[Entry],
+        present: &Arc<BTreeSet<RootId>>,
+    ) -> Result<BTreeSet<NodeId>, VfsError> {
+        let is_file = |it: &&Entry| it.kind == Kind::File && it.state == FileState::Complete;
+        let files: Vec<NodeId> = entries.iter().filter(is_file).map(|it| it.id).collect();
+        let present = Arc::clone(present);
+        self.read_on_disk(move |sql| reads::offline(sql, &files, &present))
             .await
     }
 

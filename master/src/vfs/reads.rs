@@ -1,8 +1,8 @@
 //! What readers see: a committed snapshot with running uploads laid over it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use drftpd_protocol::{DirId, Name, OpSeq, RootId, VfsPath};
+use drftpd_protocol::{DirId, Name, NodeId, OpSeq, RootId, VfsPath};
 
 use super::error::VfsError;
 use super::plan;
@@ -87,6 +87,22 @@ pub(super) fn list(
 fn key_of(sql: &Sql<'_>, entry: &Entry) -> Vec<u8> {
     let name = entry.name.as_ref().map_or(&b""[..], |name| name.as_bytes());
     sql.case().fold(name)
+}
+
+/// Which of some complete files have no good copy on any of these roots.
+pub(super) fn offline(
+    sql: &Sql<'_>,
+    files: &[NodeId],
+    present: &BTreeSet<RootId>,
+) -> Result<BTreeSet<NodeId>, VfsError> {
+    let mut offline = BTreeSet::new();
+    for file in files {
+        let holders = copies::holders(sql, *file)?;
+        if !holders.iter().any(|(root, _)| present.contains(root)) {
+            offline.insert(*file);
+        }
+    }
+    Ok(offline)
 }
 
 /// Puts entries between others; those that have come into the store meanwhile are there already.

@@ -15,7 +15,7 @@ fn wrong_usage_exits_with_2_and_help_with_0() {
         &["quickstart", "--slaves", "many"],
         &["quickstart", "--listen", "2121"],
         &["quickstart", "--passive-ports", "9-1"],
-        &["init", "--config", "/nowhere/x", "--profile", "ingest"],
+        &["init", "--config", "/nowhere/x", "--profile", "none"],
         &["slave"],
         &["slave", "add"],
         &["config", "check"],

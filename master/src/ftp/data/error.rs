@@ -5,6 +5,8 @@ use std::io;
 use drftpd_protocol::ftp::Reply;
 
 use super::peers::NotToDial;
+use super::traffic::TooSlow;
+use crate::accounts::limits::Unit;
 use crate::slaves::error::{tls_failed, tls_not_resumed};
 
 /// Why a data connection did not come about, or broke.
@@ -59,6 +61,9 @@ pub enum DataError {
     /// No byte moved for too long.
     #[error("no byte moved for too long")]
     Stalled,
+    /// Its speed was less than a rule of `[traffic]` wants.
+    #[error("less than {} bytes a second", .0.least)]
+    TooSlow(TooSlow),
     /// A relay broke before the client had said its end, and the slave could not be told by a reset: what it takes
     /// for the end of the file is none.
     #[error("the slave did not hear that the data connection broke")]
@@ -92,6 +97,14 @@ impl DataError {
             ),
             Self::Deleted => Reply::new(426, "File was deleted, transfer aborted"),
             Self::Stalled => Reply::new(426, "Transfer stalled, aborted"),
+            Self::TooSlow(slow) => Reply::new(
+                426,
+                format!(
+                    "Transfer was too slow, aborted: it must have {} for {}",
+                    Unit::Rate.show(slow.least),
+                    humantime::format_duration(slow.slow_for)
+                ),
+            ),
             Self::Unheard(why) => why.reply(),
         }
     }

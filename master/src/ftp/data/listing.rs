@@ -3,8 +3,10 @@
 //!
 //! Entries that the user may not see are left out. Rendering is the protocol's; here is what is rendered.
 
+use std::collections::BTreeSet;
 use std::future::ready;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use drftpd_actors::BoxIo;
 use drftpd_protocol::ftp::args::Glob;
 use drftpd_protocol::ftp::listing::{list_line, mlsd_line, nlst_line, total_line};
 use drftpd_protocol::ftp::{EntryKind, Facts, ListEntry, Perm};
-use drftpd_protocol::{DirId, Name, VfsPath};
+use drftpd_protocol::{DirId, Name, NodeId, RootId, VfsPath};
 use futures_util::future::LocalBoxFuture;
 use futures_util::poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,12 +24,16 @@ use tokio::time::timeout;
 use super::error::DataError;
 use super::taken::Taken;
 use crate::accounts::Action;
+use crate::ftp::config::Offline;
 use crate::ftp::error::FtpError;
 use crate::rights::Here;
 use crate::vfs::{Entry, Kind, Page, VfsClient, VfsError};
 
 /// Entries of one page.
 pub const PAGE: usize = 512;
+
+/// What is behind the name of the entry that says that a file is offline; as DrFTPD has it.
+const MARK: &[u8] = b"-OFFLINE";
 
 /// How entries look.
 #[derive(Debug, Clone)]
@@ -74,6 +80,9 @@ pub struct Listing {
     here: Here,
     style: Style,
     subject: Subject,
+    /// How files are shown that are on none of the roots that were present when it began; nothing where that is as any
+    /// other.
+    offline: Option<(Offline, Arc<BTreeSet<RootId>>)>,
     next: Next,
 }
 
@@ -85,7 +94,7 @@ enum Next {
 }
 
 /// A page that is being read.
-type Reading = LocalBoxFuture<'static, Result<Page, VfsError>>;
+type Reading = LocalBoxFuture<'static, Result<(Page, BTreeSet<NodeId>), VfsError>>;
 
 impl Listing {
     /// A listing for somebody, by the rules of the directory that its entries lie in.
@@ -95,8 +104,16 @@ impl Listing {
             here,
             style,
             subject,
+            offline: None,
             next: Next::First,
         }
+    }
+
+    /// The same, with files shown in a way of their own that are on none of these roots.
+    #[must_use]
+    pub fn marking(self, how: Offline, present: impl FnOnce() -> BTreeSet<RootId>) -> Self {
+        let offline = (how != Offline::Shown).then(|| (how, Arc::new(present())));
+        Self { offline, ..self }
     }
 
     /// The next lines; `None` at the end. A page may be empty.
@@ -113,13 +130,15 @@ impl Listing {
                 match &self.subject {
                     Subject::Inside { dir, .. } => self.read(dir.id, None),
                     Subject::Itself { entry, path, name } => {
-                        render(&self.here, &self.style, entry, path, name, &mut out);
+                        let only = std::slice::from_ref(entry);
+                        let offline = offline(&self.vfs, self.offline.as_ref(), only).await?;
+                        self.show(entry, &offline, path, name, &mut out);
                         return Ok(Some(out));
                     }
                 }
             }
         };
-        let page = match reading.await {
+        let (page, offline) = match reading.await {
             // Removed since it was looked up: there is nothing in it.
             Err(VfsError::NotFound(_)) => return Ok(Some(out)),
             page => page?,
@@ -139,16 +158,19 @@ impl Listing {
                 let Ok(path) = path.join(name.clone()) else {
                     continue;
                 };
-                let shown = name.as_bytes();
-                render(&self.here, &self.style, entry, &path, shown, &mut out);
+                self.show(entry, &offline, &path, name.as_bytes(), &mut out);
             }
         }
         Ok(Some(out))
     }
 
     fn read(&self, dir: DirId, after: Option<Name>) -> Reading {
-        let vfs = self.vfs.clone();
-        Box::pin(async move { vfs.list(dir, after, PAGE).await })
+        let (vfs, marked) = (self.vfs.clone(), self.offline.clone());
+        Box::pin(async move {
+            let page = vfs.list(dir, after, PAGE).await?;
+            let offline = offline(&vfs, marked.as_ref(), &page.entries).await?;
+            Ok((page, offline))
+        })
     }
 
     fn head(&self, out: &mut BytesMut) {
@@ -165,6 +187,18 @@ impl Listing {
     }
 }
 
+/// Which entries are offline, where that is shown.
+async fn offline(
+    vfs: &VfsClient,
+    marked: Option<&(Offline, Arc<BTreeSet<RootId>>)>,
+    entries: &[Entry],
+) -> Result<BTreeSet<NodeId>, VfsError> {
+    match marked {
+        Some((_, present)) => vfs.offline(entries, present).await,
+        None => Ok(BTreeSet::new()),
+    }
+}
+
 /// What was asked for is under way when this comes back, not only when somebody waits for it.
 async fn begun(mut reading: Reading) -> Reading {
     match poll!(&mut reading) {
@@ -173,22 +207,59 @@ async fn begun(mut reading: Reading) -> Reading {
     }
 }
 
-/// Appends one entry, if the user may see it.
-fn render(
-    here: &Here,
-    style: &Style,
-    entry: &Entry,
-    path: &VfsPath,
-    name: &[u8],
-    out: &mut BytesMut,
-) {
-    if !here.shows(path, entry) {
-        return;
+impl Listing {
+    /// Appends one entry, if the user may see it.
+    fn show(
+        &self,
+        entry: &Entry,
+        offline: &BTreeSet<NodeId>,
+        path: &VfsPath,
+        name: &[u8],
+        out: &mut BytesMut,
+    ) {
+        if !self.here.shows(path, entry) {
+            return;
+        }
+        let how = self.offline.as_ref().map(|(how, _)| *how);
+        let how = how.filter(|_| offline.contains(&entry.id));
+        if how == Some(Offline::Hidden) {
+            return;
+        }
+        let facts = match &self.style {
+            Style::Machine(facts) => *facts,
+            Style::Long { .. } => Facts::NONE,
+            // Names are for the next verb: there is none for a mark.
+            Style::Names { prefix } => return nlst_line(prefix, name, out),
+        };
+        let mut line = shown(&self.here, entry, path, name, facts);
+        if how.is_none() {
+            return self.line(&line, out);
+        }
+        line.mode = 0;
+        if facts.has(Facts::PERM) {
+            line.perm = perm_of(&self.here, entry, path, Some(Action::Download));
+        }
+        self.line(&line, out);
+        if how == Some(Offline::Marked) {
+            let name = [name, MARK].concat();
+            let mark = ListEntry {
+                name: &name,
+                size: 0,
+                id: 0,
+                perm: Perm::NONE,
+                crc32: None,
+                ..line
+            };
+            self.line(&mark, out);
+        }
     }
-    match style {
-        Style::Long { now } => list_line(&shown(here, entry, path, name, Facts::NONE), *now, out),
-        Style::Names { prefix } => nlst_line(prefix, name, out),
-        Style::Machine(facts) => mlsd_line(&shown(here, entry, path, name, *facts), *facts, out),
+
+    fn line(&self, line: &ListEntry<'_>, out: &mut BytesMut) {
+        match &self.style {
+            Style::Long { now } => list_line(line, *now, out),
+            Style::Machine(facts) => mlsd_line(line, *facts, out),
+            Style::Names { .. } => {}
+        }
     }
 }
 
@@ -218,7 +289,7 @@ pub fn shown<'a>(
         id: entry.id.0,
         generation: entry.generation.0,
         perm: if facts.has(Facts::PERM) {
-            perm_of(here, entry, path)
+            perm_of(here, entry, path, None)
         } else {
             Perm::NONE
         },
@@ -227,7 +298,7 @@ pub fn shown<'a>(
     }
 }
 
-fn perm_of(here: &Here, entry: &Entry, path: &VfsPath) -> Perm {
+fn perm_of(here: &Here, entry: &Entry, path: &VfsPath, but: Option<Action>) -> Perm {
     let letters: &[(Action, Perm)] = match entry.kind {
         Kind::Dir => &[
             (Action::Upload, Perm::CREATE),
@@ -251,7 +322,7 @@ fn perm_of(here: &Here, entry: &Entry, path: &VfsPath) -> Perm {
     };
     letters
         .iter()
-        .filter(|(action, _)| here.may(*action, path, &entry.owner))
+        .filter(|(action, _)| Some(*action) != but && here.may(*action, path, &entry.owner))
         .fold(Perm::NONE, |all, (_, letter)| all | *letter)
 }
 

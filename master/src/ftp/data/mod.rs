@@ -30,9 +30,11 @@ pub mod run;
 mod second;
 pub mod secure;
 pub mod share;
+pub mod slow;
 #[cfg(target_os = "linux")]
 mod splice;
 pub mod taken;
+pub mod traffic;
 
 use std::net::SocketAddr;
 
@@ -47,6 +49,7 @@ pub use passive::Passive;
 pub use reach::{ClientsConfig, Reach};
 pub use relay::{RelayCounts, Relays};
 pub use reserved::Reserved;
+pub use traffic::TrafficConfig;
 
 /// How the next data connection comes about: what PASV, EPSV, PORT or EPRT left behind.
 ///

@@ -62,7 +62,7 @@ pub async fn begin_download(
     let followed = cx.services.vfs.follow(from.readable.file)?;
     let followed = followed.ok_or_else(|| VfsError::NotFound(from.path.clone()))?;
     let expected = part.of_size(from.readable.entry.size);
-    let mut share = Share::take(cx, Direction::Download, expected).await?;
+    let mut share = Share::take(cx, (&from.path, Direction::Download), expected).await?;
     let rate = share.rate_now();
     let unopened = match channel {
         Channel::Listening(mut guard, port) => {
@@ -158,7 +158,7 @@ pub async fn begin_upload(
 ) -> Result<(Moving, FileId), FtpError> {
     let tls = channel.tls(cx, &to.path);
     let expected = cx.state.expected.unwrap_or(0);
-    let mut share = Share::take(cx, Direction::Upload, expected).await?;
+    let mut share = Share::take(cx, (&to.path, Direction::Upload), expected).await?;
     let (mut guard, port, mut unopened) = match channel {
         Channel::Listening(guard, port) => (guard, Some(port), None),
         Channel::Unopened(unopened) => {
@@ -327,7 +327,10 @@ impl Moving {
         moved: &mut impl FnMut(u64),
     ) -> Result<Outcome, FtpError> {
         let mut progress = self.guard.progress();
-        let mut paced = pin!(self.guard.follows(self.share.rate.clone()));
+        let mut paced = pin!(
+            self.guard
+                .follows(self.share.rate.clone(), self.share.most_rate)
+        );
         let mut broken: Option<(DataError, Instant)> = None;
         loop {
             let late = broken.as_ref().map(|(_, late)| *late);
@@ -348,6 +351,7 @@ impl Moving {
                     self.is_within_quota(cx)?;
                 }
                 () = &mut paced => {}
+                () = until(self.share.due()) => self.share.keeps_up()?,
                 end = forward_end(forward) => match end {
                     Ok(()) => {}
                     Err(why @ (DataError::NobodyConnected | DataError::Unreachable(_))) => {

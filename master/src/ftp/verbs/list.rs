@@ -16,6 +16,7 @@ use crate::ftp::data::{Endpoint, own};
 use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
 use crate::rights::{At, Here};
+use crate::slaves::shown_roots;
 use crate::transfer::Direction;
 use crate::vfs::{self, Entry, VfsError};
 
@@ -204,7 +205,9 @@ impl Found {
             Subject::Itself { path, .. } => here(cx, &path.parent().unwrap_or_default())?,
         };
         let vfs = cx.services.vfs.clone();
-        Ok(Listing::new(vfs, here, style, self.subject))
+        let listing = Listing::new(vfs, here, style, self.subject);
+        let present = || shown_roots(&cx.services.slaves.views().borrow());
+        Ok(listing.marking(cx.services.config.offline, present))
     }
 }
 

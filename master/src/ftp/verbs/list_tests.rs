@@ -4,6 +4,7 @@ use drftpd_protocol::RootId;
 use drftpd_protocol::wire::Base;
 use tokio::io::AsyncReadExt;
 
+use crate::ftp::config::Offline;
 use crate::ftp::testkit::{FtpScript, Site, bob, path};
 use crate::vfs::{PreparedBytes, UploadMode};
 use drftpd_actors::testkit::sim;
@@ -63,6 +64,47 @@ async fn passive(site: &Site, client: &mut FtpScript, verb: &str) -> drftpd_acto
             .into(),
     };
     site.net.connect(None, at).await.unwrap()
+}
+
+#[test]
+fn what_is_offline_is_shown_as_configured() {
+    sim(async {
+        let lines = |text: &str, of: &str| {
+            let all = text.lines().filter(|line| line.contains(of));
+            all.map(str::to_owned).collect::<Vec<_>>()
+        };
+        for (how, count) in [
+            (Offline::Shown, 1),
+            (Offline::Dashes, 1),
+            (Offline::Marked, 2),
+            (Offline::Hidden, 0),
+        ] {
+            // No slave shows the root that the files are on.
+            let site = Site::start(|config| config.offline = how).await;
+            site.files.vfs.make_dir(&path("/pub"), bob()).await.unwrap();
+            let root = site.files.root("slave", 1).await;
+            file(&site, root, "/pub/x.bin", 3000).await;
+            let mut client = site.user().await;
+            let listed = lines(&fetch(&site, &mut client, "LIST /pub").await, "x.bin");
+            assert_eq!(listed.len(), count, "{how:?} {listed:?}");
+            let dashes = listed.iter().filter(|line| line.starts_with("---------- "));
+            let marks = if how == Offline::Shown { 0 } else { count };
+            assert_eq!(dashes.count(), marks, "{listed:?}");
+            let told = lines(&fetch(&site, &mut client, "MLSD /pub").await, "x.bin");
+            assert_eq!(told.len(), count, "{told:?}");
+            if how == Offline::Marked {
+                assert!(listed[1].ends_with(" x.bin-OFFLINE"), "{listed:?}");
+                assert!(!told[0].contains("perm=r"), "{told:?}");
+            }
+            let names = fetch(&site, &mut client, "NLST /pub").await;
+            assert_eq!(lines(&names, "x.bin").len(), count.min(1));
+            let only = fetch(&site, &mut client, "LIST /pub/x.bin").await;
+            assert_eq!(lines(&only, "x.bin").len(), count);
+            client.ask("SIZE /pub/x.bin", 213).await;
+            client.ask("PASV", 227).await;
+            client.ask("RETR /pub/x.bin", 450).await;
+        }
+    });
 }
 
 #[test]

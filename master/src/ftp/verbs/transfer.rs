@@ -12,6 +12,7 @@ use crate::ftp::data::credit;
 use crate::ftp::data::plans::{self, UploadTo};
 use crate::ftp::data::record::{Figures, Record};
 use crate::ftp::data::run::{Moving, Part, begin_download, begin_upload};
+use crate::ftp::data::slow;
 use crate::ftp::data::{DataError, Endpoint};
 use crate::ftp::error::FtpError;
 use crate::ftp::services::VerbCx;
@@ -59,7 +60,13 @@ async fn fetch(cx: VerbCx, endpoint: Option<Endpoint>, arg: Arg) -> VerbResult {
             }
             Ok(_) => return Err(nonsense(&moving)),
             Err(why) => {
-                channel = otherwise.after(&cx, why)?;
+                channel = match otherwise.after(&cx, why) {
+                    Ok(channel) => channel,
+                    Err(why) => {
+                        drop(moving);
+                        return slow::over(&cx, why).await;
+                    }
+                };
                 record.forget();
                 moving.guard.undo().await;
             }
@@ -197,7 +204,13 @@ async fn take(
         match end.await {
             Ok(outcome) => break (moving, file, outcome, record),
             Err(why) => {
-                channel = otherwise.after(&cx, why)?;
+                channel = match otherwise.after(&cx, why) {
+                    Ok(channel) => channel,
+                    Err(why) => {
+                        drop(moving);
+                        return slow::over(&cx, why).await;
+                    }
+                };
                 record.forget();
                 moving.guard.undo().await;
                 to = plans::upload(&cx, &to.path, to.mode).await?;

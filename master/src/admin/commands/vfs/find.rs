@@ -1,10 +1,9 @@
 //! `vfs find`: entries below a directory, by what they are.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::ControlFlow;
 
-use drftpd_protocol::{RootId, VfsPath};
+use drftpd_protocol::VfsPath;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -17,6 +16,7 @@ use super::wanted::Wanted;
 use super::{argument, refused, word};
 use crate::accounts::Action;
 use crate::rights::Here;
+use crate::slaves::shown_roots;
 use crate::store::Sql;
 use crate::vfs::{self, Entry, VfsError, Visitor};
 
@@ -128,15 +128,7 @@ async fn find(cx: Cx, args: Args) -> Outcome {
     let there = view.target(path, Action::View).await;
     let there = there.map_err(|why| refused("path", why))?;
     let online = cx.online()?;
-    let shown: BTreeSet<RootId> = {
-        let views = online.slaves.views();
-        let views = views.borrow();
-        let roots = views.values().flat_map(|view| {
-            let all = view.roots.iter().map(|status| status.root);
-            all.filter(|root| view.shows(*root))
-        });
-        roots.collect()
-    };
+    let shown = shown_roots(&online.slaves.views().borrow());
     let wanted = Wanted::read(&args, cx.of.clock.unix(), shown)?;
     let limit = usize::try_from(limit(&args, USUAL, MOST)?).unwrap_or(usize::MAX);
     let finder = Finder {

@@ -18,11 +18,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::accounts::messages::{LogIn, LookUp};
 use crate::accounts::table::{AddAccount, Stored};
 use crate::accounts::{Account, AccountsClient, AccountsDeps, LoginError, People};
+use crate::config::MasterConfig;
 use crate::copies::{CopiesConfig, Seconds};
 use crate::events::TransferLogged;
 use crate::extend::Plugins;
 use crate::ftp::config::FtpConfig;
-use crate::ftp::data::{ClientsConfig, DataConfig, DataSide, FxpConfig, PassiveConfig};
+use crate::ftp::data::{
+    ClientsConfig, DataConfig, DataSide, FxpConfig, PassiveConfig, TrafficConfig,
+};
 use crate::ftp::services::Services;
 use crate::ftp::site::NoSiteCommands;
 use crate::ftp::testkit::{FtpScript, permitting};
@@ -51,6 +54,7 @@ pub struct Setting {
     pub fxp: FxpConfig,
     /// Who may do what; without, what holds without a file.
     pub permits: Option<&'static str>,
+    pub traffic: TrafficConfig,
     /// Accounts that the store has, with their credits; without, nothing is kept of anybody.
     pub people: Vec<(Account, i64)>,
     /// What slaves announce, if not where they are.
@@ -68,6 +72,7 @@ impl Default for Setting {
             copies: CopiesConfig::default(),
             fxp: FxpConfig::default(),
             permits: None,
+            traffic: TrafficConfig::default(),
             people: Vec::new(),
             slave_announces: None,
         }
@@ -139,9 +144,12 @@ impl Cluster {
         let data = DataSide::new(setting.passive, setting.limits);
         let data = data.for_clients(setting.clients);
         let data = Arc::new(data.with_fxp(setting.fxp, vec![slaves.address().port()]));
+        let config = setting.permits.map_or_else(Arc::default, permitting);
+        let mut config = MasterConfig::clone(&config);
+        config.traffic = setting.traffic;
         let services = Services {
             seconds: Seconds::for_test(setting.copies, &files.vfs, &slaves, &transfers),
-            rights: Rights::fixed(setting.permits.map_or_else(Arc::default, permitting)),
+            rights: Rights::fixed(Arc::new(config)),
             vfs: files.vfs.clone(),
             accounts: known,
             transfers,

@@ -15,4 +15,5 @@ mod reach;
 mod scripted;
 mod second;
 mod siblings;
+mod slow;
 mod without_pret;
