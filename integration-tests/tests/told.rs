@@ -263,3 +263,49 @@ fn a_ban_of_everybody_and_new_rules_of_accounts_count_at_once_and_are_lifted() -
     root.ask("SITE DELIP ann *@127.*", 200)?;
     tries(&cluster, "ann", 230).map(drop)
 }
+
+#[test]
+fn who_has_messages_hears_so_until_they_are_read_and_never_what_they_say() -> Result<()> {
+    let cluster = cluster(&[])?;
+    let mut root = cluster.login()?;
+    root.ask("SITE GRPADD crew", 200)?;
+    for name in ["ann", "bob"] {
+        root.ask(&format!("SITE GADDUSER crew {name} {}", SECRETS[0]), 200)?;
+    }
+    let mut ann = Ftp::login(cluster.ftp, "ann", SECRETS[0])?;
+    let mut bob = Ftp::login(cluster.ftp, "bob", SECRETS[0])?;
+    let enters = |ftp: &mut Ftp| -> Result<String> {
+        ftp.send("CWD /")?;
+        Ok(ftp.expect(250)?.join("\n"))
+    };
+    ensure!(!enters(&mut ann)?.contains("message"));
+    bob.ask("SITE MSG ann the tape is in the drawer", 200)?;
+    cluster.ctl(&["message", "send", "=crew", "down at noon"])?;
+    let heard = enters(&mut ann)?;
+    ensure!(
+        heard.contains("You have 2 new messages: SITE MSGS"),
+        "{heard}"
+    );
+    ensure!(!heard.contains("drawer"), "{heard}");
+    bob.ask("SITE MSG * to all of you", 501)?;
+    bob.ask("SITE MSG nobody is there", 200)?;
+    root.ask("SITE MSG nobody is there", 501)?;
+    let shown = shows(&mut ann, "SITE MSGS")?;
+    ensure!(
+        shown.contains("bob") && shown.contains("the tape is in the drawer"),
+        "{shown}"
+    );
+    ensure!(shown.contains("down at noon"), "{shown}");
+    ensure!(!enters(&mut ann)?.contains("message"));
+    ann.ask("SITE MSGCLEAR", 200)?;
+    ensure!(!shows(&mut ann, "SITE MSGS")?.contains("drawer"));
+    let mut again = Ftp::connect(cluster.ftp)?;
+    again.ask("USER bob", 331)?;
+    again.send(&format!("PASS {}", SECRETS[0]))?;
+    let welcome = again.expect(230)?.join("\n");
+    ensure!(
+        welcome.contains("You have a new message: SITE MSGS"),
+        "{welcome}"
+    );
+    Ok(())
+}

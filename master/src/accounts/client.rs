@@ -14,6 +14,7 @@ use super::actor::{AccountsActor, AccountsDeps};
 use super::credits;
 use super::downloads::{Costs, Downloaded, Hold, HoldError, Over};
 use super::edit::{By, Edit, EditError, users};
+use super::mailbox;
 use super::messages::{LogIn, LookUp};
 use super::period::Period;
 use super::quota::{self, Moved, Quota};
@@ -270,6 +271,16 @@ impl AccountsClient {
             }
             _ => Default::default(),
         }
+    }
+
+    /// How many messages somebody has not read.
+    pub fn unread(&self, user: &str) -> u64 {
+        let Some(deps) = &self.deps else { return 0 };
+        let found = deps.store.read(|sql| mailbox::unread(sql, user));
+        found.unwrap_or_else(|why: StoreError| {
+            warn!(%why, user, "messages cannot be counted");
+            0
+        })
     }
 
     /// Counts bytes that somebody has moved, soon.

@@ -15,6 +15,7 @@ mod guesses;
 pub mod legacy;
 pub mod limits;
 mod line;
+pub mod mailbox;
 pub mod masks;
 pub mod messages;
 pub mod names;

@@ -12,7 +12,8 @@ impl VerbCx {
     /// 230 for somebody who has just logged in.
     pub(super) fn logged_in(&self, account: &Account) -> Reply {
         let (plain, whose) = (Reply::logged_in(), (account, &account.home));
-        self.paged(plain, whose, Which::Welcome, Themed::LoggedIn)
+        let welcome = self.paged(plain, whose, Which::Welcome, Themed::LoggedIn);
+        welcome.comments(self.mail(Some(account)))
     }
 
     /// 221; whoever is logged in gets the page.
@@ -44,6 +45,15 @@ impl VerbCx {
         Reply::new(plain.code(), last).comments(lines)
     }
 
+    /// Says that somebody has messages which they have not read.
+    fn mail(&self, account: Option<&Account>) -> Option<String> {
+        match self.services.accounts.unread(&account?.name) {
+            0 => None,
+            1 => Some("You have a new message: SITE MSGS".to_owned()),
+            many => Some(format!("You have {many} new messages: SITE MSGS")),
+        }
+    }
+
     /// 250 for who enters a directory: as it is asked for, and resolved.
     pub(super) fn entered(&self, path: &VfsPath, resolved: &VfsPath) -> Reply {
         let rules = self.services.rights.rules();
@@ -53,7 +63,8 @@ impl VerbCx {
             (lines, pages.words(Themed::Directory, facts))
         };
         let account = self.state.account().map(AsRef::as_ref);
-        let (lines, words) = self.with_facts(account, path, None, page);
+        let (mut lines, words) = self.with_facts(account, path, None, page);
+        lines.extend(self.mail(account));
         let plain = || Text::concat(&[b"Directory changed to ", &path.to_bytes()]);
         Reply::new(250, words.map_or_else(plain, Text::from)).comments(lines)
     }

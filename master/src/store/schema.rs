@@ -12,17 +12,19 @@ mod audit;
 mod brought;
 mod credits;
 mod disk;
+mod messages;
 mod tables;
 
 use audit::V19;
 pub(super) use brought::BROUGHT;
 use credits::V17;
 use disk::V18;
+use messages::V20;
 pub(super) use tables::{Holds, TABLES, Table};
 
 /// What brings a store from the version that is its index to the next one.
 pub(super) const MIGRATIONS: &[&str] = &[
-    V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16, V17, V18, V19,
+    V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16, V17, V18, V19, V20,
 ];
 
 const V1: &str = "

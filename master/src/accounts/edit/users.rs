@@ -154,7 +154,7 @@ fn deleted(batch: &Batch<'_>, by: &Authority, name: &str) -> Result<Stored, Edit
 }
 
 /// Tables that say more of an account.
-const OF_ACCOUNT: [&str; 9] = [
+const OF_ACCOUNT: [&str; 10] = [
     "member",
     "grp_admin",
     "mask",
@@ -164,6 +164,7 @@ const OF_ACCOUNT: [&str; 9] = [
     "credit_change",
     "credit_hold",
     "tally",
+    "message",
 ];
 
 /// Gives somebody another name. Their files keep the old one as their owner's.

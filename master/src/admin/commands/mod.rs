@@ -13,6 +13,7 @@ pub mod forget;
 pub mod groups;
 pub mod help;
 pub mod import;
+pub mod messages;
 pub mod presence;
 pub mod process;
 pub mod rescan;

@@ -127,6 +127,18 @@ pub const TABLES: &[Table] = {
             key: "account, n",
         },
         Table {
+            name: "message",
+            columns: &[
+                ("account", Text),
+                ("n", Number),
+                ("at", Number),
+                ("author", Text),
+                ("text", Text),
+                ("unread", Number),
+            ],
+            key: "account, n",
+        },
+        Table {
             name: "account_moved",
             columns: &[
                 ("account", Text),

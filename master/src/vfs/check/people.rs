@@ -4,7 +4,7 @@ use super::findings::Findings;
 use crate::store::{Sql, StoreError};
 
 /// Tables with the column that names a user or a group, and where that must be.
-const NAMED: [(&str, &str, &str); 10] = [
+const NAMED: [(&str, &str, &str); 11] = [
     ("account", "grp", "grp"),
     ("member", "account", "account"),
     ("member", "grp", "grp"),
@@ -15,6 +15,7 @@ const NAMED: [(&str, &str, &str); 10] = [
     ("account_note", "account", "account"),
     ("account_moved", "account", "account"),
     ("grp_limit", "grp", "grp"),
+    ("message", "account", "account"),
 ];
 
 pub(super) fn people(sql: &Sql<'_>, found: &mut Findings) -> Result<(), StoreError> {
