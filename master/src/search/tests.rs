@@ -167,7 +167,7 @@ fn what_was_merged_since_the_last_check_is_no_damage() {
     sim(async {
         let site = Site::new().await;
         for round in 0..40 {
-            site.dir(&format!("/{round}")).await;
+            site.put(&format!("/{round}")).await;
             if round % 2 == 1 {
                 site.delete(&format!("/{}", round - 1)).await;
             }
