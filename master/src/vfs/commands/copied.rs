@@ -30,12 +30,10 @@ impl TreeCommand for AddCopy {
         };
         learn(tree, &entry, &self.sums())?;
         let at = walk::place_of(tree, &entry)?;
-        let op = match copies::add(tree, &entry, root.key)? {
-            true => RootOp::Publish { file, at },
-            // A walk found one there meanwhile.
-            false => RootOp::DiscardStaged { file },
-        };
-        log::append(tree, root.key, &op)?;
+        copies::add(tree, &entry, root.key)?;
+        // Also where a walk has found one meanwhile: it may have been what an earlier attempt left, and these bytes took its
+        // place in staging before it was published.
+        log::append(tree, root.key, &RootOp::Publish { file, at })?;
         Ok(true)
     }
 }

@@ -92,6 +92,26 @@ fn a_prepared_copy_makes_a_holder_and_is_published_there() {
     });
 }
 
+/// An attempt that broke off has left all of it, a walk finds that, and a second attempt writes it anew before it is published.
+#[test]
+fn bytes_of_a_copy_are_published_although_a_walk_has_found_older_ones_of_it() {
+    on_strange_disks(|fx| async {
+        let file = fx.put("/file", A, 10).await.file();
+        let left = StagedEntry {
+            file,
+            size: 10,
+            prepared: Some(bytes(10).crc32),
+        };
+        fx.vfs.merge_staged(B, vec![left]).await.unwrap();
+        assert!(fx.vfs.add_copy(file, B, bytes(10)).await.unwrap());
+        let ops = fx.ops(B).await;
+        assert_eq!(ops.len(), 2, "{ops:?}");
+        let published = |op: &RootOp| matches!(op, RootOp::Publish { .. });
+        assert!(ops.iter().all(published), "{ops:?}");
+        fx
+    });
+}
+
 #[test]
 fn a_disk_that_is_busy_with_other_files_takes_a_copy_and_one_with_something_to_do_for_it_does_not()
 {
