@@ -163,26 +163,6 @@ fn what_is_renamed_moved_or_deleted_is_found_as_it_is() {
 }
 
 #[test]
-fn what_was_merged_since_the_last_check_is_no_damage() {
-    sim(async {
-        let site = Site::new().await;
-        for round in 0..40 {
-            site.put(&format!("/{round}")).await;
-            if round % 2 == 1 {
-                site.delete(&format!("/{}", round - 1)).await;
-            }
-            site.index.catch_up().await.unwrap();
-            let checked = site.tree.vfs.check().await.unwrap();
-            assert!(
-                checked.findings.is_empty(),
-                "{round}: {:?}",
-                checked.findings
-            );
-        }
-    });
-}
-
-#[test]
 fn pages_together_have_every_entry_once_and_what_is_not_seen_is_left_out() {
     sim(async {
         let site = Site::new().await;
