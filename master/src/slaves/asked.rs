@@ -1,10 +1,9 @@
 //! Walks of one root that were asked for and have not begun. Many that are asked for meanwhile become one.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use drftpd_protocol::wire::WalkPart;
-use drftpd_protocol::{Name, NodeId, VfsPath};
+use drftpd_protocol::{NodeId, VfsPath};
 use tokio::sync::Notify;
 
 use crate::vfs::Within;
@@ -38,13 +37,8 @@ impl Extent {
         Self::Parts(vec![entry, below])
     }
 
-    /// These parts, if there are any. Where they are too many, entries of one directory become that directory: a walk of
-    /// everything does not look at single places, of which some wait for nothing else.
+    /// These parts, if there are any.
     pub fn of(parts: Vec<WalkPart>) -> Option<Self> {
-        let parts = match parts.len() > MAX_PARTS {
-            true => directories(parts),
-            false => parts,
-        };
         (!parts.is_empty()).then(|| Self::Parts(Vec::new()).and(Self::Parts(parts)))
     }
 
@@ -81,22 +75,6 @@ impl Extent {
             _ => Self::Whole,
         }
     }
-}
-
-/// The same parts, but for single entries of directories of which there are several.
-fn directories(parts: Vec<WalkPart>) -> Vec<WalkPart> {
-    let mut of = BTreeMap::<Vec<Name>, Vec<WalkPart>>::new();
-    for part in parts {
-        of.entry(part.way.clone()).or_default().push(part);
-    }
-    let one = |(way, mut parts): (Vec<Name>, Vec<WalkPart>)| match parts.len() {
-        1 => parts.remove(0),
-        _ => WalkPart {
-            way,
-            names: Vec::new(),
-        },
-    };
-    of.into_iter().map(one).collect()
 }
 
 /// What is asked for of one root.
@@ -136,6 +114,8 @@ impl Asked {
 
 #[cfg(test)]
 mod tests {
+    use drftpd_protocol::Name;
+
     use super::*;
 
     fn at(path: &str) -> Extent {
@@ -169,18 +149,5 @@ mod tests {
         };
         let million = (0..1_000_000).map(part).collect();
         assert_eq!(Extent::of(million), Some(Extent::Whole));
-    }
-
-    #[test]
-    fn too_many_entries_of_a_directory_are_that_directory_and_single_ones_stay() {
-        let name = |n: usize| Name::new(n.to_string().into_bytes()).unwrap();
-        let part = |dir: usize, names: Vec<Name>| WalkPart {
-            way: vec![name(dir)],
-            names,
-        };
-        let mut parts: Vec<_> = (0..=MAX_PARTS).map(|n| part(1, vec![name(n)])).collect();
-        parts.push(part(2, vec![name(7)]));
-        let few = vec![part(1, Vec::new()), part(2, vec![name(7)])];
-        assert_eq!(Extent::of(parts), Some(Extent::Parts(few)));
     }
 }
