@@ -79,7 +79,7 @@ fn a_login_and_transfers_are_in_every_log_and_secrets_in_none() -> Result<()> {
             && ["LOGOUT", "DELDIR"]
                 .iter()
                 .all(|it| read("glftpd.log").contains(it))
-            && read("xferlog").lines().count() == 2)
+            && read("xferlog").lines().count() == 3)
     })?;
     has_events(&read("events.jsonl"))?;
     let glftpd = read("glftpd.log");
@@ -95,6 +95,7 @@ fn a_login_and_transfers_are_in_every_log_and_secrets_in_none() -> Result<()> {
     for line in [
         " 127.0.0.1 5000 /made_here/up.bin b _ i r ann ftp 0 * c",
         " 127.0.0.1 5000 /made_here/up.bin b _ o r ann ftp 0 * c",
+        " 127.0.0.1 5000 /made_here/up.bin b _ d r ann ftp 0 * c",
     ] {
         ensure!(xferlog.contains(line), "{line} is not in {xferlog}");
     }
